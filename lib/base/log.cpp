@@ -1,0 +1,54 @@
+#include "culvert/base/log.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <ctime>
+#include <string>
+
+namespace culvert::log {
+namespace {
+
+std::atomic<int> g_level{static_cast<int>(Level::kInfo)};
+std::atomic<const char*> g_component{"culvert"};
+constexpr std::array<const char*, 4> kLevelNames{"error", "warn", "info", "debug"};
+
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
+    } else {
+      out.push_back(c);
+    }
+  }
+}
+
+}  // namespace
+
+void set_level(Level level) { g_level.store(static_cast<int>(level), std::memory_order_relaxed); }
+Level level() { return static_cast<Level>(g_level.load(std::memory_order_relaxed)); }
+void set_component(const char* name) { g_component.store(name, std::memory_order_relaxed); }
+
+std::optional<Level> parse_level(std::string_view text) {
+  for (std::size_t i = 0; i < kLevelNames.size(); ++i) {
+    if (text == kLevelNames[i]) return static_cast<Level>(i);
+  }
+  return std::nullopt;
+}
+
+void write(Level level, std::string_view text) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm parts{};
+  gmtime_r(&now.tv_sec, &parts);
+  std::string line = fmt::format(
+      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z {} {}: ", parts.tm_year + 1900, parts.tm_mon + 1,
+      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec / 1000,
+      kLevelNames[static_cast<std::size_t>(level)], g_component.load(std::memory_order_relaxed));
+  append_escaped(line, text);
+  line.push_back('\n');
+  [[maybe_unused]] const auto n = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace culvert::log
