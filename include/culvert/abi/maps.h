@@ -1,0 +1,109 @@
+/* The BPF maps: names, keys, values and bounds. C, shared by BPF programs (bpf/maps.h defines the
+ * maps), the agent (which writes configuration), ztunnel (listeners, marks) and the CLI (decoding).
+ *
+ *   cv_layout     ARRAY        one cv_layout_value: which version of this file the pins follow
+ *   cv_pod        HASH         netns cookie -> cv_pod_value: who is enrolled          (agent)
+ *   cv_exclude    LPM_TRIE     cv_exclude_key -> 1: destinations that stay untouched  (agent)
+ *   cv_listener   SOCKHASH     cv_listener_key -> socket: ztunnel's listeners         (ztunnel)
+ *   cv_mark       SK_STORAGE   cv_mark_value on ztunnel's own sockets                 (ztunnel)
+ *   cv_origin_sk  SK_STORAGE   cv_origin_value on the application's captured socket, and then on
+ *                              ztunnel's accepted socket                              (BPF)
+ *   cv_client_sk  SK_STORAGE   cv_endpoint: the real client, on the application's accepted socket
+ *   cv_origin     HASH         cv_flow_key -> cv_origin_value, for one handshake      (BPF)
+ *   cv_client     HASH         cv_flow_key -> cv_endpoint, for one handshake          (BPF)
+ *   cv_kubelet    HASH         cv_tuple_key -> 1: connections that the kubelet opened (BPF)
+ *   cv_counter    PERCPU_HASH  netns cookie -> cv_counter_value                       (BPF)
+ *
+ * Namespaces are named by cookie (SO_NETNS_COOKIE): inode numbers are reused. */
+#pragma once
+
+#include "culvert/abi/address.h"
+#include "culvert/abi/counters.h"
+
+/* Raise with any change of a key, a value, a map's type or a program's use of them. */
+#define CV_LAYOUT_VERSION 1
+
+#define CV_MAX_PODS 1024
+#define CV_MAX_HANDSHAKES 65536
+#define CV_MAX_KUBELET 16384
+#define CV_MAX_EXCLUDES 1024
+
+/* The outbound block: consecutive ports in the pod, the first a multiple of their number. */
+#define CV_BLOCK_PORTS 16
+#define CV_BLOCK_DEFAULT_FIRST 288
+#define CV_PORT_HBONE 15008
+
+struct cv_layout_value {
+  __u32 version;     /* CV_LAYOUT_VERSION */
+  __u32 block_first; /* of the agent that wrote it */
+};
+
+/* cv_pod: key __u64 netns cookie. */
+#define CV_POD_HAS_V4 1U
+#define CV_POD_HAS_V6 2U
+#define CV_POD_READY 4U         /* without it every outbound connection is refused */
+#define CV_POD_MPTCP_WAS_ON 8U  /* net.mptcp.enabled before enrolment, for its end */
+struct cv_pod_value {
+  struct cv_address ip4; /* mapped; valid with CV_POD_HAS_V4 */
+  struct cv_address ip6; /* valid with CV_POD_HAS_V6 */
+  __u32 flags;
+  __u32 turn;            /* counts captured connections; spreads them over the block */
+  __u32 reserved_added;  /* bit n: enrolment added port block_first + n to the reserved ports */
+  __u16 block_first;     /* that reserved_added speaks of */
+  __u16 pad;
+};
+
+/* cv_exclude: kind and 3 zero bytes, then an address (in bits) or a port in network order. */
+#define CV_EXCLUDE_ADDRESS 0
+#define CV_EXCLUDE_PORT 1
+#define CV_EXCLUDE_KIND_BITS 32
+struct cv_exclude_key {
+  __u32 prefix_bits; /* CV_EXCLUDE_KIND_BITS + bits of data */
+  __u8 kind;
+  __u8 pad[3];
+  union {
+    struct cv_address ip;
+    __u16 port_be;
+  } data;
+};
+
+enum cv_listener_kind { CV_OUTBOUND = 0, CV_HBONE = 1, CV_PLAINTEXT = 2, CV_LISTENER_KINDS = 3 };
+#define CV_LISTENER_SLOTS 4
+struct cv_listener_key {
+  __u64 netns_cookie;
+  __u8 kind;   /* cv_listener_kind */
+  __u8 family; /* AF_INET 2 or AF_INET6 10, of the packet */
+  __u8 slot;   /* 0..CV_LISTENER_SLOTS-1 */
+  __u8 pad[5];
+};
+
+#define CV_MARK_HAS_CLIENT 1U
+struct cv_mark_value {
+  struct cv_endpoint client; /* shown to the application as its peer, with CV_MARK_HAS_CLIENT */
+  __u32 flags;
+};
+
+#define CV_ORIGIN_ACCEPTED 1U /* on ztunnel's accepted socket: getpeername shows the real peer */
+struct cv_origin_value {
+  struct cv_endpoint origin; /* what the application asked for */
+  __u16 block_port;          /* what its connect was rewritten to */
+  __u16 flags;
+};
+
+/* A connection as its connecting side sees it. */
+struct cv_tuple_key {
+  struct cv_address source;
+  struct cv_address target;
+  __u16 source_port;
+  __u16 target_port;
+};
+struct cv_flow_key {
+  __u64 netns_cookie;
+  struct cv_tuple_key tuple;
+  __u32 pad;
+};
+
+/* cv_counter: key __u64 netns cookie. */
+struct cv_counter_value {
+  __u64 count[CV_COUNTERS];
+};
