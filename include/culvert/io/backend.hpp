@@ -1,0 +1,79 @@
+// The seam between the loop and the kernel: requests go in, completions come out. io_uring is the
+// implementation (lib/io/uring_backend.cpp); a readiness backend and a simulated one fit behind it.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "culvert/base/error.hpp"
+#include "culvert/io/deadline.hpp"
+
+namespace culvert::io {
+
+enum class IoKind : std::uint8_t {
+  kAccept,      // fd; result: the new descriptor (close-on-exec)
+  kConnect,     // fd, address
+  kRecvPooled,  // fd; the backend picks a pool buffer at completion, result: bytes, buffer_id
+  kRecv,        // fd, data, size, flags
+  kRecvMsg,     // fd, message, flags
+  kSend,        // fd, data, size, flags
+  kSendMsg,     // fd, message, flags
+  kRead,        // fd, data, size (eventfd, inotify)
+  kPoll,        // fd, flags = poll mask
+};
+
+inline constexpr std::uint16_t kNoBuffer = 0xffff;
+
+/// One operation under way. Lives in the awaiting coroutine's frame until complete() was called; the
+/// memory it points to must live as long.
+class IoRequest {
+ public:
+  IoKind kind{};
+  int fd = -1;
+  int flags = 0;
+  void* data = nullptr;
+  std::size_t size = 0;
+  msghdr* message = nullptr;
+  sockaddr* address = nullptr;
+  socklen_t* address_size = nullptr;  // in and out for kAccept
+  socklen_t connect_size = 0;
+
+  /// Exactly once a start(): `result` is >= 0 or a negative errno; `buffer_id` for kRecvPooled with
+  /// result > 0, else kNoBuffer.
+  virtual void complete(std::int32_t result, std::uint16_t buffer_id) = 0;
+
+ protected:
+  ~IoRequest() = default;
+};
+
+struct BufferPoolOptions {
+  std::uint16_t count = 16;            // a power of two
+  std::uint32_t bytes = 64U << 10;     // of one buffer
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  /// Queues the request; it reaches the kernel at the next turn().
+  virtual void start(IoRequest& request) = 0;
+  /// Queues its cancellation; complete() follows with -ECANCELED, or with its own result if it was
+  /// already on its way.
+  virtual void cancel(IoRequest& request) = 0;
+  /// Submits what is queued, waits for completions until `until` (not at all when `wait` is false),
+  /// then calls complete() of each. complete() must not run coroutines: it queues them.
+  virtual void turn(bool wait, Deadline until) = 0;
+  /// The buffer of a pooled receive, and its return to the pool.
+  virtual std::span<std::uint8_t> buffer(std::uint16_t id) = 0;
+  virtual void return_buffer(std::uint16_t id) = 0;
+  /// Requests started and not completed.
+  virtual std::size_t in_flight() const = 0;
+};
+
+/// Creates the io_uring backend; errors: kSystem with ENOSYS or EPERM where the host forbids io_uring.
+Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool);
+
+}  // namespace culvert::io

@@ -1,0 +1,41 @@
+// ByteStream: the seam between protocols (HTTP/2) and what carries their bytes: a plain descriptor
+// (gRPC over Unix sockets) or TLS. One reader fiber and one writer fiber at a time, of one loop.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "culvert/base/error.hpp"
+#include "culvert/base/fd.hpp"
+#include "culvert/io/deadline.hpp"
+#include "culvert/io/socket.hpp"
+#include "culvert/io/task.hpp"
+
+namespace culvert::io {
+
+class ByteStream {
+ public:
+  virtual ~ByteStream() = default;
+  /// What there is, valid until the next read(); empty at the peer's orderly end (FIN, close_notify).
+  virtual Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) = 0;
+  /// Writes all of it.
+  virtual Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) = 0;
+  /// Ends our direction in order (close_notify, FIN); best effort.
+  virtual Task<> finish(Deadline deadline) = 0;
+};
+
+/// A connected stream socket, owned.
+class FdStream final : public ByteStream {
+ public:
+  explicit FdStream(UniqueFd fd) : fd_(std::move(fd)) {}
+  Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) override;
+  Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) override;
+  Task<> finish(Deadline deadline) override;
+  int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  PooledBuffer last_;
+};
+
+}  // namespace culvert::io

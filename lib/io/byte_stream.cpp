@@ -1,0 +1,24 @@
+#include "culvert/io/byte_stream.hpp"
+
+#include <sys/socket.h>
+
+namespace culvert::io {
+
+Task<Result<std::span<const std::uint8_t>>> FdStream::read(Deadline deadline) {
+  last_.release();
+  auto part = co_await io::recv(fd_.get(), deadline);
+  if (!part) co_return std::unexpected(part.error());
+  last_ = std::move(*part);
+  co_return last_.bytes();
+}
+
+Task<Result<void>> FdStream::write(std::span<const std::uint8_t> bytes, Deadline deadline) {
+  co_return co_await io::send(fd_.get(), bytes, deadline);
+}
+
+Task<> FdStream::finish(Deadline) {
+  ::shutdown(fd_.get(), SHUT_WR);
+  co_return;
+}
+
+}  // namespace culvert::io
