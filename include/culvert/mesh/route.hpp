@@ -1,0 +1,62 @@
+// Where a connection goes: from an original destination to a workload, a port and a tunnel.
+// Pure: the snapshot and the balancing state are passed in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "culvert/base/error.hpp"
+#include "culvert/mesh/snapshot.hpp"
+
+namespace culvert::mesh {
+
+/// Where each service's rotation stands. One a worker; not thread safe. Bounded: beyond
+/// kMaxServices names it starts over.
+class RoundRobin {
+ public:
+  /// The next index below `count` (> 0) for this service.
+  std::size_t next(const std::string& service_key, std::size_t count);
+  static constexpr std::size_t kMaxServices = 65536;
+
+ private:
+  std::unordered_map<std::string, std::uint32_t> position_;
+};
+
+struct ChosenEndpoint {
+  WorkloadPtr workload;
+  SocketAddress address;  // workload address and target port
+};
+
+/// The next healthy endpoint of `service` that serves `service_port`, preferring an address of the
+/// family of `like`. kInvalid: the service has no such port; kNoUpstream: nobody healthy.
+Result<ChosenEndpoint> choose_endpoint(const Snapshot& snapshot, const Service& service,
+                                       std::uint16_t service_port, const IpAddress& like,
+                                       RoundRobin& state);
+
+struct Route {
+  enum class Protocol : std::uint8_t {
+    kPassthrough,  // nobody that the mesh knows: plain TCP to the original destination
+    kPlaintext,    // a known workload, plain TCP
+    kHbone,        // CONNECT over mutual TLS
+  };
+  Protocol protocol = Protocol::kPassthrough;
+  SocketAddress next_hop;  // what to connect to: next_hop == target unless kHbone
+  SocketAddress target;    // the CONNECT authority when kHbone
+  WorkloadPtr workload;    // who answers at next_hop; null for kPassthrough
+  ServicePtr service;      // that the client addressed; null when by workload address
+  std::vector<Identity> expected_identities;  // kHbone: one of them must be in the certificate
+  bool via_waypoint = false;                  // workload is a waypoint of the destination
+  bool to_self = false;                       // workload is the source itself
+};
+
+/// Resolves what a captured connection asked for. A VIP leads to an endpoint; a workload's address
+/// to that workload; a waypoint in front of either gets the connection unless the source is one
+/// of its own workloads; anything else passes through. Errors: kNoUpstream (no healthy endpoint,
+/// or a waypoint that is gone: refused, never bypassed), kInvalid (no such service port),
+/// kNoWorkload (the endpoint has no address).
+Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress& destination,
+                                  const Workload& source, RoundRobin& state);
+
+}  // namespace culvert::mesh

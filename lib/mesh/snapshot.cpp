@@ -1,0 +1,97 @@
+// Lookups in one immutable picture of the mesh.
+#include "culvert/mesh/snapshot.hpp"
+
+namespace culvert::mesh {
+namespace {
+
+template <class Map, class Key>
+auto find_or_null(const Map& map, const Key& key) {
+  auto it = map.find(key);
+  return it == map.end() ? typename Map::mapped_type{} : it->second;
+}
+
+template <class Map>
+auto values(const Map& map) {
+  std::vector<typename Map::mapped_type> out;
+  out.reserve(map.size());
+  for (const auto& [key, value] : map) out.push_back(value);
+  return out;
+}
+
+std::string joined(std::string_view ns, std::string_view name) {
+  std::string key(ns);
+  key += '/';
+  key += name;
+  return key;
+}
+
+}  // namespace
+
+Snapshot::Snapshot()
+    : workloads_(std::make_shared<Workloads>()),
+      services_(std::make_shared<Services>()),
+      policies_(std::make_shared<Policies>()) {}
+
+WorkloadPtr Snapshot::workload(std::string_view uid) const {
+  return find_or_null(workloads_->by_uid, uid);
+}
+
+WorkloadPtr Snapshot::workload_at(const NetworkAddress& address) const {
+  auto it = workloads_->by_address.find(address);
+  if (it == workloads_->by_address.end()) return nullptr;
+  const auto& all = it->second;
+  for (auto w = all.rbegin(); w != all.rend(); ++w) {
+    if (!(*w)->host_network) return *w;
+  }
+  return all.back();
+}
+
+WorkloadPtr Snapshot::workload_named(std::string_view ns, std::string_view name) const {
+  auto it = workloads_->by_name.find(joined(ns, name));
+  return it == workloads_->by_name.end() ? nullptr : it->second.back();
+}
+
+ServicePtr Snapshot::service(std::string_view key) const {
+  return find_or_null(services_->by_key, key);
+}
+
+ServicePtr Snapshot::service_at(const NetworkAddress& vip, std::string_view client_ns) const {
+  auto it = services_->by_vip.find(vip);
+  if (it == services_->by_vip.end()) return nullptr;
+  for (const auto& s : it->second) {
+    if (s->ns == client_ns) return s;
+  }
+  return it->second.front();
+}
+
+std::span<const Endpoint> Snapshot::endpoints(std::string_view service_key) const {
+  auto it = workloads_->endpoints.find(service_key);
+  if (it == workloads_->endpoints.end()) return {};
+  return *it->second;
+}
+
+PolicyPtr Snapshot::policy(std::string_view key) const {
+  return find_or_null(policies_->by_key, key);
+}
+
+std::span<const PolicyPtr> Snapshot::global_policies() const {
+  return policies_->global;
+}
+
+std::span<const PolicyPtr> Snapshot::namespace_policies(std::string_view ns) const {
+  auto it = policies_->by_namespace.find(ns);
+  if (it == policies_->by_namespace.end()) return {};
+  return it->second;
+}
+
+std::vector<WorkloadPtr> Snapshot::workloads() const {
+  return values(workloads_->by_uid);
+}
+std::vector<ServicePtr> Snapshot::services() const {
+  return values(services_->by_key);
+}
+std::vector<PolicyPtr> Snapshot::policies() const {
+  return values(policies_->by_key);
+}
+
+}  // namespace culvert::mesh
