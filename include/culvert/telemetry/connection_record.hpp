@@ -1,0 +1,68 @@
+// All that is said of one connection when it ends: the access log line and the metrics are made
+// from this. ztunnel fills one a connection, on the connection's worker, and finishes it once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "culvert/base/ip.hpp"
+
+namespace culvert::telemetry {
+
+/// Who reports: the source's side of a connection or the destination's.
+enum class Direction : std::uint8_t { kOutbound, kInbound };
+
+/// Istio's L4 response_flags (ztunnel's own set). kNone is "-".
+enum class ResponseFlag : std::uint8_t {
+  kNone,
+  kDeny,
+  kConnect,
+  kTlsFailure,
+  kH2Handshake,
+  kNetworkPolicy,
+  kIdentityError,
+  kCertRevoked,
+};
+inline constexpr int kResponseFlagCount = static_cast<int>(ResponseFlag::kCertRevoked) + 1;
+/// "-", "DENY", "CONNECT", ... as the label says it.
+const char* to_string(ResponseFlag flag);
+/// The flag whose label is `text` (error_info's log_flag); kNone for any other text.
+ResponseFlag response_flag(const char* text);
+
+/// What is known of one end. Empty strings are unknown: left out of logs, "unknown" in metrics.
+struct Party {
+  std::string workload;   // name of the owner, e.g. the Deployment
+  std::string pod;        // name of the pod itself, for logs
+  std::string namespace_name;
+  std::string identity;   // verified SPIFFE id; empty over plaintext
+  std::string cluster;
+  std::string canonical_service;
+  std::string canonical_revision;
+  std::string app;
+  std::string version;
+  std::string region;
+  std::string zone;
+};
+
+struct ConnectionRecord {
+  Direction direction = Direction::kOutbound;
+  SocketAddress source_address;
+  SocketAddress destination_address;                // where the application's bytes went
+  std::optional<SocketAddress> hbone_address;       // the connection's target inside the tunnel
+  Party source;
+  Party destination;
+  std::string service;            // "web.shop.svc.cluster.local"; empty when not by service
+  std::string service_namespace;
+  std::string service_name;       // "web"
+  bool mutual_tls = false;
+  std::uint64_t bytes_sent = 0;      // from the source to the destination as the reporter saw it
+  std::uint64_t bytes_received = 0;  // the other way
+  std::chrono::steady_clock::duration duration{};
+  std::string error;   // empty on success; what failed, in words
+  std::string policy;  // "namespace/name" of the policy that refused; empty otherwise
+  ResponseFlag flag = ResponseFlag::kNone;
+};
+
+}  // namespace culvert::telemetry

@@ -1,0 +1,35 @@
+// The seam between a TLS connection and what seals its records. OpenSSL's own layer stands behind
+// it (lib/tls/openssl_record_layer.cpp); callers of Session never see which one it is.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "culvert/base/error.hpp"
+
+namespace culvert::tls {
+
+inline constexpr std::size_t kMaxRecordPlaintext = 16384;  // RFC 8446 section 5.1
+/// Header, content type and tag that a record adds to its plaintext (both AES-GCM suites).
+inline constexpr std::size_t kRecordOverhead = 5 + 1 + 16;
+
+/// The records of one connection whose handshake is done. One thread. After an error of seal or
+/// open the layer is dead and refuses everything.
+class RecordLayer {
+ public:
+  enum class Inbound { kOpen, kClosed };  // kClosed: the peer's close_notify was read
+
+  virtual ~RecordLayer() = default;
+  /// Appends `plaintext` to `out` as records of at most 16 KiB plaintext, as few as possible.
+  virtual Result<void> seal(std::span<const std::byte> plaintext, std::string& out) = 0;
+  /// Takes any split of the peer's bytes and keeps what is not yet a whole record (at most one).
+  /// Appends application data to `plaintext`, and what must be answered (alerts, KeyUpdate) to
+  /// `out`, also when it fails. Bytes after close_notify are ignored (RFC 8446 section 6.1).
+  virtual Result<Inbound> open(std::span<const std::byte> ciphertext, std::string& plaintext,
+                               std::string& out) = 0;
+  /// Appends close_notify; seal fails with kClosed from then on. Idempotent.
+  virtual void close(std::string& out) = 0;
+};
+
+}  // namespace culvert::tls

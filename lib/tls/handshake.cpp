@@ -1,0 +1,73 @@
+// SSL_do_handshake over memory BIOs.
+#include "handshake.hpp"
+
+#include <openssl/err.h>
+
+#include <string_view>
+#include <utility>
+
+#include "context_impl.hpp"
+#include "openssl_record_layer.hpp"
+#include "ssl_failure.hpp"
+
+namespace culvert::tls {
+
+Handshake::Handshake(const Context& context, Expected expected)
+    : ssl_(SSL_new(context.impl().ssl_ctx.get())) {
+  const bool client = context.role() == Role::kClient;
+  check_.expected = std::move(expected);
+  check_.peer_origin = client ? Origin::kUpstream : Origin::kClient;
+  BioPtr input(BIO_new(BIO_s_mem()));
+  BioPtr output(BIO_new(BIO_s_mem()));
+  if (!ssl_ || !input || !output) {
+    ssl_.reset();
+    ERR_clear_error();
+    return;
+  }
+  SSL_set_bio(ssl_.get(), input.release(), output.release());
+  SSL_set_app_data(ssl_.get(), &check_);
+  client ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
+}
+
+Result<bool> Handshake::advance(std::span<const std::byte> ciphertext, std::string& out) {
+  if (!add_input(*ssl_, ciphertext)) return fail(ErrorCode::kLimit, "no memory for TLS input");
+  ERR_clear_error();
+  const int done = SSL_do_handshake(ssl_.get());
+  const int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
+  Result<bool> result = true;
+  if (error == SSL_ERROR_WANT_READ) {
+    result = false;
+  } else if (error != SSL_ERROR_NONE) {
+    const Error failure = take_ssl_failure(error, check_.peer_origin);
+    result = std::unexpected(check_.error.value_or(failure));
+  } else if (auto finished = finish(); !finished) {
+    result = std::unexpected(finished.error());
+  }
+  drain_output(*ssl_, out);
+  return result;
+}
+
+// What OpenSSL leaves to the application: a server that chose no protocol, and (never seen, but
+// the identity must not be missing) a peer that was not judged.
+Result<void> Handshake::finish() {
+  const unsigned char* protocol = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &protocol, &size);
+  const char* problem = nullptr;
+  if (std::string_view(reinterpret_cast<const char*>(protocol), size) != "h2") {
+    problem = "the peer did not agree to ALPN h2";
+  } else if (check_.peer.identity.empty()) {
+    problem = "the peer's certificate was not verified";
+  }
+  if (problem == nullptr) return {};
+  SSL_shutdown(ssl_.get());
+  ERR_clear_error();
+  return fail(ErrorCode::kTls, problem, check_.peer_origin);
+}
+
+std::unique_ptr<RecordLayer> Handshake::take_record_layer() {
+  SSL_set_app_data(ssl_.get(), nullptr);
+  return make_openssl_record_layer(std::move(ssl_), check_.peer_origin);
+}
+
+}  // namespace culvert::tls
