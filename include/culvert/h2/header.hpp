@@ -1,0 +1,28 @@
+// Header fields of HTTP/2, as both ends see them. Plain values; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace culvert::h2 {
+
+/// One field (RFC 9113 section 8.2): the name in lower case, pseudo-header names with their colon.
+struct Header {
+  std::string name;
+  std::string value;
+  bool operator==(const Header&) const = default;
+};
+
+/// In wire order, pseudo-headers first.
+using Headers = std::vector<Header>;
+
+/// The first value of that name; nullptr when there is none.
+inline const std::string* find(const Headers& headers, std::string_view name) {
+  for (const Header& header : headers) {
+    if (header.name == name) return &header.value;
+  }
+  return nullptr;
+}
+
+}  // namespace culvert::h2

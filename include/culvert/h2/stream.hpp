@@ -1,0 +1,87 @@
+// Stream: one HTTP/2 exchange (RFC 9113 section 5), as a handle. Loop thread of its connection. One
+// fiber may read while another writes. The handle may outlive the connection: then everything fails.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "culvert/base/error.hpp"
+#include "culvert/h2/header.hpp"
+#include "culvert/io/deadline.hpp"
+#include "culvert/io/task.hpp"
+
+namespace culvert::h2 {
+
+/// RFC 9113 section 7. A peer may send other numbers, so codes travel as integers.
+enum ResetCode : std::uint32_t {
+  kNoError = 0x0,
+  kProtocolError = 0x1,
+  kInternalError = 0x2,
+  kFlowControlError = 0x3,
+  kRefusedStream = 0x7,
+  kCancel = 0x8,
+  kConnectError = 0xa,
+  kEnhanceYourCalm = 0xb,
+};
+
+struct StreamState;
+
+class Stream {
+ public:
+  Stream() = default;
+  explicit Stream(std::shared_ptr<StreamState> state);
+  Stream(Stream&&) noexcept;
+  Stream& operator=(Stream&&) noexcept;
+  /// Resets what is unfinished: CANCEL when we had not finished sending; else what is queued still
+  /// leaves, and a peer that has not finished is then told to stop (NO_ERROR by a server).
+  ~Stream();
+
+  explicit operator bool() const { return state_ != nullptr; }
+  std::int32_t id() const;
+
+  /// Server: the request's header block.
+  const Headers& request() const;
+  /// Client: waits for the final response's header block (1xx are skipped). Valid while the handle is.
+  io::Task<Result<const Headers*>> response(io::Deadline deadline);
+  /// Server: answers. Once. kInvalid for a field that HTTP/2 does not allow.
+  Result<void> send_headers(const Headers& response, bool end_stream);
+
+  /// The next received bytes, valid until the next read() or consumed(); empty is END_STREAM (trailers
+  /// are then there). What came before a reset is delivered first. Calling it credits the flow-control
+  /// window for the bytes of the last read: call it when they have been passed on.
+  /// Errors: kReset (see reset_code()), kRefused (the peer did not process the stream: safe to retry),
+  /// kTimeout, kCancelled.
+  io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline);
+  /// Credits the bytes of the last read() now; they are no longer valid.
+  void consumed();
+  /// The peer's trailers; empty before END_STREAM or when there are none.
+  const Headers& trailers() const;
+
+  /// Queues all bytes (a copy); waits while the bounded send buffers are full. After a failure an
+  /// unknown part was queued.
+  io::Task<Result<void>> write(std::span<const std::uint8_t> bytes, io::Deadline deadline);
+  /// END_STREAM after what is queued. Idempotent.
+  Result<void> finish();
+  /// Trailers, then END_STREAM, after what is queued.
+  Result<void> send_trailers(const Headers& trailers);
+  /// Waits until all that was queued, END_STREAM too, was handed to the connection's byte stream.
+  io::Task<Result<void>> flushed(io::Deadline deadline);
+  /// RST_STREAM, overtaking what is queued. No effect on a stream that has ended both ways.
+  void reset(std::uint32_t code);
+
+  /// The code of the RST_STREAM that ended the stream, whoever sent it; nullopt when none did.
+  std::optional<std::uint32_t> reset_code() const;
+  /// END_STREAM was received (unread bytes may remain).
+  bool remote_ended() const;
+  /// Ended both ways, reset, or its connection is over.
+  bool closed() const;
+
+ private:
+  void release();
+  std::shared_ptr<StreamState> state_;
+};
+
+}  // namespace culvert::h2
