@@ -128,9 +128,17 @@ Result<Context> Context::create(Role role, const Credentials& credentials) {
   return Context(std::move(impl));
 }
 
-Role Context::role() const { return impl_->role; }
-const std::string& Context::identity() const { return impl_->identity; }
-const std::string& Context::trust_domain() const { return impl_->trust_domain; }
-std::chrono::system_clock::time_point Context::not_after() const { return impl_->not_after; }
+Role Context::role() const {
+  return impl_->role;
+}
+const std::string& Context::identity() const {
+  return impl_->identity;
+}
+const std::string& Context::trust_domain() const {
+  return impl_->trust_domain;
+}
+std::chrono::system_clock::time_point Context::not_after() const {
+  return impl_->not_after;
+}
 
 }  // namespace culvert::tls

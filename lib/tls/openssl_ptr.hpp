@@ -21,8 +21,12 @@ struct OpensslFree {
 template <class T, auto Free>
 using OpensslPtr = std::unique_ptr<T, OpensslFree<Free>>;
 
-inline void free_general_names(GENERAL_NAMES* names) { GENERAL_NAMES_free(names); }
-inline void free_openssl_bytes(void* bytes) { OPENSSL_free(bytes); }
+inline void free_general_names(GENERAL_NAMES* names) {
+  GENERAL_NAMES_free(names);
+}
+inline void free_openssl_bytes(void* bytes) {
+  OPENSSL_free(bytes);
+}
 
 using SslPtr = OpensslPtr<SSL, SSL_free>;
 using SslCtxPtr = OpensslPtr<SSL_CTX, SSL_CTX_free>;

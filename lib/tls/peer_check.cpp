@@ -83,8 +83,8 @@ bool check_peer(X509_STORE_CTX& store, PeerCheck& check) {
 }
 
 int verify_peer(X509_STORE_CTX* store, void*) {
-  auto* const ssl = static_cast<SSL*>(
-      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* const ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto* const check = ssl == nullptr ? nullptr : static_cast<PeerCheck*>(SSL_get_app_data(ssl));
   if (check == nullptr) {
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);

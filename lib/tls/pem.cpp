@@ -13,7 +13,9 @@ namespace culvert::tls {
 namespace {
 
 // OpenSSL's default would ask on the terminal.
-int no_passphrase(char*, int, int, void*) { return 0; }
+int no_passphrase(char*, int, int, void*) {
+  return 0;
+}
 
 Result<BioPtr> reader(std::string_view pem) {
   if (pem.size() > kMaxPemBytes) return fail(ErrorCode::kLimit, "PEM text over 1 MiB");

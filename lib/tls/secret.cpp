@@ -8,7 +8,9 @@
 
 namespace culvert::tls {
 
-void wipe_bytes(void* data, std::size_t size) { OPENSSL_cleanse(data, size); }
+void wipe_bytes(void* data, std::size_t size) {
+  OPENSSL_cleanse(data, size);
+}
 
 Secret::Secret(std::string_view bytes)
     : bytes_(std::make_unique_for_overwrite<char[]>(bytes.size())), size_(bytes.size()) {

@@ -125,7 +125,9 @@ std::string Session::take_output() {
   return std::exchange(impl_->output, {});
 }
 
-Progress Session::progress() const { return impl_->progress; }
+Progress Session::progress() const {
+  return impl_->progress;
+}
 const PeerCertificate* Session::peer() const {
   return impl_->progress == Progress::kHandshaking ? nullptr : &impl_->peer;
 }

@@ -8,11 +8,15 @@ namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
 
-bool is_lower_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+bool is_lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
 bool is_trust_domain_char(char c) {
   return is_lower_or_digit(c) || c == '.' || c == '-' || c == '_';
 }
-bool is_path_char(char c) { return is_trust_domain_char(c) || (c >= 'A' && c <= 'Z'); }
+bool is_path_char(char c) {
+  return is_trust_domain_char(c) || (c >= 'A' && c <= 'Z');
+}
 
 // RFC 1123 label or, with `dots`, subdomain.
 bool is_kubernetes_name(std::string_view name, std::size_t max_bytes, bool dots) {
@@ -51,7 +55,8 @@ bool is_trust_domain(std::string_view text) {
 }
 
 Result<SpiffeId> SpiffeId::parse(std::string_view uri) {
-  if (uri.size() > kMaxSpiffeIdBytes) return fail(ErrorCode::kInvalid, "SPIFFE id: over 2048 bytes");
+  if (uri.size() > kMaxSpiffeIdBytes)
+    return fail(ErrorCode::kInvalid, "SPIFFE id: over 2048 bytes");
   if (!uri.starts_with(kScheme)) {
     return fail(ErrorCode::kInvalid, "SPIFFE id: does not start with spiffe://");
   }
@@ -65,7 +70,9 @@ Result<SpiffeId> SpiffeId::parse(std::string_view uri) {
   return SpiffeId{std::string(uri.substr(0, slash)), std::string(uri.substr(slash))};
 }
 
-std::string SpiffeId::to_string() const { return std::string(kScheme) + trust_domain + path; }
+std::string SpiffeId::to_string() const {
+  return std::string(kScheme) + trust_domain + path;
+}
 
 Result<WorkloadId> WorkloadId::parse(std::string_view uri) {
   auto id = SpiffeId::parse(uri);

@@ -33,10 +33,10 @@ ResponseFlag response_flag(const char* text);
 
 /// What is known of one end. Empty strings are unknown: left out of logs, "unknown" in metrics.
 struct Party {
-  std::string workload;   // name of the owner, e.g. the Deployment
-  std::string pod;        // name of the pod itself, for logs
+  std::string workload;  // name of the owner, e.g. the Deployment
+  std::string pod;       // name of the pod itself, for logs
   std::string namespace_name;
-  std::string identity;   // verified SPIFFE id; empty over plaintext
+  std::string identity;  // verified SPIFFE id; empty over plaintext
   std::string cluster;
   std::string canonical_service;
   std::string canonical_revision;
@@ -49,16 +49,18 @@ struct Party {
 struct ConnectionRecord {
   Direction direction = Direction::kOutbound;
   SocketAddress source_address;
-  SocketAddress destination_address;                // where the application's bytes went
-  std::optional<SocketAddress> hbone_address;       // the connection's target inside the tunnel
+  SocketAddress destination_address;           // where the application's bytes went
+  std::optional<SocketAddress> hbone_address;  // the connection's target inside the tunnel
   Party source;
   Party destination;
-  std::string service;            // "web.shop.svc.cluster.local"; empty when not by service
+  std::string service;  // "web.shop.svc.cluster.local"; empty when not by service
   std::string service_namespace;
-  std::string service_name;       // "web"
+  std::string service_name;  // "web"
   bool mutual_tls = false;
-  std::uint64_t bytes_sent = 0;      // from the source to the destination as the reporter saw it
-  std::uint64_t bytes_received = 0;  // the other way
+  // As Istio counts: "sent" is the response's direction, "received" the request's, at both
+  // reporters.
+  std::uint64_t bytes_sent = 0;      // to the source (the client of the connection)
+  std::uint64_t bytes_received = 0;  // from the source
   std::chrono::steady_clock::duration duration{};
   std::string error;   // empty on success; what failed, in words
   std::string policy;  // "namespace/name" of the policy that refused; empty otherwise

@@ -14,8 +14,8 @@ namespace culvert::tls {
 
 enum class Role : std::uint8_t { kClient, kServer };
 
-inline constexpr std::size_t kMaxPemBytes = 1U << 20;       // chain or roots given to a Context
-inline constexpr int kMaxChainDepth = 4;                    // intermediates between leaf and root
+inline constexpr std::size_t kMaxPemBytes = 1U << 20;         // chain or roots given to a Context
+inline constexpr int kMaxChainDepth = 4;                      // intermediates between leaf and root
 inline constexpr std::size_t kMaxPeerChainBytes = 64U << 10;  // certificate message of a peer
 
 /// PEM texts. They are read during Context::create and not kept; the caller wipes its own key.

@@ -26,8 +26,8 @@ struct Expected {
 
 /// What the peer proved. Valid from the end of the handshake on.
 struct PeerCertificate {
-  std::string identity;      // "spiffe://td/ns/n/sa/s"
-  std::string trust_domain;  // "td"
+  std::string identity;                   // "spiffe://td/ns/n/sa/s"
+  std::string trust_domain;               // "td"
   std::array<std::uint8_t, 32> sha256{};  // of the leaf's DER
   std::chrono::system_clock::time_point not_after;
 };

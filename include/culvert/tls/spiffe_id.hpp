@@ -10,9 +10,9 @@
 
 namespace culvert::tls {
 
-inline constexpr std::size_t kMaxSpiffeIdBytes = 2048;     // SPIFFE-ID section 2.3
-inline constexpr std::size_t kMaxTrustDomainBytes = 255;   // SPIFFE-ID section 2.1
-inline constexpr std::size_t kMaxNamespaceBytes = 63;      // RFC 1123 label (Kubernetes names)
+inline constexpr std::size_t kMaxSpiffeIdBytes = 2048;       // SPIFFE-ID section 2.3
+inline constexpr std::size_t kMaxTrustDomainBytes = 255;     // SPIFFE-ID section 2.1
+inline constexpr std::size_t kMaxNamespaceBytes = 63;        // RFC 1123 label (Kubernetes names)
 inline constexpr std::size_t kMaxServiceAccountBytes = 253;  // RFC 1123 subdomain
 
 /// "spiffe://TRUST_DOMAIN/PATH" (SPIFFE-ID section 2). The path has at least one segment: an id

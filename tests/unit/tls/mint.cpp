@@ -62,8 +62,9 @@ Minted mint(const MintOptions& options, const Minted* issuer) {
   }
   X509_set_issuer_name(x, X509_get_subject_name(issuer_x));
   add_extension(x, issuer_x, NID_basic_constraints, options.ca ? "critical,CA:TRUE" : "CA:FALSE");
-  add_extension(x, issuer_x, NID_key_usage,
-                options.ca ? "critical,keyCertSign,cRLSign,digitalSignature" : "critical,digitalSignature");
+  add_extension(
+      x, issuer_x, NID_key_usage,
+      options.ca ? "critical,keyCertSign,cRLSign,digitalSignature" : "critical,digitalSignature");
   if (!options.usage.empty()) add_extension(x, issuer_x, NID_ext_key_usage, options.usage);
   std::string sans;
   for (const auto& san : options.sans) sans += (sans.empty() ? "" : ",") + san;

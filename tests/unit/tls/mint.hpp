@@ -16,7 +16,7 @@ struct Minted {
 };
 
 struct MintOptions {
-  std::vector<std::string> sans;  // OpenSSL's form: "URI:spiffe://...", "DNS:web"
+  std::vector<std::string> sans;   // OpenSSL's form: "URI:spiffe://...", "DNS:web"
   long not_before_seconds = -120;  // from now
   long not_after_seconds = 3600;
   bool ca = false;

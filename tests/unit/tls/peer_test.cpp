@@ -42,10 +42,9 @@ Refusal server_with(const Minted& leaf, tls::Expected at_client = {.identities =
 }  // namespace
 
 TEST_CASE("an expired certificate is refused at both ends") {
-  const auto leaf = mint({.sans = {std::string("URI:") + kDb},
-                          .not_before_seconds = -100,
-                          .not_after_seconds = -10},
-                         &root());
+  const auto leaf = mint(
+      {.sans = {std::string("URI:") + kDb}, .not_before_seconds = -100, .not_after_seconds = -10},
+      &root());
   const auto by_server = client_with(leaf);
   REQUIRE(by_server.server);
   CHECK(by_server.server->code == ErrorCode::kTls);
@@ -61,8 +60,7 @@ TEST_CASE("an expired certificate is refused at both ends") {
 }
 
 TEST_CASE("a certificate from the future is refused") {
-  const auto leaf =
-      mint({.sans = {std::string("URI:") + kDb}, .not_before_seconds = 600}, &root());
+  const auto leaf = mint({.sans = {std::string("URI:") + kDb}, .not_before_seconds = 600}, &root());
   CHECK(std::string_view(client_with(leaf).server.value().text) ==
         "the peer's certificate chain is not yet valid");
   CHECK(std::string_view(server_with(leaf).client.value().text) ==
@@ -109,9 +107,10 @@ TEST_CASE("an intermediate that the peer sends is accepted") {
 
 TEST_CASE("a certificate for the other use only is refused") {
   const std::vector<std::string> sans = {std::string("URI:") + kDb};
-  CHECK(std::string_view(client_with(mint({.sans = sans, .usage = "serverAuth"}, &root()))
-                             .server.value()
-                             .text) == "the peer's certificate is not for this use");
+  CHECK(
+      std::string_view(
+          client_with(mint({.sans = sans, .usage = "serverAuth"}, &root())).server.value().text) ==
+      "the peer's certificate is not for this use");
   CHECK(server_with(mint({.sans = sans, .usage = "clientAuth"}, &root())).client.value().code ==
         ErrorCode::kTls);
 }
@@ -135,8 +134,9 @@ TEST_CASE("another trust domain is refused at the server and another identity at
 
 TEST_CASE("identities are compared whole") {
   const auto db = mint_workload(root(), kDb);
-  for (const char* expected : {"spiffe://cluster.local/ns/shop/sa/d", "spiffe://cluster.local/ns/shop/sa/db2",
-                               "spiffe://cluster.local/ns/shop/sa/DB", ""}) {
+  for (const char* expected :
+       {"spiffe://cluster.local/ns/shop/sa/d", "spiffe://cluster.local/ns/shop/sa/db2",
+        "spiffe://cluster.local/ns/shop/sa/DB", ""}) {
     CHECK(server_with(db, {.identities = {expected}}).client.value().code == ErrorCode::kIdentity);
   }
 }

@@ -81,7 +81,8 @@ TEST_CASE("bulk data leaves in full records and arrives whole") {
   std::string data(1'000'000, 'x');
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 >> 3);
   REQUIRE(pair.client.encrypt(bytes(data)));
-  const std::size_t records = (data.size() + tls::kMaxRecordPlaintext - 1) / tls::kMaxRecordPlaintext;
+  const std::size_t records =
+      (data.size() + tls::kMaxRecordPlaintext - 1) / tls::kMaxRecordPlaintext;
   CHECK(pair.client.output().size() == data.size() + records * tls::kRecordOverhead);
   pair.run(4096);
   CHECK(pair.server_got == data);
@@ -125,7 +126,8 @@ TEST_CASE("an end without close_notify is a truncation") {
   auto pair = open_pair();
   REQUIRE(pair.client.encrypt(bytes("half")));
   const std::string out = pair.client.take_output();
-  REQUIRE(pair.server.feed(bytes(std::string_view(out).substr(0, out.size() - 1)), pair.server_got));
+  REQUIRE(
+      pair.server.feed(bytes(std::string_view(out).substr(0, out.size() - 1)), pair.server_got));
   const auto ended = pair.server.end_of_input();
   REQUIRE_FALSE(ended);
   CHECK(ended.error().code == ErrorCode::kReset);
@@ -162,7 +164,8 @@ TEST_CASE("one changed bit anywhere in a record fails with an alert in the outpu
 }
 
 TEST_CASE("plaintext where TLS should be is refused at once") {
-  for (const char* text : {"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-x\r\n"}) {
+  for (const char* text :
+       {"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "SSH-2.0-x\r\n"}) {
     auto session = tls::Session::server(mesh().server);
     std::string got;
     const auto fed = session->feed(bytes(text), got);

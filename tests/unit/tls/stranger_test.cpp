@@ -19,8 +19,8 @@ struct Stranger {
   tls::SslCtxPtr ctx;
   tls::SslPtr ssl;
 
-  Stranger(Role role, const Minted* leaf, std::string_view alpn_wire, int max_version = TLS1_3_VERSION,
-           const char* suites = nullptr)
+  Stranger(Role role, const Minted* leaf, std::string_view alpn_wire,
+           int max_version = TLS1_3_VERSION, const char* suites = nullptr)
       : ctx(SSL_CTX_new(role == Role::kClient ? TLS_client_method() : TLS_server_method())) {
     SSL_CTX_set_max_proto_version(ctx.get(), max_version);
     if (suites != nullptr) SSL_CTX_set_ciphersuites(ctx.get(), suites);
@@ -77,15 +77,15 @@ constexpr std::string_view kH2("\x02h2", 3);
 
 std::optional<Error> server_meets(const Minted* leaf, std::string_view alpn = kH2,
                                   int version = TLS1_3_VERSION, const char* suites = nullptr) {
-  auto ours = tls::Session::server(
-      context(Role::kServer, mint_workload(root(), kDb), root().certificate));
+  auto ours =
+      tls::Session::server(context(Role::kServer, mint_workload(root(), kDb), root().certificate));
   return Stranger(Role::kClient, leaf, alpn, version, suites).meet(*ours);
 }
 std::optional<Error> client_meets(const Minted* leaf, std::string_view alpn = kH2,
                                   int version = TLS1_3_VERSION) {
-  auto ours = tls::Session::client(
-      context(Role::kClient, mint_workload(root(), kWeb), root().certificate),
-      {.identities = {kDb}});
+  auto ours =
+      tls::Session::client(context(Role::kClient, mint_workload(root(), kWeb), root().certificate),
+                           {.identities = {kDb}});
   return Stranger(Role::kServer, leaf, alpn, version).meet(*ours);
 }
 
@@ -95,8 +95,8 @@ TEST_CASE("a stranger with a good certificate is served, and its data read") {
   const auto web = mint_workload(root(), kWeb);
   CHECK_FALSE(server_meets(&web));
   const auto db = mint_workload(root(), kDb);
-  auto ours = tls::Session::client(context(Role::kClient, web, root().certificate),
-                                   {.identities = {kDb}});
+  auto ours =
+      tls::Session::client(context(Role::kClient, web, root().certificate), {.identities = {kDb}});
   Stranger server(Role::kServer, &db, kH2);
   REQUIRE_FALSE(server.meet(*ours));
   REQUIRE(ours->encrypt(bytes("hello")));
@@ -160,8 +160,8 @@ TEST_CASE("only the two AES-GCM suites are spoken") {
 
 TEST_CASE("a peer's KeyUpdate is followed and answered") {
   const auto web = mint_workload(root(), kWeb);
-  auto ours = tls::Session::server(
-      context(Role::kServer, mint_workload(root(), kDb), root().certificate));
+  auto ours =
+      tls::Session::server(context(Role::kServer, mint_workload(root(), kDb), root().certificate));
   Stranger client(Role::kClient, &web, kH2);
   REQUIRE_FALSE(client.meet(*ours));
   REQUIRE(SSL_key_update(client.ssl.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
@@ -178,8 +178,7 @@ TEST_CASE("a context refuses credentials that cannot work, and says which") {
   const auto other = mint_workload(root(), kWeb);
   const auto make = [&](std::string_view chain, std::string_view key, std::string_view roots) {
     const auto made = tls::Context::create(
-        Role::kClient,
-        {.certificate_chain = chain, .private_key = key, .trusted_roots = roots});
+        Role::kClient, {.certificate_chain = chain, .private_key = key, .trusted_roots = roots});
     return made ? std::string("made") : std::string(made.error().text);
   };
   const auto& good_root = root().certificate;
