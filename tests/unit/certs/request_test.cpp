@@ -88,7 +88,7 @@ TEST_CASE("hostile requests are refused") {
 TEST_CASE("a request with one changed character is never accepted") {
   const auto good = certs::make_signing_request(kWeb)->request;
   const auto first = good.find('\n') + 1;
-  const auto last = good.rfind("\n-----END");
+  const auto last = good.rfind("\n-----END") - 4;  // the last group may hold bits that say nothing
   for (std::size_t at = first; at < last; at += 3) {
     auto bad = good;
     if (bad[at] == '\n' || bad[at] == '=') continue;
