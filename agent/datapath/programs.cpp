@@ -1,0 +1,131 @@
+// Loading through the libbpf skeleton that the build generates from bpf/.
+#include "programs.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <fmt/format.h>
+#include <vector>
+
+#include "culvert.skel.h"
+#include "culvert/abi/maps.h"
+#include "culvert/base/log.hpp"
+#include "culvert/bpf/syscall.hpp"
+
+namespace culvert::agent {
+namespace {
+
+constexpr int kLogLine = 512;
+constexpr const char* kLicense = "Dual BSD/GPL";
+
+// libbpf's warnings say which map or program failed; its verifier logs go to the debug level.
+int print_libbpf(libbpf_print_level level, const char* format, va_list arguments) {
+  char line[kLogLine];
+  const int size = vsnprintf(line, sizeof line, format, arguments);
+  const std::string_view text(line, strnlen(line, sizeof line));
+  if (level == LIBBPF_WARN) log::debug("{}", text);
+  return size;
+}
+
+Outcome<void> check_layout(const std::string& pin_dir) {
+  auto pinned = bpf::open_pinned(pin_dir + "/cv_layout");
+  if (!pinned) {
+    if (pinned.error().code == ErrorCode::kNotFound) return {};
+    return problem("open " + pin_dir + "/cv_layout", pinned.error(), "run as root");
+  }
+  const __u32 key = 0;
+  cv_layout_value value{};
+  auto there = bpf::map_lookup(pinned->get(), &key, &value);
+  if (!there) return problem("read " + pin_dir + "/cv_layout", there.error());
+  // 0: an agent was killed between making the map and writing it; all the other maps are fresh then.
+  if (value.version == CV_LAYOUT_VERSION || value.version == 0) return {};
+  return problem(
+      fmt::format("the maps pinned in {} follow layout {}, this agent uses {}", pin_dir,
+                  value.version, CV_LAYOUT_VERSION),
+      fmt::format("drain the node's pods, then run: culvert-agent unload --bpf-dir {}", pin_dir));
+}
+
+Outcome<void> write_layout(int map_fd, std::uint16_t block_first) {
+  const __u32 key = 0;
+  const cv_layout_value value{.version = CV_LAYOUT_VERSION, .block_first = block_first};
+  auto written = bpf::map_update(map_fd, &key, &value);
+  if (!written) return problem("write cv_layout", written.error());
+  return {};
+}
+
+// Writes the cookie where the marker stands; how often it stood there.
+int patch_cookie(std::vector<bpf_insn>& code, std::uint64_t cookie) {
+  int patched = 0;
+  for (std::size_t i = 0; i + 1 < code.size(); i++) {
+    if (code[i].code != (BPF_LD | BPF_IMM | BPF_DW) || code[i].src_reg != 0) continue;
+    const auto low = static_cast<std::uint32_t>(code[i].imm);
+    const auto high = static_cast<std::uint32_t>(code[i + 1].imm);
+    if ((static_cast<std::uint64_t>(high) << 32 | low) != CV_COOKIE_HERE) continue;
+    code[i].imm = static_cast<std::int32_t>(cookie);
+    code[i + 1].imm = static_cast<std::int32_t>(cookie >> 32);
+    patched++;
+  }
+  return patched;
+}
+
+}  // namespace
+
+struct Programs::Loaded {
+  culvert_bpf* skeleton = nullptr;
+  ~Loaded() { culvert_bpf__destroy(skeleton); }
+};
+
+Programs::Programs(std::unique_ptr<Loaded> loaded) : loaded_(std::move(loaded)) {}
+Programs::Programs(Programs&&) noexcept = default;
+Programs& Programs::operator=(Programs&&) noexcept = default;
+Programs::~Programs() = default;
+
+Outcome<Programs> Programs::load(const std::string& pin_dir, const ProgramSettings& settings) {
+  if (auto ok = check_layout(pin_dir); !ok) return std::unexpected(ok.error());
+  libbpf_set_print(print_libbpf);
+  auto loaded = std::make_unique<Loaded>();
+  loaded->skeleton = culvert_bpf__open();
+  if (loaded->skeleton == nullptr) return problem("read the built-in BPF object");
+  loaded->skeleton->rodata->cfg_block_first = settings.block_first;
+  loaded->skeleton->rodata->cfg_set_retval =
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, nullptr) == 1;
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, loaded->skeleton->obj) {
+    if (bpf_map__is_internal(map)) continue;
+    const std::string path = pin_dir + "/" + bpf_map__name(map);
+    if (bpf_map__set_pin_path(map, path.c_str()) != 0) return problem("name the pin " + path);
+  }
+  if (const int rc = culvert_bpf__load(loaded->skeleton); rc != 0)
+    return problem(fmt::format("load the BPF programs: {}", strerror(-rc)),
+                   "run culvert-agent probe; --log-level debug shows libbpf's own words");
+  Programs programs(std::move(loaded));
+  if (auto ok = write_layout(programs.map_fd("cv_layout"), settings.block_first); !ok)
+    return std::unexpected(ok.error());
+  return programs;
+}
+
+int Programs::program_fd(const char* name) const {
+  const bpf_program* program = bpf_object__find_program_by_name(loaded_->skeleton->obj, name);
+  return program == nullptr ? -1 : bpf_program__fd(program);
+}
+
+int Programs::map_fd(const char* name) const {
+  return bpf_object__find_map_fd_by_name(loaded_->skeleton->obj, name);
+}
+
+Outcome<UniqueFd> Programs::load_sk_lookup(std::uint64_t netns_cookie) const {
+  const bpf_program* original = loaded_->skeleton->progs.cv_sk_lookup;
+  const bpf_insn* first = bpf_program__insns(original);
+  std::vector<bpf_insn> code(first, first + bpf_program__insn_cnt(original));
+  if (patch_cookie(code, netns_cookie) == 0)
+    return problem("the sk_lookup program has no place for a netns cookie");
+  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_SK_LOOKUP);
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "cv_sk_lookup", kLicense, code.data(),
+                               code.size(), &options);
+  if (fd < 0) return problem(fmt::format("load sk_lookup: {}", strerror(-fd)));
+  return UniqueFd(fd);
+}
+
+}  // namespace culvert::agent

@@ -1,0 +1,39 @@
+// The BPF programs and maps, loaded. The only place that uses libbpf (behind Programs::Loaded).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "culvert/base/fd.hpp"
+#include "problem.hpp"
+
+namespace culvert::agent {
+
+struct ProgramSettings {
+  std::uint16_t block_first = 0;  // first port of the outbound block
+};
+
+/// Move only; one thread.
+class Programs {
+ public:
+  /// Loads the programs; maps that are pinned in `pin_dir` are used as they are, the others are made and
+  /// pinned. Refuses pins of another layout and says how to go on.
+  static Outcome<Programs> load(const std::string& pin_dir, const ProgramSettings& settings);
+  Programs(Programs&&) noexcept;
+  Programs& operator=(Programs&&) noexcept;
+  ~Programs();
+
+  /// Descriptors live as long as this object. `name` is the one in bpf/ ("cv_connect4", "cv_pod").
+  int program_fd(const char* name) const;
+  int map_fd(const char* name) const;
+  /// The sk_lookup program for one namespace: its cookie is written into the instructions.
+  Outcome<UniqueFd> load_sk_lookup(std::uint64_t netns_cookie) const;
+
+ private:
+  struct Loaded;
+  explicit Programs(std::unique_ptr<Loaded> loaded);
+  std::unique_ptr<Loaded> loaded_;
+};
+
+}  // namespace culvert::agent
