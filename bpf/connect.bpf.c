@@ -1,5 +1,5 @@
-/* cgroup/connect4 and connect6: redirects an enrolled pod's TCP connect() to ztunnel's listener in the
- * same pod, once a connection, and keeps the original destination with the socket. Runs in the
+/* cgroup/connect4 and connect6: redirects an enrolled pod's TCP connect() to ztunnel's listener in
+ * the same pod, once a connection, and keeps the original destination with the socket. Runs in the
  * caller's context, before a source port is chosen. UDP (DNS) passes here for now. */
 #include <bpf/bpf_endian.h>
 
@@ -12,7 +12,7 @@
 #define CV_PROCEED 1
 #define CV_IPPROTO_TCP 6
 
-static __always_inline __u8 excluded(__u8 kind, const struct cv_connect *c) {
+static __always_inline __u8 excluded(__u8 kind, const struct cv_connect* c) {
   struct cv_exclude_key key = {.kind = kind};
   if (kind == CV_EXCLUDE_PORT) {
     key.prefix_bits = CV_EXCLUDE_KIND_BITS + 16;
@@ -25,7 +25,7 @@ static __always_inline __u8 excluded(__u8 kind, const struct cv_connect *c) {
 }
 
 /* What the socket is bound to. On an IPv6 socket only the IPv6 field tells. */
-static __always_inline void read_socket(struct bpf_sock *sk, int v6, struct cv_connect *c) {
+static __always_inline void read_socket(struct bpf_sock* sk, int v6, struct cv_connect* c) {
   volatile __u32 ip4 = sk->src_ip4;
   volatile __u32 ip6[4] = {sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]};
   if (v6) {
@@ -40,9 +40,9 @@ static __always_inline void read_socket(struct bpf_sock *sk, int v6, struct cv_c
 }
 
 /* Decides, and for a redirected socket saves the destination; `to` then holds the new one. */
-static __always_inline enum cv_counter_id decide(struct bpf_sock *sk, struct cv_connect *c,
-                                                 struct cv_pod_value *pod, struct cv_endpoint *to) {
-  struct cv_origin_value *saved = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
+static __always_inline enum cv_counter_id decide(struct bpf_sock* sk, struct cv_connect* c,
+                                                 struct cv_pod_value* pod, struct cv_endpoint* to) {
+  struct cv_origin_value* saved = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
   if (saved) c->saved_port = saved->block_port;
   c->marked = cv_there(bpf_sk_storage_get(&cv_mark, sk, 0, 0));
   c->excluded_range = excluded(CV_EXCLUDE_ADDRESS, c);
@@ -50,7 +50,7 @@ static __always_inline enum cv_counter_id decide(struct bpf_sock *sk, struct cv_
 
   enum cv_counter_id verdict = cv_connect_verdict(c, pod, cfg_block_first);
   if (verdict != CV_CONNECT_REDIRECTED) return verdict;
-  const struct cv_address *own = cv_own(&c->to, pod);
+  const struct cv_address* own = cv_own(&c->to, pod);
   if (!own) return CV_REFUSED_NO_FAMILY;
   saved = bpf_sk_storage_get(&cv_origin_sk, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
   if (!saved) return CV_REFUSED_NO_MEMORY;
@@ -64,13 +64,14 @@ static __always_inline enum cv_counter_id decide(struct bpf_sock *sk, struct cv_
   return verdict;
 }
 
-/* One path for both families: the errno of the verdict, 0 to go on. `to` is zero unless redirected. */
-static __always_inline int on_connect(struct bpf_sock_addr *ctx, struct cv_connect *c, int v6,
-                                      struct cv_endpoint *to) {
-  struct bpf_sock *sk = ctx->sk;
+/* One path for both families: the errno of the verdict, 0 to go on. `to` is zero unless redirected.
+ */
+static __always_inline int on_connect(struct bpf_sock_addr* ctx, struct cv_connect* c, int v6,
+                                      struct cv_endpoint* to) {
+  struct bpf_sock* sk = ctx->sk;
   if (!sk || ctx->protocol != CV_IPPROTO_TCP) return 0;
   __u64 cookie = bpf_get_netns_cookie(ctx);
-  struct cv_pod_value *pod = bpf_map_lookup_elem(&cv_pod, &cookie);
+  struct cv_pod_value* pod = bpf_map_lookup_elem(&cv_pod, &cookie);
   if (!pod) {
     bpf_sk_storage_delete(&cv_origin_sk, sk);
     return 0;
@@ -92,7 +93,7 @@ static __always_inline int answer(int error) {
 }
 
 SEC("cgroup/connect4")
-int cv_connect4(struct bpf_sock_addr *ctx) {
+int cv_connect4(struct bpf_sock_addr* ctx) {
   struct cv_connect c = {.to_port = bpf_ntohs(ctx->user_port)};
   struct cv_endpoint to = {};
   cv_set_v4(&c.to, ctx->user_ip4);
@@ -105,7 +106,7 @@ int cv_connect4(struct bpf_sock_addr *ctx) {
 }
 
 SEC("cgroup/connect6")
-int cv_connect6(struct bpf_sock_addr *ctx) {
+int cv_connect6(struct bpf_sock_addr* ctx) {
   struct cv_connect c = {.to_port = bpf_ntohs(ctx->user_port)};
   struct cv_endpoint to = {};
   c.to.word_be[0] = ctx->user_ip6[0];

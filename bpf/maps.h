@@ -1,5 +1,6 @@
 /* The BPF maps; include/culvert/abi/maps.h says what each holds and who writes it. Every program
- * file includes this one; the definitions are weak so that linking the objects makes one of each. */
+ * file includes this one; the definitions are weak so that linking the objects makes one of each.
+ */
 #pragma once
 
 #include <linux/bpf.h>
@@ -10,7 +11,7 @@
 
 /* "Is it there", as a number: without the barrier clang would do arithmetic on several looked-up
  * pointers to combine such answers, which the verifier refuses. */
-static __always_inline __u8 cv_there(const void *looked_up) {
+static __always_inline __u8 cv_there(const void* looked_up) {
   __u32 there = looked_up ? 1 : 0;
   asm volatile("" : "+r"(there));
   return there;
@@ -41,16 +42,17 @@ struct {
   __type(value, __u32);
 } cv_exclude __weak SEC(".maps");
 
-/* ztunnel's listeners. The kernel empties a slot when its socket is closed, so a dead ztunnel leaves
- * nothing here, and sk_lookup refuses. */
+/* ztunnel's listeners. The kernel empties a slot when its socket is closed, so a dead ztunnel
+ * leaves nothing here, and sk_lookup refuses. */
 struct {
   __uint(type, BPF_MAP_TYPE_SOCKHASH);
-  __uint(max_entries, CV_MAX_PODS * CV_LISTENER_KINDS * CV_LISTENER_SLOTS * 2);
+  __uint(max_entries, CV_MAX_PODS* CV_LISTENER_KINDS* CV_LISTENER_SLOTS * 2);
   __type(key, struct cv_listener_key);
   __type(value, __u64);
 } cv_listener __weak SEC(".maps");
 
-/* ztunnel's own sockets, which capture leaves alone. Only who can open the pin can mark a socket. */
+/* ztunnel's own sockets, which capture leaves alone. Only who can open the pin can mark a socket.
+ */
 struct {
   __uint(type, BPF_MAP_TYPE_SK_STORAGE);
   __uint(map_flags, BPF_F_NO_PREALLOC);

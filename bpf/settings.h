@@ -1,5 +1,5 @@
-/* The agent's settings, constant once the programs are loaded: the verifier drops what they turn off.
- * Defined in settings.bpf.c. */
+/* The agent's settings, constant once the programs are loaded: the verifier drops what they turn
+ * off. Defined in settings.bpf.c. */
 #pragma once
 
 #include <linux/types.h>

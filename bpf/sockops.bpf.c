@@ -1,7 +1,7 @@
-/* sockops: carries addresses across the handshake inside a pod. At the connecting side's SYN what its
- * socket's storage holds goes into a hash keyed by the connection; when the accepting side is
- * established it moves into the accepted socket's storage. Outbound that is the original destination
- * (application -> ztunnel), inbound the real client (ztunnel -> application).
+/* sockops: carries addresses across the handshake inside a pod. At the connecting side's SYN what
+ * its socket's storage holds goes into a hash keyed by the connection; when the accepting side is
+ * established it moves into the accepted socket's storage. Outbound that is the original
+ * destination (application -> ztunnel), inbound the real client (ztunnel -> application).
  * cv_kubelet hangs on the kubelet's cgroup alone and announces its connections to sk_lookup. */
 #include <bpf/bpf_endian.h>
 
@@ -12,11 +12,11 @@
 #define CV_AF_INET 2
 #define CV_DONE 1
 
-/* The connection's addresses, named from the connecting side. Each context field is read once into a
- * volatile local: clang would merge the branches into a computed context offset, which the verifier
- * refuses. On an IPv6 socket the IPv4 fields hold no address. */
-static __always_inline void read_tuple(struct bpf_sock_ops *ctx, int accepted,
-                                       struct cv_tuple_key *tuple) {
+/* The connection's addresses, named from the connecting side. Each context field is read once into
+ * a volatile local: clang would merge the branches into a computed context offset, which the
+ * verifier refuses. On an IPv6 socket the IPv4 fields hold no address. */
+static __always_inline void read_tuple(struct bpf_sock_ops* ctx, int accepted,
+                                       struct cv_tuple_key* tuple) {
   volatile __u32 family = ctx->family;
   volatile __u32 local4 = ctx->local_ip4, remote4 = ctx->remote_ip4;
   volatile __u32 local6[4] = {ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
@@ -42,14 +42,14 @@ static __always_inline void read_tuple(struct bpf_sock_ops *ctx, int accepted,
 }
 
 /* Asks for state callbacks beside what other programs asked for. */
-static __always_inline void watch_state(struct bpf_sock_ops *ctx) {
+static __always_inline void watch_state(struct bpf_sock_ops* ctx) {
   bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
 /* The application's or ztunnel's SYN is about to leave. */
-static __always_inline void on_connecting(struct bpf_sock_ops *ctx, struct bpf_sock *sk) {
-  struct cv_origin_value *origin = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
-  struct cv_mark_value *mark = bpf_sk_storage_get(&cv_mark, sk, 0, 0);
+static __always_inline void on_connecting(struct bpf_sock_ops* ctx, struct bpf_sock* sk) {
+  struct cv_origin_value* origin = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
+  struct cv_mark_value* mark = bpf_sk_storage_get(&cv_mark, sk, 0, 0);
   int has_client = mark && mark->flags & CV_MARK_HAS_CLIENT;
   if (!origin && !has_client) return;
   struct cv_flow_key key = {.netns_cookie = bpf_get_netns_cookie(ctx)};
@@ -62,13 +62,13 @@ static __always_inline void on_connecting(struct bpf_sock_ops *ctx, struct bpf_s
 }
 
 /* A connection inside the pod was accepted: the entry moves in with the socket. */
-static __always_inline void on_accepted(struct bpf_sock_ops *ctx, struct bpf_sock *sk) {
+static __always_inline void on_accepted(struct bpf_sock_ops* ctx, struct bpf_sock* sk) {
   struct cv_flow_key key = {.netns_cookie = bpf_get_netns_cookie(ctx)};
   if (!bpf_map_lookup_elem(&cv_pod, &key.netns_cookie)) return;
   read_tuple(ctx, 1, &key.tuple);
-  struct cv_origin_value *origin = bpf_map_lookup_elem(&cv_origin, &key);
+  struct cv_origin_value* origin = bpf_map_lookup_elem(&cv_origin, &key);
   if (origin) {
-    struct cv_origin_value *kept =
+    struct cv_origin_value* kept =
         bpf_sk_storage_get(&cv_origin_sk, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (kept) {
       *kept = *origin;
@@ -76,7 +76,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx, struct bpf_soc
     }
     bpf_map_delete_elem(&cv_origin, &key);
   }
-  struct cv_endpoint *client = bpf_map_lookup_elem(&cv_client, &key);
+  struct cv_endpoint* client = bpf_map_lookup_elem(&cv_client, &key);
   if (client) {
     bpf_sk_storage_get(&cv_client_sk, sk, client, BPF_SK_STORAGE_GET_F_CREATE);
     bpf_map_delete_elem(&cv_client, &key);
@@ -84,7 +84,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops *ctx, struct bpf_soc
 }
 
 /* The connecting side is gone: nothing may stay of a handshake that failed. */
-static __always_inline void on_closed(struct bpf_sock_ops *ctx) {
+static __always_inline void on_closed(struct bpf_sock_ops* ctx) {
   struct cv_flow_key key = {.netns_cookie = bpf_get_netns_cookie(ctx)};
   read_tuple(ctx, 0, &key.tuple);
   bpf_map_delete_elem(&cv_origin, &key);
@@ -92,8 +92,8 @@ static __always_inline void on_closed(struct bpf_sock_ops *ctx) {
 }
 
 SEC("sockops")
-int cv_sockops(struct bpf_sock_ops *ctx) {
-  struct bpf_sock *sk = ctx->sk;
+int cv_sockops(struct bpf_sock_ops* ctx) {
+  struct bpf_sock* sk = ctx->sk;
   if (!sk) return CV_DONE;
   switch (ctx->op) {
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
@@ -110,7 +110,7 @@ int cv_sockops(struct bpf_sock_ops *ctx) {
 }
 
 SEC("sockops")
-int cv_kubelet_ops(struct bpf_sock_ops *ctx) {
+int cv_kubelet_ops(struct bpf_sock_ops* ctx) {
   struct cv_tuple_key key = {};
   __u32 one = 1;
   switch (ctx->op) {

@@ -1,5 +1,6 @@
-/* What the hooks decide, from what they know: no map, no context, no helper. Compiled for BPF and, in
- * unit tests, natively (tests/unit/bpf). A verdict is the number of its reason (abi/counters.h). */
+/* What the hooks decide, from what they know: no map, no context, no helper. Compiled for BPF and,
+ * in unit tests, natively (tests/unit/bpf). A verdict is the number of its reason (abi/counters.h).
+ */
 #pragma once
 
 #include "address.h"
@@ -22,21 +23,22 @@ static __always_inline int cv_in_block(__u16 port, __u16 block_first) {
 }
 
 /* The pod's address of the destination's family; null when it has none. */
-static __always_inline const struct cv_address *cv_own(const struct cv_address *to,
-                                                       const struct cv_pod_value *pod) {
+static __always_inline const struct cv_address* cv_own(const struct cv_address* to,
+                                                       const struct cv_pod_value* pod) {
   if (cv_is_v4(to)) return pod->flags & CV_POD_HAS_V4 ? &pod->ip4 : 0;
   return pod->flags & CV_POD_HAS_V6 ? &pod->ip6 : 0;
 }
 
-static __always_inline int cv_is_own(const struct cv_connect *c, const struct cv_address *own) {
-  return (own && cv_same(&c->to, own)) || (!cv_is_unspecified(&c->bound) && cv_same(&c->to, &c->bound));
+static __always_inline int cv_is_own(const struct cv_connect* c, const struct cv_address* own) {
+  return (own && cv_same(&c->to, own)) ||
+         (!cv_is_unspecified(&c->bound) && cv_same(&c->to, &c->bound));
 }
 
 /* Passed, redirected or refused, and why. */
-static __always_inline enum cv_counter_id cv_connect_verdict(const struct cv_connect *c,
-                                                             const struct cv_pod_value *pod,
+static __always_inline enum cv_counter_id cv_connect_verdict(const struct cv_connect* c,
+                                                             const struct cv_pod_value* pod,
                                                              __u16 block_first) {
-  const struct cv_address *own = cv_own(&c->to, pod);
+  const struct cv_address* own = cv_own(&c->to, pod);
   if (c->marked) return CV_CONNECT_ZTUNNEL;
   /* The hook ran before for this very connect (it hangs on two cgroups): its answer stands. */
   if (c->saved_port && c->to_port == c->saved_port && cv_is_own(c, own)) return CV_CONNECT_AGAIN;
@@ -56,8 +58,8 @@ static __always_inline enum cv_counter_id cv_connect_verdict(const struct cv_con
 
 /* Where a redirected connect goes: to the socket's own address, so that remote == local is what
  * sk_lookup tells captured connections by. `own` must not be null. */
-static __always_inline const struct cv_address *cv_redirect_address(const struct cv_connect *c,
-                                                                    const struct cv_address *own) {
+static __always_inline const struct cv_address* cv_redirect_address(const struct cv_connect* c,
+                                                                    const struct cv_address* own) {
   return cv_is_unspecified(&c->bound) ? own : &c->bound;
 }
 
@@ -91,9 +93,9 @@ struct cv_arrival {
 };
 
 /* CV_PASSED_*, or CV_STEERED_*: which of ztunnel's listeners takes it, if there is one. */
-static __always_inline enum cv_counter_id cv_arrival_verdict(const struct cv_arrival *a,
+static __always_inline enum cv_counter_id cv_arrival_verdict(const struct cv_arrival* a,
                                                              __u16 block_first) {
-  const struct cv_tuple_key *t = &a->tuple;
+  const struct cv_tuple_key* t = &a->tuple;
   if (cv_same(&t->source, &t->target))
     return cv_in_block(t->target_port, block_first) ? CV_STEERED_OUTBOUND : CV_PASSED_LOCAL;
   if (cv_is_loopback(&t->source) && cv_is_loopback(&t->target)) return CV_PASSED_LOCAL;
@@ -103,6 +105,7 @@ static __always_inline enum cv_counter_id cv_arrival_verdict(const struct cv_arr
 
 /* Spreads connections over ztunnel's workers. */
 static __always_inline __u8 cv_listener_slot(__u16 source_port) {
-  return ((__u32)source_port * 2654435761U) >> 30; /* the two top bits of Knuth's multiplicative hash */
+  return ((__u32)source_port * 2654435761U) >>
+         30; /* the two top bits of Knuth's multiplicative hash */
 }
 _Static_assert(CV_LISTENER_SLOTS == 4, "cv_listener_slot takes two bits");

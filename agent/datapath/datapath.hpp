@@ -1,5 +1,5 @@
-// The node's capture: BPF programs on the cgroup's hooks, maps and links pinned so that they outlive
-// the agent, and the pods that are enrolled. Owned by the agent; one thread at a time.
+// The node's capture: BPF programs on the cgroup's hooks, maps and links pinned so that they
+// outlive the agent, and the pods that are enrolled. Owned by the agent; one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -21,9 +21,9 @@ inline constexpr std::uint16_t kDefaultBlockFirst = 288;
 inline constexpr unsigned kMaxExcludes = 1024;  // ranges and ports together (CV_MAX_EXCLUDES)
 
 struct DatapathSettings {
-  std::string pin_dir;         // on a bpf file system; no dots in its names (bpffs refuses them)
-  std::string cgroup;          // cgroup2 folder whose processes are captured: the root, or a lab node's
-  std::string kubelet_cgroup;  // empty: no probe passes around ztunnel
+  std::string pin_dir;  // on a bpf file system; no dots in its names (bpffs refuses them)
+  std::string cgroup;   // cgroup2 folder whose processes are captured: the root, or a lab node's
+  std::string kubelet_cgroup;                      // empty: no probe passes around ztunnel
   std::uint16_t block_first = kDefaultBlockFirst;  // 16 ports from here; a multiple of 16, not 0
   std::vector<IpPrefix> exclude_ranges;            // destinations that stay untouched
   std::vector<std::uint16_t> exclude_ports;
@@ -56,15 +56,15 @@ struct SyncReport {
 
 class Datapath {
  public:
-  /// Loads, or takes over what a former agent pinned: programs are swapped in place, enrolled pods stay
-  /// enrolled throughout, pods whose namespace is gone are forgotten.
+  /// Loads, or takes over what a former agent pinned: programs are swapped in place, enrolled pods
+  /// stay enrolled throughout, pods whose namespace is gone are forgotten.
   static Outcome<Datapath> open(const DatapathSettings& settings);
 
   /// Captures the namespace's TCP; idempotent. On failure the pod may be left refusing outbound
   /// connections, never with them passing: enroll again or unenroll. Returns the netns cookie.
   Outcome<std::uint64_t> enroll(int netns_fd, const PodAddresses& addresses);
-  /// Ends capture and removes every trace. `netns_fd` -1 when the namespace is gone; its settings are
-  /// then not put back.
+  /// Ends capture and removes every trace. `netns_fd` -1 when the namespace is gone; its settings
+  /// are then not put back.
   Outcome<void> unenroll(std::uint64_t netns_cookie, int netns_fd);
   Outcome<std::vector<EnrolledPod>> list() const;
   /// Makes the kernel's state the desired one, and checks the order on the hooks.

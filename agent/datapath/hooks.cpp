@@ -1,12 +1,12 @@
 // Opening the datapath: load, attach or take over, set what is node-wide.
-#include <cerrno>
-#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <cerrno>
+#include <cstring>
 
 #include "culvert/abi/maps.h"
 #include "culvert/base/log.hpp"
@@ -20,8 +20,8 @@
 namespace culvert::agent {
 namespace {
 
-// In the order of attaching: connect last, so that nothing is redirected before its destination can be
-// carried along.
+// In the order of attaching: connect last, so that nothing is redirected before its destination can
+// be carried along.
 constexpr HookSpec kHooks[] = {
     {"getpeername4", "cv_getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
     {"getpeername6", "cv_getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
@@ -33,7 +33,8 @@ constexpr HookSpec kKubeletHook = {"kubelet", "cv_kubelet_ops", BPF_CGROUP_SOCK_
 
 Outcome<UniqueFd> lock_folder(const std::string& pin_dir) {
   UniqueFd fd(::open(pin_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd.valid()) return problem(fmt::format("open {}: {}", pin_dir, strerror(errno)), "run as root");
+  if (!fd.valid())
+    return problem(fmt::format("open {}: {}", pin_dir, strerror(errno)), "run as root");
   if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0)
     return problem("another agent works with " + pin_dir, "stop it, or choose another --bpf-dir");
   return fd;
@@ -74,7 +75,8 @@ std::vector<cv_exclude_key> wanted_excludes(const DatapathSettings& settings) {
 
 Outcome<void> check_settings(const DatapathSettings& settings) {
   if (settings.block_first == 0 || settings.block_first % CV_BLOCK_PORTS != 0)
-    return problem("the outbound block must start at a multiple of 16", "use --outbound-ports 288-303");
+    return problem("the outbound block must start at a multiple of 16",
+                   "use --outbound-ports 288-303");
   if (settings.exclude_ranges.size() + settings.exclude_ports.size() > kMaxExcludes)
     return problem(fmt::format("more than {} excluded ranges and ports", kMaxExcludes));
   return {};
@@ -98,7 +100,8 @@ Outcome<Datapath> Datapath::open(const DatapathSettings& settings) {
   if (auto ok = datapath.write_excludes(); !ok) return std::unexpected(ok.error());
   if (auto ok = datapath.adopt_pods(); !ok) return std::unexpected(ok.error());
   for (const HookSpec& hook : kHooks)
-    if (auto ok = datapath.attach_hook(hook, settings.cgroup); !ok) return std::unexpected(ok.error());
+    if (auto ok = datapath.attach_hook(hook, settings.cgroup); !ok)
+      return std::unexpected(ok.error());
   if (settings.kubelet_cgroup.empty()) {
     if (auto gone = remove_link(settings.pin_dir + "/links/kubelet"); !gone)
       return std::unexpected(gone.error());
@@ -118,7 +121,8 @@ Outcome<void> Datapath::attach_hook(const HookSpec& hook, const std::string& cgr
     if (info && info->cgroup_id == cgroup_id(cgroup_fd->get()))
       return replace_program(pinned->get(), programs_.program_fd(hook.program));
   }
-  // None yet, or on a cgroup that is gone or no longer meant: the new one first, then the old one ends.
+  // None yet, or on a cgroup that is gone or no longer meant: the new one first, then the old one
+  // ends.
   auto link = attach_cgroup(programs_.program_fd(hook.program), cgroup_fd->get(), hook.attach_type,
                             placement_);
   if (!link) return std::unexpected(link.error());
@@ -159,8 +163,8 @@ Outcome<std::vector<std::string>> Datapath::check_order() {
     if (!before) return std::unexpected(before.error());
     const bool missing = !before->has_value();
     if (!missing && (*before)->empty()) continue;
-    auto link = attach_cgroup(programs_.program_fd(hook.program), cgroup_fd->get(), hook.attach_type,
-                              placement_);
+    auto link = attach_cgroup(programs_.program_fd(hook.program), cgroup_fd->get(),
+                              hook.attach_type, placement_);
     if (!link) return std::unexpected(link.error());
     if (auto ok = pin(link->get(), settings_.pin_dir + "/links/" + hook.pin); !ok)
       return std::unexpected(ok.error());
@@ -168,7 +172,8 @@ Outcome<std::vector<std::string>> Datapath::check_order() {
     if (!before) return std::unexpected(before.error());
     if (before->has_value() && (*before)->empty()) continue;
     warnings.push_back(fmt::format(
-        "{}: {} runs before Culvert; a load balancer there hides service addresses, and connections "
+        "{}: {} runs before Culvert; a load balancer there hides service addresses, and "
+        "connections "
         "are then routed by backend",
         bpf::attach_type_name(hook.attach_type),
         before->has_value() ? fmt::format("{}", fmt::join(**before, ", ")) : "another program"));

@@ -1,12 +1,12 @@
 // BPF_LINK_CREATE, BPF_LINK_UPDATE, pins.
 #include "links.hpp"
 
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <fmt/format.h>
 #include <linux/bpf.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "culvert/abi/kernel.h"
 #include "culvert/bpf/objects.hpp"
@@ -15,7 +15,8 @@
 namespace culvert::agent {
 namespace {
 
-// The head of the kernel's attr for BPF_LINK_CREATE on cgroups; Debian's header (6.1) ends at flags.
+// The head of the kernel's attr for BPF_LINK_CREATE on cgroups; Debian's header (6.1) ends at
+// flags.
 struct CgroupLinkAttr {
   std::uint32_t prog_fd, target_fd, attach_type, flags;
   std::uint32_t relative_fd, pad;
@@ -44,9 +45,12 @@ constexpr struct {
 
 const char* placement_name(Placement placement) {
   switch (placement) {
-    case Placement::kBefore: return "before";
-    case Placement::kPreorder: return "preorder";
-    case Placement::kPlain: return "plain";
+    case Placement::kBefore:
+      return "before";
+    case Placement::kPreorder:
+      return "preorder";
+    case Placement::kPlain:
+      return "plain";
   }
   return "plain";
 }
@@ -62,11 +66,11 @@ Outcome<UniqueFd> attach_cgroup(int program_fd, int cgroup_fd, std::uint32_t att
     }
     if (rc != -EINVAL) break;  // EINVAL: the kernel does not know the flag
   }
-  return problem(fmt::format("attach {} to the cgroup: {}", bpf::attach_type_name(attach_type),
-                             strerror(-rc)),
-                 rc == -EPERM ? "run as root; another program may hold this cgroup's hook exclusively "
-                                "(bpftool cgroup tree shows it)"
-                              : "run culvert-agent probe");
+  return problem(
+      fmt::format("attach {} to the cgroup: {}", bpf::attach_type_name(attach_type), strerror(-rc)),
+      rc == -EPERM ? "run as root; another program may hold this cgroup's hook exclusively "
+                     "(bpftool cgroup tree shows it)"
+                   : "run culvert-agent probe");
 }
 
 Outcome<UniqueFd> attach_netns(int program_fd, int netns_fd) {
@@ -104,7 +108,8 @@ Outcome<bool> remove_link(const std::string& path) {
   bpf_attr attr{};
   attr.link_detach.link_fd = static_cast<__u32>(fd->get());
   bpf::call(BPF_LINK_DETACH, attr);  // its cgroup or namespace may be gone already
-  if (unlink(path.c_str()) != 0) return problem(fmt::format("remove {}: {}", path, strerror(errno)));
+  if (unlink(path.c_str()) != 0)
+    return problem(fmt::format("remove {}: {}", path, strerror(errno)));
   return true;
 }
 

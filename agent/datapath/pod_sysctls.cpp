@@ -1,12 +1,12 @@
 // /proc/sys/net of another network namespace, reached by a thread inside it.
 #include "pod_sysctls.hpp"
 
-#include <cerrno>
-#include <charconv>
-#include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 
 #include "culvert/abi/maps.h"
 #include "culvert/base/fd.hpp"
@@ -62,7 +62,8 @@ std::optional<PortSet> parse_ports(std::string_view text) {
     auto parsed = std::from_chars(range.data(), end, low);
     if (parsed.ec != std::errc()) return std::nullopt;
     high = low;
-    if (parsed.ptr != end && *parsed.ptr == '-') parsed = std::from_chars(parsed.ptr + 1, end, high);
+    if (parsed.ptr != end && *parsed.ptr == '-')
+      parsed = std::from_chars(parsed.ptr + 1, end, high);
     if (parsed.ec != std::errc() || parsed.ptr != end || high < low) return std::nullopt;
     for (unsigned port = low; port <= high; port++) ports.set(port);
   }
@@ -98,7 +99,8 @@ Outcome<SysctlChange> prepare_netns(int netns_fd, std::uint16_t block_first) {
     if (change.reserved_added == 0) return {};
     return write_sysctl(kReservedPorts, format_ports(*ports) + "\n");
   });
-  if (!done) return problem("prepare the pod's namespace", done.error(), "/proc/sys must be writable");
+  if (!done)
+    return problem("prepare the pod's namespace", done.error(), "/proc/sys must be writable");
   return change;
 }
 

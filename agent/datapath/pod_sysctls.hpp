@@ -1,6 +1,6 @@
-// The two settings of a pod's network namespace that capture needs: MPTCP off (its sockets have no BPF
-// storage, so getpeername could not answer), and the outbound block kept from automatic source ports
-// (a socket must not connect to itself).
+// The two settings of a pod's network namespace that capture needs: MPTCP off (its sockets have no
+// BPF storage, so getpeername could not answer), and the outbound block kept from automatic source
+// ports (a socket must not connect to itself).
 #pragma once
 
 #include <bitset>

@@ -1,6 +1,6 @@
 // Enrolling and removing pods. The order of the steps is what makes each of them fail closed.
-#include <charconv>
 #include <fmt/format.h>
+#include <charconv>
 #include <set>
 
 #include "culvert/abi/maps.h"
@@ -59,7 +59,8 @@ void delete_flows(int map_fd, std::uint64_t cookie) {
   std::vector<cv_flow_key> found;
   cv_flow_key key{}, next{};
   const void* from = nullptr;
-  while (found.size() < CV_MAX_HANDSHAKES && bpf::map_next_key(map_fd, from, &next).value_or(false)) {
+  while (found.size() < CV_MAX_HANDSHAKES &&
+         bpf::map_next_key(map_fd, from, &next).value_or(false)) {
     if (next.netns_cookie == cookie) found.push_back(next);
     key = next;
     from = &key;
@@ -83,7 +84,8 @@ void delete_listeners(int map_fd, std::uint64_t cookie) {
 Outcome<void> make_counters(int map_fd, std::uint64_t cookie) {
   const std::vector<cv_counter_value> zero(bpf::possible_cpus());
   auto made = bpf::map_update(map_fd, &cookie, zero.data(), 1 /* BPF_NOEXIST */);
-  if (!made && made.error().sys_errno != EEXIST) return problem("make the pod's counters", made.error());
+  if (!made && made.error().sys_errno != EEXIST)
+    return problem("make the pod's counters", made.error());
   return {};
 }
 
@@ -123,9 +125,11 @@ Outcome<void> Datapath::link_pod(std::uint64_t cookie, int netns_fd) {
   return pin(link->get(), pod_pin(cookie));
 }
 
-// 1. settings, before a redirected socket could pick a port of the block; 2. an entry that refuses all
-// outbound; 3. sk_lookup, without which a redirected connection would reach the pod's own sockets;
-// 4. the complete entry. Dying between two steps leaves a pod that refuses, and enrolling again goes on.
+// 1. settings, before a redirected socket could pick a port of the block; 2. an entry that refuses
+// all outbound; 3. sk_lookup, without which a redirected connection would reach the pod's own
+// sockets;
+// 4. the complete entry. Dying between two steps leaves a pod that refuses, and enrolling again
+// goes on.
 Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addresses) {
   if (!addresses.ip4 && !addresses.ip6) return problem("enroll a pod: it has no address");
   auto cookie = bpf::netns_cookie(netns_fd);
@@ -135,7 +139,8 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
   auto known = bpf::map_lookup(pods, &*cookie, &value);
   if (!known) return problem("read cv_pod", known.error());
   const cv_pod_value before = value;
-  if (auto ok = prepare(netns_fd, settings_.block_first, value); !ok) return std::unexpected(ok.error());
+  if (auto ok = prepare(netns_fd, settings_.block_first, value); !ok)
+    return std::unexpected(ok.error());
   set_addresses(value, addresses);
   if (!*known || (before.flags & CV_POD_READY) == 0) {
     value.flags &= ~CV_POD_READY;
@@ -146,11 +151,12 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
     return std::unexpected(ok.error());
   if (auto ok = link_pod(*cookie, netns_fd); !ok) return std::unexpected(ok.error());
   value.flags |= CV_POD_READY;
-  const bool same = *known && before.flags == value.flags && before.block_first == value.block_first &&
-                    before.reserved_added == value.reserved_added &&
-                    addresses_of(before) == addresses;
+  const bool same =
+      *known && before.flags == value.flags && before.block_first == value.block_first &&
+      before.reserved_added == value.reserved_added && addresses_of(before) == addresses;
   if (same) return *cookie;
-  if (auto ok = bpf::map_update(pods, &*cookie, &value); !ok) return problem("write cv_pod", ok.error());
+  if (auto ok = bpf::map_update(pods, &*cookie, &value); !ok)
+    return problem("write cv_pod", ok.error());
   return *cookie;
 }
 
@@ -160,7 +166,8 @@ Outcome<void> Datapath::unenroll(std::uint64_t netns_cookie, int netns_fd) {
   cv_pod_value value{};
   auto known = bpf::map_lookup(pods, &netns_cookie, &value);
   if (!known) return problem("read cv_pod", known.error());
-  if (auto ok = bpf::map_delete(pods, &netns_cookie); !ok) return problem("write cv_pod", ok.error());
+  if (auto ok = bpf::map_delete(pods, &netns_cookie); !ok)
+    return problem("write cv_pod", ok.error());
   if (auto ok = remove_link(pod_pin(netns_cookie)); !ok) return std::unexpected(ok.error());
   delete_listeners(programs_.map_fd("cv_listener"), netns_cookie);
   (void)bpf::map_delete(programs_.map_fd("cv_counter"), &netns_cookie);
@@ -183,7 +190,8 @@ Outcome<std::vector<EnrolledPod>> Datapath::list() const {
     if (!*more) break;
     cv_pod_value value{};
     if (bpf::map_lookup(pods, &next, &value).value_or(false)) {
-      out.push_back({.netns_cookie = next, .addresses = addresses_of(value),
+      out.push_back({.netns_cookie = next,
+                     .addresses = addresses_of(value),
                      .ready = (value.flags & CV_POD_READY) != 0,
                      .linked = linked.contains(std::to_string(next))});
     }

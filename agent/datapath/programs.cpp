@@ -3,10 +3,10 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fmt/format.h>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <fmt/format.h>
 #include <vector>
 
 #include "culvert.skel.h"
@@ -39,7 +39,8 @@ Outcome<void> check_layout(const std::string& pin_dir) {
   cv_layout_value value{};
   auto there = bpf::map_lookup(pinned->get(), &key, &value);
   if (!there) return problem("read " + pin_dir + "/cv_layout", there.error());
-  // 0: an agent was killed between making the map and writing it; all the other maps are fresh then.
+  // 0: an agent was killed between making the map and writing it; all the other maps are fresh
+  // then.
   if (value.version == CV_LAYOUT_VERSION || value.version == 0) return {};
   return problem(
       fmt::format("the maps pinned in {} follow layout {}, this agent uses {}", pin_dir,

@@ -17,8 +17,8 @@ struct ProgramSettings {
 /// Move only; one thread.
 class Programs {
  public:
-  /// Loads the programs; maps that are pinned in `pin_dir` are used as they are, the others are made and
-  /// pinned. Refuses pins of another layout and says how to go on.
+  /// Loads the programs; maps that are pinned in `pin_dir` are used as they are, the others are
+  /// made and pinned. Refuses pins of another layout and says how to go on.
   static Outcome<Programs> load(const std::string& pin_dir, const ProgramSettings& settings);
   Programs(Programs&&) noexcept;
   Programs& operator=(Programs&&) noexcept;

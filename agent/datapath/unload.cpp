@@ -1,11 +1,11 @@
 // Taking everything down, and listing pins.
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "datapath.hpp"
 #include "pin_folder.hpp"
@@ -60,7 +60,8 @@ Outcome<unsigned> unload(const std::string& pin_dir) {
     if (unlink((pin_dir + "/" + name).c_str()) != 0)
       return problem(fmt::format("remove {}/{}: {}", pin_dir, name, strerror(errno)));
   }
-  if (rmdir(pin_dir.c_str()) != 0) return problem(fmt::format("remove {}: {}", pin_dir, strerror(errno)));
+  if (rmdir(pin_dir.c_str()) != 0)
+    return problem(fmt::format("remove {}: {}", pin_dir, strerror(errno)));
   return removed;
 }
 

@@ -1,10 +1,10 @@
 // Finding and making the mounts that pins and cgroups need.
 #include "culvert/bpf/mounts.hpp"
 
-#include <cerrno>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
+#include <cerrno>
 
 #include "culvert/base/fd.hpp"
 
@@ -26,7 +26,8 @@ std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); i++) {
     if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                               (text[i + 3] - '0'));
       i += 3;
     } else {
       out += text[i];
@@ -60,7 +61,9 @@ std::optional<std::string> find_mount(std::string_view mountinfo, std::string_vi
   return std::nullopt;
 }
 
-Result<std::string> cgroup2_mount() { return own_mount("cgroup2"); }
+Result<std::string> cgroup2_mount() {
+  return own_mount("cgroup2");
+}
 
 Result<std::string> bpffs_mount() {
   if (auto there = own_mount("bpf")) return there;

@@ -1,10 +1,11 @@
-// Network namespace cookies. A thread's namespace is its own, so each entry is made on a new thread.
+// Network namespace cookies. A thread's namespace is its own, so each entry is made on a new
+// thread.
 #include "culvert/bpf/netns.hpp"
 
-#include <cerrno>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <cerrno>
 #include <thread>
 
 #include "culvert/base/fd.hpp"

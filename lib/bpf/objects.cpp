@@ -1,11 +1,11 @@
 // BPF_OBJ_GET_INFO_BY_FD and its neighbors.
 #include "culvert/bpf/objects.hpp"
 
+#include <fmt/format.h>
+#include <linux/bpf.h>
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <fmt/format.h>
-#include <linux/bpf.h>
 
 #include "culvert/bpf/syscall.hpp"
 
@@ -40,16 +40,23 @@ std::uint64_t number_after(std::string_view text, std::string_view label) {
 Result<MapInfo> map_info(int map_fd) {
   auto raw = info_of<bpf_map_info>(map_fd, "ask about a BPF map");
   if (!raw) return std::unexpected(raw.error());
-  return MapInfo{.id = raw->id, .type = raw->type, .key_size = raw->key_size,
-                 .value_size = raw->value_size, .max_entries = raw->max_entries,
-                 .flags = raw->map_flags, .name = raw->name};
+  return MapInfo{.id = raw->id,
+                 .type = raw->type,
+                 .key_size = raw->key_size,
+                 .value_size = raw->value_size,
+                 .max_entries = raw->max_entries,
+                 .flags = raw->map_flags,
+                 .name = raw->name};
 }
 
 Result<ProgramInfo> program_info(int program_fd) {
   auto raw = info_of<bpf_prog_info>(program_fd, "ask about a BPF program");
   if (!raw) return std::unexpected(raw.error());
-  return ProgramInfo{.id = raw->id, .type = raw->type, .name = raw->name,
-                     .run_ns = raw->run_time_ns, .run_count = raw->run_cnt};
+  return ProgramInfo{.id = raw->id,
+                     .type = raw->type,
+                     .name = raw->name,
+                     .run_ns = raw->run_time_ns,
+                     .run_count = raw->run_cnt};
 }
 
 Result<LinkInfo> link_info(int link_fd) {
@@ -112,7 +119,8 @@ unsigned possible_cpus() {
   auto text = read_file("/sys/devices/system/cpu/possible", 4096);
   if (!text) return 1;
   const std::size_t last = text->find_last_of("-,");  // "0-3", "0", "0,2-3"
-  const std::string_view tail = std::string_view(*text).substr(last == std::string::npos ? 0 : last + 1);
+  const std::string_view tail =
+      std::string_view(*text).substr(last == std::string::npos ? 0 : last + 1);
   unsigned highest = 0;
   std::from_chars(tail.data(), tail.data() + tail.size(), highest);
   return highest + 1;
@@ -128,25 +136,39 @@ Result<UniqueFd> enable_run_statistics() {
 
 std::string map_type_name(std::uint32_t type) {
   switch (type) {
-    case BPF_MAP_TYPE_HASH: return "hash";
-    case BPF_MAP_TYPE_ARRAY: return "array";
-    case BPF_MAP_TYPE_PERCPU_HASH: return "percpu_hash";
-    case BPF_MAP_TYPE_LPM_TRIE: return "lpm_trie";
-    case BPF_MAP_TYPE_SOCKHASH: return "sockhash";
-    case BPF_MAP_TYPE_SK_STORAGE: return "sk_storage";
-    default: return fmt::format("type {}", type);
+    case BPF_MAP_TYPE_HASH:
+      return "hash";
+    case BPF_MAP_TYPE_ARRAY:
+      return "array";
+    case BPF_MAP_TYPE_PERCPU_HASH:
+      return "percpu_hash";
+    case BPF_MAP_TYPE_LPM_TRIE:
+      return "lpm_trie";
+    case BPF_MAP_TYPE_SOCKHASH:
+      return "sockhash";
+    case BPF_MAP_TYPE_SK_STORAGE:
+      return "sk_storage";
+    default:
+      return fmt::format("type {}", type);
   }
 }
 
 std::string attach_type_name(std::uint32_t attach_type) {
   switch (attach_type) {
-    case BPF_CGROUP_INET4_CONNECT: return "connect4";
-    case BPF_CGROUP_INET6_CONNECT: return "connect6";
-    case BPF_CGROUP_INET4_GETPEERNAME: return "getpeername4";
-    case BPF_CGROUP_INET6_GETPEERNAME: return "getpeername6";
-    case BPF_CGROUP_SOCK_OPS: return "sock_ops";
-    case BPF_SK_LOOKUP: return "sk_lookup";
-    default: return fmt::format("attach type {}", attach_type);
+    case BPF_CGROUP_INET4_CONNECT:
+      return "connect4";
+    case BPF_CGROUP_INET6_CONNECT:
+      return "connect6";
+    case BPF_CGROUP_INET4_GETPEERNAME:
+      return "getpeername4";
+    case BPF_CGROUP_INET6_GETPEERNAME:
+      return "getpeername6";
+    case BPF_CGROUP_SOCK_OPS:
+      return "sock_ops";
+    case BPF_SK_LOOKUP:
+      return "sk_lookup";
+    default:
+      return fmt::format("attach type {}", attach_type);
   }
 }
 

@@ -1,15 +1,17 @@
 // bpf(2) commands on pinned objects and map elements.
 #include "culvert/bpf/syscall.hpp"
 
-#include <cerrno>
 #include <linux/bpf.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <cerrno>
 
 namespace culvert::bpf {
 namespace {
 
-std::uint64_t address_of(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
+std::uint64_t address_of(const void* p) {
+  return reinterpret_cast<std::uintptr_t>(p);
+}
 
 bpf_attr element(int map_fd, const void* key, const void* value) {
   bpf_attr attr{};

@@ -1,5 +1,5 @@
-/* Constants of linux/bpf.h that Debian 12's headers (6.1) do not know yet, each with the kernel that
- * brought it. Using one needs a probe and a fallback, never a version check. */
+/* Constants of linux/bpf.h that Debian 12's headers (6.1) do not know yet, each with the kernel
+ * that brought it. Using one needs a probe and a fallback, never a version check. */
 #pragma once
 
 #define CV_BPF_F_BEFORE (1U << 3)   /* 6.6 for tcx, 6.17 for cgroups: first in the order */

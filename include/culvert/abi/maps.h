@@ -44,15 +44,15 @@ struct cv_layout_value {
 /* cv_pod: key __u64 netns cookie. */
 #define CV_POD_HAS_V4 1U
 #define CV_POD_HAS_V6 2U
-#define CV_POD_READY 4U         /* without it every outbound connection is refused */
-#define CV_POD_MPTCP_WAS_ON 8U  /* net.mptcp.enabled before enrollment, for its end */
+#define CV_POD_READY 4U        /* without it every outbound connection is refused */
+#define CV_POD_MPTCP_WAS_ON 8U /* net.mptcp.enabled before enrollment, for its end */
 struct cv_pod_value {
   struct cv_address ip4; /* mapped; valid with CV_POD_HAS_V4 */
   struct cv_address ip6; /* valid with CV_POD_HAS_V6 */
   __u32 flags;
-  __u32 turn;            /* counts captured connections; spreads them over the block */
-  __u32 reserved_added;  /* bit n: enrollment added port block_first + n to the reserved ports */
-  __u16 block_first;     /* that reserved_added speaks of */
+  __u32 turn;           /* counts captured connections; spreads them over the block */
+  __u32 reserved_added; /* bit n: enrollment added port block_first + n to the reserved ports */
+  __u16 block_first;    /* that reserved_added speaks of */
   __u16 pad;
 };
 

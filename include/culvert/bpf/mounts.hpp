@@ -1,5 +1,5 @@
-// Where cgroup2 and the bpf file system are mounted: asked of the mount table, never assumed (a hybrid
-// cgroup layout has cgroup2 at .../unified).
+// Where cgroup2 and the bpf file system are mounted: asked of the mount table, never assumed (a
+// hybrid cgroup layout has cgroup2 at .../unified).
 #pragma once
 
 #include <optional>
@@ -20,8 +20,8 @@ std::optional<std::string> find_mount(std::string_view mountinfo, std::string_vi
 Result<std::string> cgroup2_mount();
 /// This process's bpf file system; where there is none it is mounted at kBpffsPath (needs root).
 Result<std::string> bpffs_mount();
-/// Makes sure that kBpffsPath or whatever holds `path` is a bpf file system, then mkdir -p's `path`.
-/// kInvalid when `path` lies on another file system.
+/// Makes sure that kBpffsPath or whatever holds `path` is a bpf file system, then mkdir -p's
+/// `path`. kInvalid when `path` lies on another file system.
 Result<void> make_pin_dir(const std::string& path);
 
 }  // namespace culvert::bpf

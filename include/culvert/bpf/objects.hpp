@@ -21,7 +21,7 @@ struct ProgramInfo {
 };
 struct LinkInfo {
   std::uint32_t id = 0, type = 0, program_id = 0, attach_type = 0;
-  std::uint64_t cgroup_id = 0;   // cgroup links; 0 once the cgroup is gone
+  std::uint64_t cgroup_id = 0;    // cgroup links; 0 once the cgroup is gone
   std::uint32_t netns_inode = 0;  // netns links; 0 once the namespace is gone
 };
 
@@ -30,8 +30,8 @@ Result<ProgramInfo> program_info(int program_fd);
 Result<LinkInfo> link_info(int link_fd);
 Result<UniqueFd> program_by_id(std::uint32_t id);
 
-/// The ids of the programs that run at a cgroup's hook, in the order in which they run, those that hang
-/// on its ancestors included (BPF_F_QUERY_EFFECTIVE). At most kMaxQueried.
+/// The ids of the programs that run at a cgroup's hook, in the order in which they run, those that
+/// hang on its ancestors included (BPF_F_QUERY_EFFECTIVE). At most kMaxQueried.
 Result<std::vector<std::uint32_t>> effective_programs(int cgroup_fd, std::uint32_t attach_type);
 inline constexpr std::size_t kMaxQueried = 64;
 

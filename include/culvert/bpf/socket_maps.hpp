@@ -29,8 +29,9 @@ class SocketMaps {
 
   /// Puts a listening TCP socket into a slot, replacing what was there. It must belong to the
   /// namespace, and be bound to an address of `family` (AF_INET or AF_INET6, that of the packets):
-  /// 127.0.0.1 and ::1 in a pair. The kernel takes it out when it is closed; from then on connections
-  /// that hash to the slot are refused. The map keeps no reference of its own to the descriptor.
+  /// 127.0.0.1 and ::1 in a pair. The kernel takes it out when it is closed; from then on
+  /// connections that hash to the slot are refused. The map keeps no reference of its own to the
+  /// descriptor.
   Result<void> set_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
                             unsigned slot, int listener_fd);
   /// Empties a slot; an empty one stays so.
@@ -38,8 +39,8 @@ class SocketMaps {
                               unsigned slot);
 
   /// Where the application wanted to go, for a socket accepted from an outbound listener. nullopt
-  /// when none is saved: somebody dialled the listener directly (refuse: SelfCall), or the handshake
-  /// table was full.
+  /// when none is saved: somebody dialled the listener directly (refuse: SelfCall), or the
+  /// handshake table was full.
   Result<std::optional<SocketAddress>> original_destination(int accepted_fd) const;
 
   /// Marks a socket as ztunnel's own before it connects: the connect hook leaves it alone. With

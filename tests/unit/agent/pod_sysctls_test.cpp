@@ -18,7 +18,8 @@ TEST_CASE("port lists are read and written in the kernel's form") {
 }
 
 TEST_CASE("malformed port lists are refused") {
-  for (const char* text : {"x", "1-", "-1", "5-4", "70000", "1,,2", "1 2"}) CHECK_FALSE(parse_ports(text));
+  for (const char* text : {"x", "1-", "-1", "5-4", "70000", "1,,2", "1 2"})
+    CHECK_FALSE(parse_ports(text));
 }
 
 TEST_CASE("an outbound block is 16 ports from a multiple of 16") {

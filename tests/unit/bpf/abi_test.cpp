@@ -1,11 +1,11 @@
 // The ABI between BPF programs and user space: sizes without hidden padding, and address forms.
 #include <doctest/doctest.h>
 
+#include <sys/socket.h>
 #include <cerrno>
 #include <cstddef>
 #include <set>
 #include <string>
-#include <sys/socket.h>
 
 #include "culvert/abi/maps.h"
 #include "culvert/bpf/address.hpp"

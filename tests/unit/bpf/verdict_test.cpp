@@ -14,7 +14,9 @@ namespace {
 
 constexpr __u16 kBlock = CV_BLOCK_DEFAULT_FIRST;
 
-cv_address ip(const char* text) { return bpf::to_abi(*IpAddress::parse(text)); }
+cv_address ip(const char* text) {
+  return bpf::to_abi(*IpAddress::parse(text));
+}
 
 cv_pod_value pod() {
   cv_pod_value value{};
