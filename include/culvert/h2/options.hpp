@@ -28,6 +28,9 @@ inline constexpr std::chrono::seconds kLingerTimeout{30};
 inline constexpr std::chrono::seconds kGoodbyeTimeout{1};
 /// Bytes that a stream may always have queued to send, also when the process' budget is exceeded.
 inline constexpr std::size_t kMinSendBufferBytes = 16U << 10;
+/// Unread bytes up to which a stream's window is credited also when that budget is exceeded: streams
+/// whose readers keep up go on, those whose readers do not stop growing.
+inline constexpr std::size_t kFairReceiveBytes = 64U << 10;
 
 struct Options {
   std::uint32_t stream_window_bytes = 4U << 20;       // received and not yet consumed, a stream

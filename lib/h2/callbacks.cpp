@@ -1,0 +1,245 @@
+// What nghttp2 reports while it eats input or packs output. Nothing here suspends or calls users: it
+// changes streams' states, wakes their fibers, and leaves new streams to the reader (fibers.cpp).
+#include "callbacks.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "culvert/io/loop.hpp"
+#include "fields.hpp"
+#include "session.hpp"
+
+namespace culvert::h2 {
+
+struct Callbacks {
+  static Session& self(void* user) { return *static_cast<Session*>(user); }
+  static StreamState* stream_of(nghttp2_session* raw, std::int32_t id) {
+    return static_cast<StreamState*>(nghttp2_session_get_stream_user_data(raw, id));
+  }
+
+  static int begin_headers(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
+    Session& session = self(user);
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      auto stream = std::make_shared<StreamState>(&session, session.options_.budget);
+      // Until its header block is complete it has no handle, and little time.
+      stream->handle_gone = true;
+      stream->linger_until = io::Loop::current().now() + kLingerTimeout;
+      ++session.lingering_streams_;
+      auto& added = session.add_stream(frame->hd.stream_id, std::move(stream));
+      nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, &added);
+    } else if (StreamState* stream = stream_of(raw, frame->hd.stream_id)) {
+      stream->header_list_bytes = 0;
+    }
+    return 0;
+  }
+
+  static int header(nghttp2_session* raw, const nghttp2_frame* frame, const std::uint8_t* name,
+                    std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
+                    std::uint8_t, void* user) {
+    Session& session = self(user);
+    StreamState* stream = stream_of(raw, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    Headers& into = stream->headers_complete ? stream->trailers : stream->headers;
+    stream->header_list_bytes += name_size + value_size + 32;
+    if (stream->header_list_bytes > session.options_.header_list_bytes ||
+        into.size() >= kMaxHeaderFields) {
+      session.reset(*stream, kEnhanceYourCalm);
+      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
+    into.push_back({std::string(reinterpret_cast<const char*>(name), name_size),
+                    std::string(reinterpret_cast<const char*>(value), value_size)});
+    return 0;
+  }
+
+  static void headers_received(Session& session, StreamState& stream) {
+    if (stream.headers_complete) return;  // these were trailers
+    if (!session.server_) {
+      const std::string* status = find(stream.headers, ":status");
+      if (status != nullptr && status->starts_with('1')) {
+        stream.headers.clear();
+        return;
+      }
+    }
+    stream.headers_complete = true;
+    if (!session.server_) return;
+    stream.handle_gone = false;
+    --session.lingering_streams_;
+    session.accepted_.push_back(session.streams_.at(stream.id));
+  }
+
+  static void reset_received(Session& session, const StreamState* stream) {
+    const bool answered = stream != nullptr && (!session.server_ || stream->headers_sent);
+    if (answered || session.resets_.take(io::Loop::current().now())) return;
+    session.fatal(ErrorCode::kLimit, "HTTP/2: too many resets a second", kEnhanceYourCalm);
+  }
+
+  static void ping_received(Session& session, const nghttp2_ping& ping) {
+    if ((ping.hd.flags & NGHTTP2_FLAG_ACK) == 0) return session.count_control_frame();
+    session.ping_acknowledged(std::string_view(reinterpret_cast<const char*>(ping.opaque_data), 8));
+  }
+
+  static int frame_received(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
+    Session& session = self(user);
+    StreamState* stream = frame->hd.stream_id > 0 ? stream_of(raw, frame->hd.stream_id) : nullptr;
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS:
+        if (stream != nullptr) headers_received(session, *stream);
+        break;
+      case NGHTTP2_DATA:
+        if (frame->data.hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+          session.count_control_frame();
+        }
+        break;
+      case NGHTTP2_RST_STREAM:
+        reset_received(session, stream);
+        break;
+      case NGHTTP2_SETTINGS:
+        session.count_control_frame();
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
+          session.settings_received_ = true;
+          session.settings_event_.notify();
+        }
+        break;
+      case NGHTTP2_PING:
+        ping_received(session, frame->ping);
+        break;
+      case NGHTTP2_PRIORITY:
+        session.count_control_frame();
+        break;
+      case NGHTTP2_GOAWAY:
+        session.draining_ = true;
+        break;
+      default:
+        break;
+    }
+    const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (stream == nullptr || !carries_end) return 0;
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) stream->remote_ended = true;
+    stream->readable.notify();
+    return 0;
+  }
+
+  static int data_received(nghttp2_session* raw, std::uint8_t, std::int32_t id,
+                           const std::uint8_t* data, std::size_t size, void* user) {
+    Session& session = self(user);
+    StreamState* stream = stream_of(raw, id);
+    if (stream == nullptr || stream->handle_gone) {
+      nghttp2_session_consume(raw, id, size);
+      return 0;
+    }
+    stream->received.append({data, size});
+    session.received_bytes_ += size;
+    const Budget* budget = session.options_.budget;
+    if (budget != nullptr && budget->exhausted() && stream->received.size() > kFairReceiveBytes) {
+      session.reset(*stream, kEnhanceYourCalm);
+    }
+    stream->readable.notify();
+    return 0;
+  }
+
+  static int stream_closed(nghttp2_session* raw, std::int32_t id, std::uint32_t code, void* user) {
+    if (StreamState* stream = stream_of(raw, id)) self(user).close_stream(*stream, code);
+    return 0;
+  }
+
+  static int frame_sent(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
+    Session& session = self(user);
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+      session.draining_ = true;
+      if (frame->goaway.error_code != NGHTTP2_NO_ERROR && session.result_) {
+        session.result_ = fail(ErrorCode::kProtocol, "HTTP/2: the peer broke the protocol", session.peer());
+      }
+    }
+    const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (!carries_end || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    StreamState* stream = stream_of(raw, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    stream->end_sent = true;
+    stream->writable.notify();
+    // A server that has answered in full needs no more of the request (RFC 9113 section 8.1).
+    if (stream->handle_gone && !stream->remote_ended) session.reset(*stream, kNoError);
+    return 0;
+  }
+
+  // A request that could not be sent, e.g. as GOAWAY came first: the peer never saw it.
+  static int frame_not_sent(nghttp2_session* raw, const nghttp2_frame* frame, int, void* user) {
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    Session& session = self(user);
+    const auto found = session.streams_.find(frame->hd.stream_id);
+    if (found != session.streams_.end()) session.close_stream(*found->second, kRefusedStream);
+    return 0;
+  }
+
+  static ssize_t frame_payload_size(nghttp2_session*, std::uint8_t, std::int32_t, std::int32_t,
+                                    std::int32_t, std::uint32_t remote_max_frame_size, void*) {
+    return static_cast<ssize_t>(std::min<std::size_t>(kDataPayloadBytes, remote_max_frame_size));
+  }
+
+  static ssize_t data_wanted(nghttp2_session* raw, std::int32_t id, std::uint8_t*, std::size_t length,
+                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
+    auto& stream = *static_cast<StreamState*>(source->ptr);
+    const std::size_t size = std::min(length, stream.to_send.size());
+    if (size == 0 && !stream.end_queued) return NGHTTP2_ERR_DEFERRED;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (stream.end_queued && size == stream.to_send.size()) {
+      *flags |= NGHTTP2_DATA_FLAG_EOF;
+      if (!stream.trailers_to_send.empty()) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        const auto fields = to_fields(stream.trailers_to_send);
+        nghttp2_submit_trailer(raw, id, fields->data(), fields->size());
+        stream.trailers_to_send.clear();
+      }
+    }
+    return static_cast<ssize_t>(size);
+  }
+
+  static int send_data(nghttp2_session*, nghttp2_frame*, const std::uint8_t* frame_header,
+                       std::size_t length, nghttp2_data_source* source, void* user) {
+    Session& session = self(user);
+    auto& stream = *static_cast<StreamState*>(source->ptr);
+    if (session.batch_.size() + 9 + length > kWriteBatchBytes) {
+      session.batch_full_ = true;
+      return NGHTTP2_ERR_WOULDBLOCK;
+    }
+    session.batch_.insert(session.batch_.end(), frame_header, frame_header + 9);
+    session.send_queue_bytes_ -= length;
+    while (length > 0) {
+      const auto part = stream.to_send.front().first(std::min(length, stream.to_send.front().size()));
+      session.batch_.insert(session.batch_.end(), part.begin(), part.end());
+      length -= part.size();
+      stream.to_send.pop(part.size());
+    }
+    stream.writable.notify();
+    return 0;
+  }
+
+  static nghttp2_session_callbacks* make() {
+    nghttp2_session_callbacks* all = nullptr;
+    if (nghttp2_session_callbacks_new(&all) != 0) std::abort();  // out of memory
+    nghttp2_session_callbacks_set_on_begin_headers_callback(all, begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(all, header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(all, frame_received);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(all, data_received);
+    nghttp2_session_callbacks_set_on_stream_close_callback(all, stream_closed);
+    nghttp2_session_callbacks_set_on_frame_send_callback(all, frame_sent);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(all, frame_not_sent);
+    nghttp2_session_callbacks_set_send_data_callback(all, send_data);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(all, frame_payload_size);
+    return all;
+  }
+};
+
+const nghttp2_session_callbacks* session_callbacks() {
+  static const nghttp2_session_callbacks* all = Callbacks::make();
+  return all;
+}
+
+nghttp2_data_provider data_provider(StreamState& stream) {
+  nghttp2_data_provider provider{};
+  provider.source.ptr = &stream;
+  provider.read_callback = Callbacks::data_wanted;
+  return provider;
+}
+
+}  // namespace culvert::h2

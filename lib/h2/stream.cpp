@@ -1,0 +1,136 @@
+// The handle's side of a stream: waiting for what session.cpp and callbacks.cpp bring.
+#include "culvert/h2/stream.hpp"
+
+#include <algorithm>
+
+#include "session.hpp"
+
+namespace culvert::h2 {
+namespace {
+
+bool ended(const StreamState& stream) { return stream.closed || stream.reset_code.has_value(); }
+
+// Closed in order both ways leaves no failure; whoever still wants something comes too late.
+std::unexpected<Error> failure(const StreamState& stream) {
+  if (stream.failure.text[0] == '\0') return fail(ErrorCode::kClosed, "HTTP/2: the stream has ended");
+  return std::unexpected(stream.failure);
+}
+
+void return_lent(StreamState& stream) {
+  const std::size_t bytes = std::exchange(stream.lent_bytes, 0);
+  if (bytes == 0) return;
+  stream.received.pop(bytes);
+  if (stream.session != nullptr) stream.session->credit(stream, bytes);
+}
+
+}  // namespace
+
+Stream::Stream(std::shared_ptr<StreamState> state) : state_(std::move(state)) {}
+Stream::Stream(Stream&&) noexcept = default;
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  if (this != &other) {
+    release();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+Stream::~Stream() { release(); }
+
+void Stream::release() {
+  const auto state = std::move(state_);
+  if (state != nullptr && state->session != nullptr) state->session->handle_gone(*state);
+}
+
+std::int32_t Stream::id() const { return state_->id; }
+const Headers& Stream::request() const { return state_->headers; }
+const Headers& Stream::trailers() const { return state_->trailers; }
+std::optional<std::uint32_t> Stream::reset_code() const { return state_->reset_code; }
+bool Stream::remote_ended() const { return state_->remote_ended; }
+bool Stream::closed() const { return state_->closed; }
+
+io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
+  const auto state = state_;
+  while (!state->headers_complete) {
+    if (ended(*state)) co_return failure(*state);
+    if (const auto woken = co_await state->readable.wait(deadline); !woken) {
+      co_return std::unexpected(woken.error());
+    }
+  }
+  co_return &state->headers;
+}
+
+Result<void> Stream::send_headers(const Headers& response, bool end_stream) {
+  if (state_->session == nullptr) return failure(*state_);
+  return state_->session->send_headers(*state_, response, end_stream);
+}
+
+io::Task<Result<std::span<const std::uint8_t>>> Stream::read(io::Deadline deadline) {
+  const auto state = state_;
+  return_lent(*state);
+  while (true) {
+    if (state->reset_by_us) co_return failure(*state);
+    if (!state->received.empty()) {
+      const auto bytes = state->received.front();
+      state->lent_bytes = bytes.size();
+      co_return bytes;
+    }
+    if (state->remote_ended) co_return std::span<const std::uint8_t>();
+    if (ended(*state)) co_return failure(*state);
+    if (const auto woken = co_await state->readable.wait(deadline); !woken) {
+      co_return std::unexpected(woken.error());
+    }
+  }
+}
+
+void Stream::consumed() { return_lent(*state_); }
+
+io::Task<Result<void>> Stream::write(std::span<const std::uint8_t> bytes, io::Deadline deadline) {
+  const auto state = state_;
+  if (!state->headers_sent || state->end_queued) {
+    co_return fail(ErrorCode::kInvalid, "HTTP/2: write outside of the body");
+  }
+  while (!bytes.empty()) {
+    if (ended(*state) || state->session == nullptr) co_return failure(*state);
+    const std::size_t part = std::min(bytes.size(), state->session->room(*state));
+    if (part > 0) {
+      state->session->queue(*state, bytes.first(part));
+      bytes = bytes.subspan(part);
+    } else if (const auto woken = co_await state->writable.wait(deadline); !woken) {
+      co_return std::unexpected(woken.error());
+    }
+  }
+  co_return Result<void>();
+}
+
+Result<void> Stream::finish() {
+  if (state_->end_queued) return {};
+  if (ended(*state_) || state_->session == nullptr) return failure(*state_);
+  if (!state_->headers_sent) return fail(ErrorCode::kInvalid, "HTTP/2: finish before the headers");
+  return state_->session->queue_end(*state_, nullptr);
+}
+
+Result<void> Stream::send_trailers(const Headers& trailers) {
+  if (ended(*state_) || state_->session == nullptr) return failure(*state_);
+  if (!state_->headers_sent || state_->end_queued) {
+    return fail(ErrorCode::kInvalid, "HTTP/2: trailers outside of the body");
+  }
+  return state_->session->queue_end(*state_, &trailers);
+}
+
+io::Task<Result<void>> Stream::flushed(io::Deadline deadline) {
+  const auto state = state_;
+  while (!state->to_send.empty() || (state->end_queued && !state->end_sent)) {
+    if (ended(*state)) co_return failure(*state);
+    if (const auto woken = co_await state->writable.wait(deadline); !woken) co_return woken;
+  }
+  if (state->closed && state->failure.text[0] != '\0' && !state->end_sent) co_return failure(*state);
+  co_return Result<void>();
+}
+
+void Stream::reset(std::uint32_t code) {
+  if (state_->session != nullptr) state_->session->reset(*state_, code);
+}
+
+}  // namespace culvert::h2

@@ -1,0 +1,51 @@
+// StreamState: what handle and connection share of one stream. Plain data; the rules are in
+// session.cpp (the connection's side) and stream.cpp (the handle's). Loop thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "byte_queue.hpp"
+#include "culvert/base/error.hpp"
+#include "culvert/h2/header.hpp"
+#include "culvert/io/event.hpp"
+
+namespace culvert::h2 {
+
+class Session;
+
+struct StreamState {
+  StreamState(Session* owner, Budget* budget) : session(owner), received(budget), to_send(budget) {}
+
+  Session* session;  // null once the connection is over
+  std::int32_t id = 0;
+
+  Headers headers;         // of the request (server) or of the final response (client)
+  Headers trailers;
+  Headers trailers_to_send;
+  std::size_t header_list_bytes = 0;  // of the block under way
+  bool headers_complete = false;
+  bool headers_sent = false;  // the server answered; true for a client's stream
+
+  ByteQueue received;
+  std::size_t lent_bytes = 0;      // returned by the last read(): first in `received`
+  std::size_t withheld_bytes = 0;  // consumed, but not credited as the budget is exceeded
+  bool remote_ended = false;
+
+  ByteQueue to_send;
+  bool end_queued = false;  // finish() or send_trailers() was called
+  bool end_sent = false;
+
+  bool handle_gone = false;
+  io::Deadline linger_until = io::kNoDeadline;  // set when the handle is gone
+  bool closed = false;
+  bool reset_by_us = false;
+  std::optional<std::uint32_t> reset_code;
+  Error failure{};  // valid when closed other than by END_STREAM both ways
+
+  io::Event readable;  // bytes, headers, the end
+  io::Event writable;  // room, all flushed, the end
+};
+
+}  // namespace culvert::h2
