@@ -159,24 +159,22 @@ Outcome<std::vector<std::string>> Datapath::check_order() {
   for (const HookSpec& hook : kHooks) {
     auto info = bpf::program_info(programs_.program_fd(hook.program));
     if (!info) return problem("ask about our programs", info.error());
-    auto before = programs_before(cgroup_fd->get(), hook.attach_type, info->id);
-    if (!before) return std::unexpected(before.error());
-    const bool missing = !before->has_value();
-    if (!missing && (*before)->empty()) continue;
+    auto order = programs_on(cgroup_fd->get(), hook.attach_type, info->id);
+    if (!order) return std::unexpected(order.error());
+    if (order->ours && order->before.empty()) continue;
     auto link = attach_cgroup(programs_.program_fd(hook.program), cgroup_fd->get(),
                               hook.attach_type, placement_);
     if (!link) return std::unexpected(link.error());
     if (auto ok = pin(link->get(), settings_.pin_dir + "/links/" + hook.pin); !ok)
       return std::unexpected(ok.error());
-    before = programs_before(cgroup_fd->get(), hook.attach_type, info->id);
-    if (!before) return std::unexpected(before.error());
-    if (before->has_value() && (*before)->empty()) continue;
-    warnings.push_back(fmt::format(
-        "{}: {} runs before Culvert; a load balancer there hides service addresses, and "
-        "connections "
-        "are then routed by backend",
-        bpf::attach_type_name(hook.attach_type),
-        before->has_value() ? fmt::format("{}", fmt::join(**before, ", ")) : "another program"));
+    order = programs_on(cgroup_fd->get(), hook.attach_type, info->id);
+    if (!order) return std::unexpected(order.error());
+    if (order->ours && order->before.empty()) continue;
+    warnings.push_back(
+        fmt::format("{}: {} runs before Culvert; a load balancer there hides service addresses, "
+                    "and connections "
+                    "are then routed by backend",
+                    bpf::attach_type_name(hook.attach_type), fmt::join(order->before, ", ")));
   }
   return warnings;
 }

@@ -113,19 +113,30 @@ Outcome<bool> remove_link(const std::string& path) {
   return true;
 }
 
-Outcome<std::optional<std::vector<std::string>>> programs_before(int cgroup_fd,
-                                                                 std::uint32_t attach_type,
-                                                                 std::uint32_t program_id) {
+bool can_place(Placement placement, int program_fd, int cgroup_fd, std::uint32_t attach_type) {
+  for (const auto& way : kPlacements) {
+    if (way.placement != placement) continue;
+    const UniqueFd link(create(program_fd, cgroup_fd, attach_type, way.flags));
+    return link.valid();
+  }
+  return false;
+}
+
+Outcome<HookPrograms> programs_on(int cgroup_fd, std::uint32_t attach_type,
+                                  std::uint32_t program_id) {
   auto ids = bpf::effective_programs(cgroup_fd, attach_type);
   if (!ids) return problem("query " + bpf::attach_type_name(attach_type), ids.error());
-  std::vector<std::string> names;
+  HookPrograms out;
   for (const std::uint32_t id : *ids) {
-    if (id == program_id) return names;
     auto program = bpf::program_by_id(id);
     auto info = program ? bpf::program_info(program->get()) : std::unexpected(program.error());
-    names.push_back(info && !info->name.empty() ? info->name : fmt::format("program {}", id));
+    const std::string name =
+        info && !info->name.empty() ? info->name : fmt::format("program {}", id);
+    out.all.push_back(name);
+    out.ours = out.ours || id == program_id;
+    if (!out.ours) out.before.push_back(name);
   }
-  return std::nullopt;
+  return out;
 }
 
 }  // namespace culvert::agent

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,9 +33,16 @@ Outcome<void> pin(int fd, const std::string& path);
 /// Detaches the link pinned at `path` and removes the pin; true when there was one.
 Outcome<bool> remove_link(const std::string& path);
 
-/// Names of programs that run before `program_id` at the hook; nullopt when it does not run there.
-Outcome<std::optional<std::vector<std::string>>> programs_before(int cgroup_fd,
-                                                                 std::uint32_t attach_type,
-                                                                 std::uint32_t program_id);
+/// Whether the kernel takes a link with this placement; attaches for a moment.
+bool can_place(Placement placement, int program_fd, int cgroup_fd, std::uint32_t attach_type);
+
+struct HookPrograms {
+  std::vector<std::string> all;     // names, in the order in which they run
+  std::vector<std::string> before;  // those that run before ours
+  bool ours = false;                // whether ours runs there
+};
+/// Who runs at a cgroup's hook, ancestors' programs included; ours is `program_id` (0: none).
+Outcome<HookPrograms> programs_on(int cgroup_fd, std::uint32_t attach_type,
+                                  std::uint32_t program_id);
 
 }  // namespace culvert::agent

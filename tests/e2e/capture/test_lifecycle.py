@@ -1,10 +1,11 @@
 """Enrolling, leaving, restarts and kills of the agent, and what is left behind."""
 import errno
+import json
 import os
 import subprocess
 import threading
 
-from world import DRIVER, connect
+from world import BPFTOOL, DRIVER, connect
 
 VIP4 = "10.96.0.1"
 
@@ -133,9 +134,35 @@ def test_unload_leaves_nothing_pinned_and_ends_capture(world):
     assert world.in_pod(world.a, connect, world.b.v4, 80)["data"] == "hello\n"
 
 
-def test_hooks_are_first_in_the_order_and_moved_there_again(world):
+def first_on_connect4(world, pins):
+    """Whether the program of the link pinned there is the first at the hook."""
+    link = bpftool("link", "show", "pinned", f"{pins}/links/connect4")
+    programs = bpftool("cgroup", "show", world.cgroup, "effective")
+    return [p["id"] for p in programs if p["attach_type"] in ("connect4", "cgroup_inet4_connect")][0] == link["prog_id"]
+
+
+def bpftool(*args):
+    return json.loads(subprocess.run([BPFTOOL, "-j", *args], check=True, capture_output=True, text=True).stdout)
+
+
+def test_hooks_come_first_and_are_moved_to_the_front_again(world):
     agent = world.agent()
-    assert agent.ask("order")["warnings"] == 0
+    assert agent.ask("order") == {"warnings": 0, "text": ""} and first_on_connect4(world, world.pins)
+    world.agent(world.pins + "_other")
+    assert not first_on_connect4(world, world.pins)
+    assert agent.ask("order")["warnings"] == 0 and first_on_connect4(world, world.pins)
+
+
+def test_a_hook_that_runs_twice_changes_nothing(world):
+    """Another copy of the programs with the same maps hangs on the pod's own cgroup, as on old kernels."""
+    world.agent().enroll(world.a)
+    z = world.ztunnel(world.a)
+    with_link = bpftool("link", "show", "pinned", f"{world.pins}/links/connect4")
+    subprocess.run([BPFTOOL, "cgroup", "attach", world.a.cgroup, "connect4", "id", str(with_link["prog_id"]), "multi"],
+                   check=True)
+    assert world.in_pod(world.a, connect, VIP4, 80)["data"] == f"origin {VIP4}:80\n"
+    seen = world.in_pod(world.a, connect, VIP4, 80, None, ("127.0.0.1", 0))
+    assert seen["data"] == f"origin {VIP4}:80\n" and z.next()["origin"] == f"{VIP4}:80"
 
 
 def test_an_unenrolled_pod_is_untouched(world):

@@ -85,8 +85,9 @@ class World:
         for child in self.children:
             child.kill()
             child.wait()
-        if os.path.isdir(self.pins):
-            subprocess.run([DRIVER, "unload", "--pin-dir", self.pins], check=True, capture_output=True)
+        for pins in (self.pins, self.pins + "_other"):
+            if os.path.isdir(pins):
+                subprocess.run([DRIVER, "unload", "--pin-dir", pins], check=True, capture_output=True)
         for name in (self.a.netns, self.b.netns, self.node):
             subprocess.run(["ip", "netns", "del", name], capture_output=True)
         for folder in ("/pods/b", "/pods/a", "/pods", "/other", "/kubelet", "/system", ""):
@@ -94,8 +95,8 @@ class World:
         for path in self.files:
             os.unlink(path)
 
-    def agent(self, **options):
-        agent = Agent(self, options)
+    def agent(self, pins=None, **options):
+        agent = Agent(self, pins or self.pins, options)
         self.children.append(agent)
         return agent
 
@@ -192,8 +193,8 @@ class Child:
 
 
 class Agent(Child):
-    def __init__(self, world, options):
-        args = ["agent", "--pin-dir", world.pins, "--cgroup", world.cgroup,
+    def __init__(self, world, pins, options):
+        args = ["agent", "--pin-dir", pins, "--cgroup", world.cgroup,
                 "--kubelet-cgroup", f"{world.cgroup}/kubelet"]
         for name, value in options.items():
             args += [f"--{name.replace('_', '-')}", value]
