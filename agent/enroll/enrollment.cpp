@@ -1,0 +1,139 @@
+#include "enrollment.hpp"
+
+#include <fmt/format.h>
+
+#include "culvert/base/log.hpp"
+#include "pod_json.hpp"
+
+namespace culvert::agent {
+namespace {
+
+std::unexpected<Refusal> refuse(Fault fault, std::string what, std::string next) {
+  return std::unexpected(Refusal{fault, {std::move(what), std::move(next)}});
+}
+std::unexpected<Refusal> refuse(Fault fault, Problem problem) {
+  return std::unexpected(Refusal{fault, std::move(problem)});
+}
+std::string full_name(const PodSpec& spec) { return spec.pod_namespace + "/" + spec.name; }
+
+}  // namespace
+
+Outcome<void> Enrollment::save() {
+  std::vector<Pod> pods;
+  for (const auto& [uid, entry] : pods_) pods.push_back(entry.pod);
+  return capture_.save(format_pods(pods, boot_id_));
+}
+
+Outcome<void> Enrollment::capture(Entry& entry, int netns_fd) {
+  auto done = capture_.capture(netns_fd, entry.pod.spec.ips);
+  entry.state = done ? CaptureState::kCaptured : CaptureState::kFailed;
+  entry.error = done ? "" : done.error().what;
+  if (done) handover_.add(entry.pod);
+  return done;
+}
+
+std::expected<void, Refusal> Enrollment::admit(const PodSpec& spec, std::uint64_t cookie) {
+  if (cookie == capture_.own_netns_cookie()) {
+    return refuse(Fault::kInvalid, spec.netns + " is the node's own network namespace",
+                  "name the pod's; host-network pods are never in the mesh");
+  }
+  for (const auto& [uid, entry] : pods_) {
+    if (entry.pod.netns_cookie != cookie || uid == spec.uid) continue;
+    return refuse(Fault::kConflict, fmt::format("{} is pod {} (uid {}) already", spec.netns, full_name(entry.pod.spec), uid),
+                  "DELETE /pods/" + uid + " first");
+  }
+  if (!pods_.contains(spec.uid) && pods_.size() >= kMaxPods) {
+    return refuse(Fault::kFull, fmt::format("the node holds {} pods, which is the most", kMaxPods),
+                  "place the pod on another node");
+  }
+  return {};
+}
+
+std::expected<void, Refusal> Enrollment::release_sandbox(const Pod& pod) {
+  const auto opened = capture_.open_netns(pod.spec.netns);
+  const bool same = opened && opened->cookie == pod.netns_cookie;
+  if (auto done = capture_.release(pod.netns_cookie, same ? opened->fd.get() : -1); !done) {
+    return refuse(Fault::kNode, done.error());
+  }
+  return {};
+}
+
+std::expected<Pod, Refusal> Enrollment::enroll(const PodSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  const auto opened = capture_.open_netns(spec.netns);
+  if (!opened) return refuse(opened.error().gone ? Fault::kInvalid : Fault::kNode, opened.error().problem);
+  if (auto admitted = admit(spec, opened->cookie); !admitted) return std::unexpected(admitted.error());
+
+  const auto before = pods_.find(spec.uid);
+  const Pod pod{spec, opened->cookie};
+  if (before == pods_.end() || before->second.pod != pod) {
+    if (before != pods_.end() && before->second.pod.netns_cookie != pod.netns_cookie) {
+      // The old sandbox may still run something: it refuses until the kernel frees it.
+      ending_[before->second.pod.netns_cookie] = before->second.pod.spec;
+      handover_.remove(spec.uid);
+    }
+    pods_[spec.uid] = {pod, CaptureState::kFailed, "not captured yet"};
+    if (auto saved = save(); !saved) return refuse(Fault::kNode, saved.error());
+  }
+  ending_.erase(pod.netns_cookie);
+  if (auto done = capture(pods_[spec.uid], opened->fd.get()); !done) {
+    return refuse(Fault::kNode, done.error().what,
+                  done.error().next.empty()
+                      ? "the pod refuses connections and is tried again; DELETE /pods/" + spec.uid + " gives up"
+                      : done.error().next);
+  }
+  log::info("pod {} (uid {}) is captured, netns cookie {}", full_name(spec), spec.uid, pod.netns_cookie);
+  return pod;
+}
+
+std::expected<bool, Refusal> Enrollment::remove(const std::string& uid) {
+  const std::lock_guard lock(mutex_);
+  auto node = pods_.extract(uid);
+  if (node.empty()) return false;
+  const Pod pod = node.mapped().pod;
+  if (auto saved = save(); !saved) {
+    pods_.insert(std::move(node));
+    return refuse(Fault::kNode, saved.error());
+  }
+  if (auto released = release_sandbox(pod); !released) {
+    // Still in the kernel, perhaps: keep it in the book, so that it is refused and not forgotten.
+    pods_.insert(std::move(node));
+    if (auto saved = save(); !saved) log::error("{}", saved.error().what);
+    return std::unexpected(released.error());
+  }
+  handover_.remove(uid);
+  log::info("pod {} (uid {}) is out of the mesh", full_name(pod.spec), uid);
+  return true;
+}
+
+std::vector<PodStatus> Enrollment::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<PodStatus> out;
+  for (const auto& [uid, entry] : pods_) out.push_back({entry.pod, entry.state, entry.error});
+  for (const auto& [cookie, spec] : ending_) {
+    out.push_back({{spec, cookie}, CaptureState::kEnding,
+                   "its network namespace has no name any more; refused until the kernel frees it"});
+  }
+  return out;
+}
+
+std::set<std::string> Enrollment::folders() const {
+  const std::lock_guard lock(mutex_);
+  std::set<std::string> out;
+  for (const auto& [uid, entry] : pods_) {
+    const std::string& path = entry.pod.spec.netns;
+    out.insert(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1)));
+  }
+  return out;
+}
+
+bool Enrollment::unsettled() const {
+  const std::lock_guard lock(mutex_);
+  if (!ending_.empty()) return true;
+  for (const auto& [uid, entry] : pods_) {
+    if (entry.state != CaptureState::kCaptured) return true;
+  }
+  return false;
+}
+
+}  // namespace culvert::agent

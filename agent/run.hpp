@@ -1,0 +1,29 @@
+// `culvert-agent run`: builds the node agent's parts, connects them, and waits for the end.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "culvert/base/ip.hpp"
+
+namespace culvert::agent {
+
+struct RunSettings {
+  std::string node;
+  std::string bpf_dir;
+  std::string cgroup;
+  std::string kubelet_cgroup;  // empty: none
+  std::string admin_socket;
+  std::string zds_socket;
+  std::string state_dir;
+  std::uint16_t block_first = 288;
+  std::vector<IpPrefix> exclude_ranges;
+  std::vector<std::uint16_t> exclude_ports;
+};
+
+/// Until SIGTERM or SIGINT. The exit status. Pins stay: enrolled pods stay captured, and refuse once
+/// their ztunnel is gone too. Call from the main thread before any other thread exists.
+int run(const RunSettings& settings);
+
+}  // namespace culvert::agent
