@@ -10,6 +10,7 @@
 
 #include "culvert/base/error.hpp"
 #include "culvert/base/ip.hpp"
+#include "culvert/h2/header.hpp"
 #include "culvert/hbone/authority.hpp"
 #include "culvert/hbone/baggage.hpp"
 #include "culvert/hbone/forwarded.hpp"
@@ -17,12 +18,8 @@
 
 namespace culvert::hbone {
 
-struct Header {
-  std::string name;  // lower case
-  std::string value;
-  bool operator==(const Header&) const = default;
-};
-using Headers = std::vector<Header>;
+using h2::Header;
+using h2::Headers;
 
 /// One connection asked through a tunnel. What is not there is empty.
 struct ConnectRequest {

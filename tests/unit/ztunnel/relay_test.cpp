@@ -1,0 +1,161 @@
+#include "ztunnel/relay/relay.hpp"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../io/run_loop.hpp"
+#include "culvert/io/event.hpp"
+#include "ztunnel/relay/socket_end.hpp"
+
+using namespace culvert;
+using namespace culvert::ztunnel;
+using culvert::io::testing::run_loop;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct Tcp {
+  UniqueFd ours, theirs;
+};
+
+// A connected TCP pair on loopback: unlike a socketpair it knows RST.
+Tcp tcp_pair() {
+  UniqueFd listener(::socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_storage raw{};
+  SocketAddress address{IpAddress::v4(127, 0, 0, 1), 0};
+  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) == 0);
+  REQUIRE(::listen(listener.get(), 1) == 0);
+  socklen_t size = sizeof raw;
+  ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
+  Tcp out;
+  out.theirs = UniqueFd(::socket(AF_INET, SOCK_STREAM, 0));
+  REQUIRE(::connect(out.theirs.get(), reinterpret_cast<sockaddr*>(&raw), size) == 0);
+  out.ours = UniqueFd(::accept(listener.get(), nullptr, nullptr));
+  return out;
+}
+
+void say(const UniqueFd& fd, std::string_view text) {
+  REQUIRE(::write(fd.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+}
+
+// What arrives: the text, then "|FIN" or "|RST".
+io::Task<std::string> hear(int fd) {
+  std::string out;
+  while (true) {
+    auto part = co_await io::recv(fd, io::in(5s));
+    if (!part) co_return out + (part.error().code == ErrorCode::kReset ? "|RST" : "|?");
+    if (part->empty()) co_return out + "|FIN";
+    out.append(reinterpret_cast<const char*>(part->bytes().data()), part->bytes().size());
+  }
+}
+
+struct Joined {
+  Tcp left = tcp_pair(), right = tcp_pair();
+  RelayCounters counters;
+  std::optional<Error> failure;
+  bool ended = false;
+  io::Scope scope;
+
+  void start() {
+    scope.spawn(
+        [](Joined* self) -> io::Task<> {
+          SocketEnd a(self->left.ours.get());
+          SocketEnd b(self->right.ours.get());
+          self->failure = co_await relay(&a, &b, &self->counters);
+          self->left.ours.reset();
+          self->right.ours.reset();
+          self->ended = true;
+        },
+        this);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("half-close: the client ends first, the answer still arrives") {
+  run_loop([]() -> io::Task<> {
+    Joined joined;
+    joined.start();
+    say(joined.left.theirs, "question");
+    ::shutdown(joined.left.theirs.get(), SHUT_WR);
+    CHECK(co_await hear(joined.right.theirs.get()) == "question|FIN");
+    CHECK_FALSE(joined.ended);
+    say(joined.right.theirs, "answer");
+    ::shutdown(joined.right.theirs.get(), SHUT_WR);
+    CHECK(co_await hear(joined.left.theirs.get()) == "answer|FIN");
+    co_await joined.scope.join();
+    CHECK_FALSE(joined.failure);
+    CHECK(joined.counters.forward_bytes == 8);
+    CHECK(joined.counters.backward_bytes == 6);
+  });
+}
+
+TEST_CASE("half-close: the server ends first, the client's later words still arrive") {
+  run_loop([]() -> io::Task<> {
+    Joined joined;
+    joined.start();
+    say(joined.right.theirs, "greeting");
+    ::shutdown(joined.right.theirs.get(), SHUT_WR);
+    CHECK(co_await hear(joined.left.theirs.get()) == "greeting|FIN");
+    say(joined.left.theirs, "late");
+    ::shutdown(joined.left.theirs.get(), SHUT_WR);
+    CHECK(co_await hear(joined.right.theirs.get()) == "late|FIN");
+    co_await joined.scope.join();
+    CHECK_FALSE(joined.failure);
+  });
+}
+
+TEST_CASE("a reset of either side reaches the other as a reset, never as an end") {
+  run_loop([]() -> io::Task<> {
+    for (const bool left : {true, false}) {
+      Joined joined;
+      joined.start();
+      auto& resetting = left ? joined.left.theirs : joined.right.theirs;
+      auto& other = left ? joined.right.theirs : joined.left.theirs;
+      reset_on_close(resetting.get());
+      resetting.reset();
+      CHECK(co_await hear(other.get()) == "|RST");
+      co_await joined.scope.join();
+      REQUIRE(joined.failure);
+      CHECK(joined.failure->code == ErrorCode::kReset);
+    }
+  });
+}
+
+TEST_CASE("stopping a relay resets both sides") {
+  run_loop([]() -> io::Task<> {
+    Joined joined;
+    joined.start();
+    co_await io::sleep_until(io::in(2ms));
+    joined.scope.request_stop();
+    CHECK(co_await hear(joined.left.theirs.get()) == "|RST");
+    CHECK(co_await hear(joined.right.theirs.get()) == "|RST");
+    co_await joined.scope.join();
+    REQUIRE(joined.failure);
+    CHECK(joined.failure->code == ErrorCode::kCancelled);
+  });
+}
+
+TEST_CASE("a reader that does not read stops the writer: the relay holds one buffer a direction") {
+  run_loop([]() -> io::Task<> {
+    Joined joined;
+    joined.start();
+    const std::vector<char> block(64 << 10, 'x');
+    std::size_t accepted = 0;
+    for (int i = 0; i < 10'000; ++i) {
+      const ssize_t n = ::send(joined.left.theirs.get(), block.data(), block.size(), MSG_DONTWAIT);
+      if (n > 0) {
+        accepted += static_cast<std::size_t>(n);
+      } else {
+        const auto room = co_await io::poll(joined.left.theirs.get(), POLLOUT, io::in(200ms));
+        if (!room) break;
+      }
+    }
+    CHECK(accepted < (64U << 20));  // socket buffers only, not the 640 MB offered
+    CHECK(joined.counters.forward_bytes <= accepted);
+    joined.scope.request_stop();
+    co_await joined.scope.join();
+  });
+}

@@ -1,0 +1,108 @@
+#include "ztunnel/control/certificates.hpp"
+
+#include <random>
+
+#include "culvert/base/log.hpp"
+#include "culvert/certs/signing_request.hpp"
+#include "culvert/certs/workload_certificate.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+using std::chrono::system_clock;
+
+namespace {
+
+double draw_jitter() {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::uniform_real_distribution<double>(0.0, 1.0)(random);
+}
+
+}  // namespace
+
+void Certificates::want(const std::string& identity) {
+  auto& entry = wanted_[identity];
+  if (entry == nullptr) {
+    entry = std::make_shared<Wanted>();
+    entry->status.identity = identity;
+    entry->scope.spawn(
+        [](Certificates* self, Wanted* wanted) -> Task<> {
+          co_await self->keep(wanted->status.identity, wanted);
+        },
+        this, entry.get());
+  }
+  ++entry->pods;
+}
+
+void Certificates::unwant(const std::string& identity) {
+  const auto found = wanted_.find(identity);
+  if (found == wanted_.end() || --found->second->pods > 0) return;
+  retiring_.spawn(
+      [](std::shared_ptr<Wanted> wanted) -> Task<> {
+        wanted->scope.request_stop();
+        co_await wanted->scope.join();
+      },
+      std::move(found->second));
+  wanted_.erase(found);
+  withdraw_(identity);
+}
+
+Task<> Certificates::stop() {
+  while (!wanted_.empty()) {
+    const std::string identity = wanted_.begin()->first;
+    wanted_.begin()->second->pods = 1;
+    unwant(identity);
+  }
+  co_await retiring_.join();
+}
+
+Task<Result<system_clock::time_point>> Certificates::renew(std::string identity, Wanted* wanted) {
+  auto request = certs::make_signing_request(identity);
+  if (!request) co_return std::unexpected(request.error());
+  auto reply = co_await service_.sign(request->request, identity);
+  if (!reply) co_return std::unexpected(reply.error());
+  auto certificate = certs::WorkloadCertificate::from_reply(
+      identity, std::move(request->private_key), *reply, system_clock::now());
+  if (!certificate) co_return std::unexpected(certificate.error());
+  auto client = certificate->make_context(tls::Role::kClient);
+  if (!client) co_return std::unexpected(client.error());
+  auto server = certificate->make_context(tls::Role::kServer);
+  if (!server) co_return std::unexpected(server.error());
+  wanted->status.ready = true;
+  wanted->status.not_after = certificate->not_after;
+  wanted->status.chain_pem = certificate->chain;
+  wanted->status.last_error.clear();
+  publish_(identity, Credentials{std::move(*client), std::move(*server)});
+  co_return certs::renewal_time(certificate->not_before, certificate->not_after, draw_jitter());
+}
+
+// Ask, publish, sleep until half of its life, again. After a failure the old certificate serves on
+// until it expires.
+Task<> Certificates::keep(std::string identity, Wanted* wanted) {
+  unsigned failures = 0;
+  while (true) {
+    const auto renew_at = co_await renew(identity, wanted);
+    io::Clock::duration pause{};
+    if (renew_at) {
+      failures = 0;
+      pause = std::chrono::duration_cast<io::Clock::duration>(*renew_at - system_clock::now());
+      log::debug("certificate of {} is valid, renewal in {} s", identity,
+                 std::chrono::duration_cast<std::chrono::seconds>(pause).count());
+    } else {
+      if (renew_at.error().code == ErrorCode::kCancelled) co_return;
+      wanted->status.last_error = renew_at.error().to_string();
+      pause = certs::retry_delay(++failures);
+      log::warn("certificate of {}: {}; again in {} ms", identity, wanted->status.last_error,
+                std::chrono::duration_cast<std::chrono::milliseconds>(pause).count());
+    }
+    if (!co_await io::sleep_until(io::in(pause))) co_return;
+  }
+}
+
+std::vector<Certificates::Status> Certificates::status() const {
+  std::vector<Status> out;
+  for (const auto& [identity, wanted] : wanted_) out.push_back(wanted->status);
+  return out;
+}
+
+}  // namespace culvert::ztunnel

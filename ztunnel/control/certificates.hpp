@@ -1,0 +1,68 @@
+// Keeps a valid certificate for every identity of this node's pods: asks when the first pod comes,
+// renews at half life, forgets when the last pod went. In memory only. On the control loop's thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "culvert/io/event.hpp"
+#include "culvert/io/scope.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+/// The certificate service, as seen from here: the seam to control's (or istiod's) CA.
+class CertificateService {
+ public:
+  virtual ~CertificateService() = default;
+  /// Signs `request_pem` for `identity`: PEM texts of leaf, intermediates, root(s).
+  virtual io::Task<Result<std::vector<std::string>>> sign(std::string request_pem,
+                                                          std::string identity) = 0;
+};
+
+class Certificates {
+ public:
+  using Publish = std::function<void(const std::string& identity, const Credentials& credentials)>;
+  using Withdraw = std::function<void(const std::string& identity)>;
+
+  /// `service` outlives it.
+  Certificates(CertificateService& service, Publish publish, Withdraw withdraw)
+      : service_(service), publish_(std::move(publish)), withdraw_(std::move(withdraw)) {}
+
+  /// Counted: the first want() of an identity starts its fiber, the last unwant() ends it.
+  void want(const std::string& identity);
+  void unwant(const std::string& identity);
+  /// Stops all fibers and waits for them.
+  io::Task<> stop();
+
+  struct Status {
+    std::string identity;
+    bool ready = false;
+    std::chrono::system_clock::time_point not_after;
+    std::string chain_pem;
+    std::string last_error;
+  };
+  std::vector<Status> status() const;
+
+ private:
+  struct Wanted {
+    unsigned pods = 0;
+    Status status;
+    io::Scope scope;
+  };
+  io::Task<> keep(std::string identity, Wanted* wanted);
+  io::Task<Result<std::chrono::system_clock::time_point>> renew(std::string identity,
+                                                                Wanted* wanted);
+
+  CertificateService& service_;
+  Publish publish_;
+  Withdraw withdraw_;
+  std::map<std::string, std::shared_ptr<Wanted>> wanted_;
+  io::Scope retiring_;
+};
+
+}  // namespace culvert::ztunnel

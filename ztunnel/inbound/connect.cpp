@@ -1,0 +1,137 @@
+#include "ztunnel/inbound/connect.hpp"
+
+#include <algorithm>
+
+#include "culvert/hbone/headers.hpp"
+#include "culvert/mesh/policy.hpp"
+#include "ztunnel/outbound/connect_request.hpp"
+#include "ztunnel/relay/relay.hpp"
+#include "ztunnel/relay/socket_end.hpp"
+#include "ztunnel/relay/stream_end.hpp"
+#include "ztunnel/worker/dial.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+
+namespace {
+
+void answer(h2::Stream& stream, int status, const mesh::Workload* destination) {
+  hbone::ConnectResponse response{status, {}};
+  if (destination != nullptr) response.baggage = baggage_of(*destination);
+  (void)stream.send_headers(hbone::build_response(response), status != 200);
+}
+
+// The address inside this pod that a target means: one of the pod's own addresses, or a service that
+// this pod serves. kInvalid for anything else: this ztunnel is nobody's open proxy.
+Result<SocketAddress> local_target(const mesh::Snapshot& snapshot, const mesh::Workload& workload,
+                                   const IpAddress& local_ip, const hbone::Authority& authority) {
+  if (const SocketAddress* address = authority.address()) {
+    const bool own = address->ip == local_ip || std::ranges::find(workload.addresses, address->ip) !=
+                                                    workload.addresses.end();
+    if (!own) return fail(ErrorCode::kInvalid, "CONNECT to an address of another pod", Origin::kClient);
+    if (address->port == mesh::kHbonePort) {
+      return fail(ErrorCode::kSelfCall, "CONNECT to the tunnel's own port", Origin::kClient);
+    }
+    return *address;
+  }
+  const auto& named = *authority.host();
+  for (const auto& [key, ports] : workload.services) {
+    const auto service = snapshot.service(key);
+    if (service == nullptr || service->hostname != named.host) continue;
+    for (const auto& port : ports) {
+      if (port.service_port == named.port && port.target_port != 0) {
+        return SocketAddress{local_ip, port.target_port};
+      }
+    }
+  }
+  return fail(ErrorCode::kInvalid, "CONNECT to a service that this pod does not serve", Origin::kClient);
+}
+
+// The application is shown the client itself. Its address counts only when it is the tunnel's own: the
+// header informs, the network decides. Its port is worth showing, the tunnel's is not.
+SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRequest& request) {
+  if (request.forwarded && request.forwarded->source &&
+      request.forwarded->source->ip == tunnel.peer.ip) {
+    return *request.forwarded->source;
+  }
+  return tunnel.peer;
+}
+
+void fill_source(Report& report, const InboundTunnel& tunnel, const SocketAddress& client) {
+  const auto& worker = *tunnel.worker;
+  const auto known = worker.snapshot()->workload_at({worker.settings().network, client.ip});
+  if (known != nullptr && known->identity() == tunnel.peer_identity) {
+    report.record.source = party_of(*known);
+  }
+  report.record.source.identity = tunnel.peer_identity.to_string();
+  report.record.source.namespace_name = tunnel.peer_identity.ns;
+}
+
+void fill_service(Report& report, const mesh::Snapshot& snapshot, const hbone::ConnectRequest& request,
+                  const mesh::Workload& destination) {
+  if (!request.forwarded || request.forwarded->host.empty()) return;
+  for (const auto& [key, ports] : destination.services) {
+    const auto service = snapshot.service(key);
+    if (service == nullptr || service->hostname != request.forwarded->host) continue;
+    report.record.service = service->hostname;
+    report.record.service_namespace = service->ns;
+    report.record.service_name = service->name;
+    return;
+  }
+}
+
+}  // namespace
+
+Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
+  Worker& worker = *tunnel->worker;
+  const PodPtr pod = tunnel->pod->pod;
+  Report report(worker.reporter(), telemetry::Direction::kInbound);
+  report.record.source_address = tunnel->peer;
+  report.record.mutual_tls = true;
+  mesh::WorkloadPtr workload;
+  const auto refuse = [&](int status, const Error& error) {
+    answer(stream, status, workload.get());
+    report.fail(error);
+  };
+
+  const auto request = hbone::parse_connect(stream.request());
+  if (!request) co_return refuse(400, request.error());
+  const SocketAddress client = client_address(*tunnel, *request);
+  report.record.source_address = client;
+
+  auto found = co_await worker.workload_of(*pod, io::in(kWorkloadWait));
+  if (!found) co_return refuse(503, found.error());
+  workload = std::move(*found);
+  const auto target = local_target(*worker.snapshot(), *workload, tunnel->local_ip, request->authority);
+  if (!target) co_return refuse(400, target.error());
+  report.record.destination = party_of(*workload);
+  report.record.destination.identity = workload->identity().to_string();
+  report.record.destination_address = *target;
+  report.record.hbone_address = *target;
+  fill_source(report, *tunnel, client);
+  fill_service(report, *worker.snapshot(), *request, *workload);
+
+  const auto verdict = mesh::authorize(*worker.snapshot(), *workload,
+                                       {tunnel->peer_identity, tunnel->peer.ip, *target});
+  if (!verdict.allowed) {
+    answer(stream, 401, workload.get());
+    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
+  }
+
+  auto app = co_await dial(worker.maps(), *pod, *target, client, io::in(kDialTimeout));
+  if (!app) co_return refuse(503, app.error());
+  answer(stream, 200, workload.get());
+  report.open();
+  StreamEnd source(stream);
+  SocketEnd destination(app->get());
+  RelayCounters counters;
+  const auto failure = co_await relay(&source, &destination, &counters);
+  report.record.bytes_sent = counters.forward_bytes;
+  report.record.bytes_received = counters.backward_bytes;
+  if (failure) co_return report.fail(*failure);
+  report.finish();
+}
+
+}  // namespace culvert::ztunnel

@@ -1,0 +1,70 @@
+#include "culvert/base/log.hpp"
+#include "culvert/h2/connection.hpp"
+#include "culvert/tls/stream.hpp"
+#include "ztunnel/inbound/connect.hpp"
+#include "ztunnel/inbound/inbound.hpp"
+#include "ztunnel/worker/dial.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+
+namespace {
+
+// The TLS session of an accepted tunnel, handshake done; or why there is none.
+Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker, const mesh::Workload* workload,
+                                                      UniqueFd fd) {
+  auto credentials =
+      co_await worker->credentials_of(workload->identity().to_string(), io::in(kCertificateWait));
+  if (!credentials) co_return std::unexpected(credentials.error());
+  auto session = tls::Session::server(credentials->server);
+  if (!session) co_return std::unexpected(session.error());
+  auto stream = std::make_unique<tls::Stream>(std::move(fd), std::move(*session));
+  if (auto shaken = co_await stream->handshake(io::in(kHandshakeTimeout)); !shaken) {
+    co_return std::unexpected(shaken.error());
+  }
+  co_return stream;
+}
+
+}  // namespace
+
+Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
+  // A tunnel that fails before its first CONNECT is one failed connection in log and metrics.
+  Report report(worker->reporter(), telemetry::Direction::kInbound);
+  report.record.source_address = peer;
+  report.record.destination.pod = pod->pod->name;
+  report.record.destination.namespace_name = pod->pod->ns;
+  const auto dialed = local_address(fd.get());
+  if (!dialed) co_return report.fail(dialed.error());
+  report.record.destination_address = *dialed;
+  const auto workload = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));
+  if (!workload) {
+    reset_on_close(fd.get());
+    co_return report.fail(workload.error());
+  }
+  report.record.destination = party_of(**workload);
+  auto stream = co_await accept_tls(worker, workload->get(), std::move(fd));
+  if (!stream) co_return report.fail(stream.error());
+  const auto identity = mesh::Identity::parse((*stream)->peer()->identity);
+  if (!identity) {
+    co_return report.fail(
+        Error{ErrorCode::kIdentity, Origin::kClient, 0, "the peer's SPIFFE id is no workload's"});
+  }
+  report.dismiss();
+
+  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip};
+  io::Scope streams;
+  auto options = h2::Options::server();
+  options.budget = &worker->budget();
+  const auto connection = h2::Connection::server(
+      std::move(*stream), options,
+      [&](h2::Stream request) { streams.spawn(serve_connect, &tunnel, std::move(request)); });
+  const auto ended = co_await connection->run();
+  if (!ended && ended.error().code != ErrorCode::kCancelled) {
+    log::debug("tunnel from {}: {}", peer.to_string(), ended.error().to_string());
+  }
+  co_await streams.join();
+}
+
+}  // namespace culvert::ztunnel

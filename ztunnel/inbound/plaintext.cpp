@@ -1,0 +1,66 @@
+#include "culvert/mesh/policy.hpp"
+#include "ztunnel/inbound/inbound.hpp"
+#include "ztunnel/relay/relay.hpp"
+#include "ztunnel/relay/socket_end.hpp"
+#include "ztunnel/worker/dial.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+
+namespace {
+
+// A client outside the mesh has no identity; what is known of its address goes to telemetry only.
+void fill_parties(Report& report, const Worker& worker, const mesh::Workload& destination,
+                  const IpAddress& client) {
+  report.record.destination = party_of(destination);
+  const auto source = worker.snapshot()->workload_at({worker.settings().network, client});
+  if (source != nullptr) report.record.source = party_of(*source);
+}
+
+}  // namespace
+
+Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer) {
+  Report report(worker->reporter(), telemetry::Direction::kInbound);
+  report.record.source_address = peer;
+  report.record.destination.pod = pod->pod->name;
+  report.record.destination.namespace_name = pod->pod->ns;
+  const auto fail = [&](const Error& error) {
+    reset_on_close(fd);
+    report.fail(error);
+  };
+
+  // Steered by sk_lookup, the socket's own address is what the client dialed.
+  const auto dialed = local_address(fd);
+  if (!dialed) co_return fail(dialed.error());
+  report.record.destination_address = *dialed;
+  if (dialed->ip.is_loopback()) {
+    co_return fail(Error{ErrorCode::kSelfCall, Origin::kClient, 0, "the listener itself was dialed"});
+  }
+
+  const auto workload = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));
+  if (!workload) co_return fail(workload.error());
+  fill_parties(report, *worker, **workload, peer.ip);
+
+  const auto verdict =
+      mesh::authorize(*worker->snapshot(), **workload, {std::nullopt, peer.ip, *dialed});
+  if (!verdict.allowed) {
+    reset_on_close(fd);
+    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
+  }
+
+  auto server = co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(kDialTimeout));
+  if (!server) co_return fail(server.error());
+  report.open();
+  SocketEnd client(fd);
+  SocketEnd app(server->get());
+  RelayCounters counters;
+  const auto failure = co_await relay(&client, &app, &counters);
+  report.record.bytes_sent = counters.forward_bytes;
+  report.record.bytes_received = counters.backward_bytes;
+  if (failure) co_return report.fail(*failure);
+  report.finish();
+}
+
+}  // namespace culvert::ztunnel

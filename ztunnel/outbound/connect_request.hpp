@@ -1,0 +1,16 @@
+// What we tell the other end of a tunnel about a connection, and what it tells about itself.
+#pragma once
+
+#include "culvert/h2/header.hpp"
+#include "culvert/hbone/headers.hpp"
+#include "culvert/mesh/route.hpp"
+
+namespace culvert::ztunnel {
+
+/// The header block of the CONNECT for a routed connection of the application at `client`.
+h2::Headers connect_request(const mesh::Workload& source, const mesh::Route& route,
+                            const SocketAddress& client);
+/// A workload as the baggage header describes it.
+hbone::Baggage baggage_of(const mesh::Workload& workload);
+
+}  // namespace culvert::ztunnel

@@ -1,0 +1,164 @@
+#include "ztunnel/pool/tunnel_pool.hpp"
+
+#include <algorithm>
+
+#include "culvert/base/log.hpp"
+#include "culvert/tls/stream.hpp"
+#include "ztunnel/worker/dial.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+
+namespace {
+
+constexpr int kMaxStreamTries = 3;  // a draining peer may refuse streams that were on their way
+
+Error from_upstream(Error error) {
+  if (error.code != ErrorCode::kCancelled) error.origin = Origin::kUpstream;
+  return error;
+}
+
+std::unexpected<Error> refused_by_status(std::string_view status) {
+  if (status == "401" || status == "403") {
+    return fail(ErrorCode::kDenied, "CONNECT was refused by the peer's policy", Origin::kUpstream);
+  }
+  if (status == "503") {
+    return fail(ErrorCode::kRefused, "the peer could not reach the application", Origin::kUpstream);
+  }
+  return fail(ErrorCode::kProtocol, "CONNECT was answered with another status", Origin::kUpstream);
+}
+
+// An unused tunnel is closed after a while; the fiber ends with the tunnel's run().
+Task<> close_when_idle(Tunnel* tunnel) {
+  while (true) {
+    const auto idle_since = tunnel->connection->idle_since();
+    const bool idle = tunnel->connection->active_streams() == 0;
+    const auto now = io::Loop::current().now();
+    if (idle && now - idle_since >= kTunnelIdleTimeout) {
+      tunnel->connection->drain();
+      co_return;
+    }
+    const auto next = (idle ? idle_since : now) + kTunnelIdleTimeout;
+    if (!co_await io::sleep_until(next)) co_return;
+  }
+}
+
+}  // namespace
+
+std::size_t TunnelPool::tunnels() const {
+  std::size_t count = 0;
+  for (const auto& [key, entry] : entries_) count += entry.tunnels.size();
+  return count;
+}
+
+void TunnelPool::forget(const Key& key, const Tunnel& tunnel) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return;
+  std::erase_if(found->second.tunnels, [&](const auto& t) { return t.get() == &tunnel; });
+  if (found->second.tunnels.empty() && found->second.attempt == nullptr) entries_.erase(found);
+}
+
+Task<> TunnelPool::run(Key key, std::shared_ptr<Tunnel> tunnel) {
+  io::Scope idle;
+  idle.spawn(close_when_idle, tunnel.get());
+  const auto ended = co_await tunnel->connection->run();
+  if (!ended && ended.error().code != ErrorCode::kCancelled) {
+    log::debug("tunnel to {}: {}", key.second.to_string(), ended.error().to_string());
+  }
+  forget(key, *tunnel);
+  idle.request_stop();
+  co_await idle.join();
+}
+
+Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
+                                                       const mesh::Workload& source) {
+  auto credentials =
+      co_await worker_.credentials_of(source.identity().to_string(), io::in(kCertificateWait));
+  if (!credentials) co_return std::unexpected(credentials.error());
+  tls::Expected expected;
+  for (const auto& identity : route.expected_identities) {
+    expected.identities.push_back(identity.to_string());
+  }
+  auto fd = co_await dial(worker_.maps(), *pod_.pod, route.next_hop, std::nullopt,
+                          io::in(kDialTimeout));
+  if (!fd) co_return std::unexpected(fd.error());
+  auto session = tls::Session::client(credentials->client, std::move(expected));
+  if (!session) co_return std::unexpected(session.error());
+  auto stream = std::make_unique<tls::Stream>(std::move(*fd), std::move(*session));
+  if (auto shaken = co_await stream->handshake(io::in(kHandshakeTimeout)); !shaken) {
+    co_return std::unexpected(from_upstream(shaken.error()));
+  }
+  auto tunnel = std::make_shared<Tunnel>();
+  tunnel->peer_identity = stream->peer()->identity;
+  auto options = h2::Options::client();
+  options.budget = &worker_.budget();
+  tunnel->connection = h2::Connection::client(std::move(stream), options);
+  co_return tunnel;
+}
+
+Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::find_or_make(const mesh::Route& route,
+                                                               const mesh::Workload& source) {
+  const Key key{route.workload->uid, route.next_hop};
+  while (true) {
+    Entry& entry = entries_[key];
+    for (const auto& tunnel : entry.tunnels) {
+      if (tunnel->connection->can_open()) co_return tunnel;
+    }
+    if (entry.attempt == nullptr) break;
+    const auto attempt = entry.attempt;  // shared: it may be gone from the entry when we wake
+    while (!attempt->finished) {
+      if (auto woken = co_await attempt->done.wait(io::kNoDeadline); !woken) {
+        co_return std::unexpected(woken.error());
+      }
+    }
+    if (attempt->failed) co_return std::unexpected(attempt->failure);
+  }
+  const auto attempt = std::make_shared<Attempt>();
+  entries_[key].attempt = attempt;
+  auto made = co_await make(route, source);
+  Entry& entry = entries_[key];
+  entry.attempt.reset();
+  attempt->finished = true;
+  if (made) {
+    entry.tunnels.push_back(*made);
+    pod_.scope.spawn(
+        [](TunnelPool* self, Key k, std::shared_ptr<Tunnel> tunnel) -> Task<> {
+          co_await self->run(std::move(k), std::move(tunnel));
+        },
+        this, key, *made);
+  } else {
+    attempt->failed = true;
+    attempt->failure = made.error();
+    if (entry.tunnels.empty()) entries_.erase(key);
+  }
+  attempt->done.notify();
+  co_return made;
+}
+
+Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
+                                               const mesh::Workload& source, h2::Headers request) {
+  for (int tries = 1;; ++tries) {
+    auto tunnel = co_await find_or_make(route, source);
+    if (!tunnel) co_return std::unexpected(tunnel.error());
+    auto stream = (*tunnel)->connection->open(request, false);
+    if (!stream) {
+      // Its last place was taken, or it began to drain, while we waited.
+      if (tries < kMaxStreamTries) continue;
+      co_return std::unexpected(from_upstream(stream.error()));
+    }
+    auto response = co_await stream->response(io::in(kConnectResponseTimeout));
+    if (!response) {
+      if (response.error().code == ErrorCode::kRefused && tries < kMaxStreamTries) continue;
+      co_return std::unexpected(from_upstream(response.error()));
+    }
+    const std::string* status = h2::find(**response, ":status");
+    if (status == nullptr || *status != "200") {
+      co_return refused_by_status(status == nullptr ? "" : *status);
+    }
+    co_return OpenedStream{*tunnel, std::move(*stream), (*tunnel)->peer_identity};
+  }
+}
+
+}  // namespace culvert::ztunnel

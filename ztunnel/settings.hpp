@@ -1,0 +1,47 @@
+// What ztunnel is told at start. Immutable; shared by all threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "culvert/base/ip.hpp"
+
+namespace culvert::ztunnel {
+
+/// How two pods of this node are connected.
+enum class SameNode : std::uint8_t {
+  kJoin,     // in process: authorized as over the tunnel, no encryption, nothing on a wire
+  kEncrypt,  // as to another node: HBONE
+};
+
+struct Settings {
+  std::string node;
+  std::string bpf_dir;
+  std::string zds_socket;
+  std::string control_socket;
+  unsigned workers = 0;  // 0: a quarter of the cores, at least one
+  std::string trust_domain = "cluster.local";
+  std::string cluster_id = "Kubernetes";
+  std::string network;
+  SameNode same_node = SameNode::kJoin;
+  SocketAddress admin_address;
+  SocketAddress metrics_address;
+  SocketAddress ready_address;
+  std::string log_format = "text";  // of the access log: text or json
+};
+
+// Every wait on a peer, in one place.
+inline constexpr auto kWorkloadWait = std::chrono::seconds(5);       // the pod's own entry by xDS
+inline constexpr auto kCertificateWait = std::chrono::seconds(10);   // a certificate on its way
+inline constexpr auto kDialTimeout = std::chrono::seconds(10);       // TCP connect
+inline constexpr auto kHandshakeTimeout = std::chrono::seconds(10);  // TLS, either side
+inline constexpr auto kConnectResponseTimeout = std::chrono::seconds(20);  // CONNECT to 200
+inline constexpr auto kTunnelIdleTimeout = std::chrono::minutes(5);  // an unused tunnel is kept
+
+// Bounds of what traffic can grow.
+inline constexpr std::size_t kMaxConnectionsPerWorker = 100'000;
+inline constexpr int kListenBacklog = 1024;
+inline constexpr unsigned kMaxWorkers = 64;
+
+}  // namespace culvert::ztunnel

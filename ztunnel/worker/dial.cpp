@@ -1,0 +1,88 @@
+#include "ztunnel/worker/dial.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "culvert/base/log.hpp"
+#include "culvert/bpf/socket_maps.hpp"
+#include "culvert/io/socket.hpp"
+
+namespace culvert::ztunnel {
+namespace {
+
+constexpr int kKeepAliveSeconds = 180;
+constexpr int kKeepAliveProbes = 9;
+
+// The namespace that this thread belongs to, opened once a thread.
+int home_netns() {
+  thread_local UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  return home.get();
+}
+
+// A socket belongs to the namespace its thread is in when it is made: enter, make, return.
+Result<UniqueFd> open_socket_in(int netns_fd, int family) {
+  const int home = home_netns();
+  if (::setns(netns_fd, CLONE_NEWNET) != 0) return fail_errno(errno, "enter the pod's netns");
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int saved = errno;
+  if (::setns(home, CLONE_NEWNET) != 0) {
+    log::error("cannot return to the node's network namespace (errno {}): stopping", errno);
+    std::abort();  // every later socket of this thread would be made in the wrong place
+  }
+  if (!fd.valid()) return fail_errno(saved, "open a socket in the pod's netns");
+  return fd;
+}
+
+void set_option(int fd, int level, int option, int value) {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+}  // namespace
+
+void tune_socket(int fd) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveSeconds);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveSeconds);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, kKeepAliveProbes);
+}
+
+void reset_on_close(int fd) {
+  const linger hard{1, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+}
+
+Result<SocketAddress> local_address(int fd) {
+  sockaddr_storage raw{};
+  socklen_t size = sizeof raw;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&raw), &size) != 0) {
+    return fail_errno(errno, "read the local address");
+  }
+  const auto address = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
+  if (!address) return fail(ErrorCode::kInvalid, "read the local address");
+  return *address;
+}
+
+io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, SocketAddress to,
+                                std::optional<SocketAddress> shown_client, io::Deadline deadline) {
+  auto fd = open_socket_in(pod.netns.get(), to.family());
+  if (!fd) co_return std::unexpected(fd.error());
+  tune_socket(fd->get());
+  if (auto marked = maps.mark(fd->get(), shown_client); !marked) {
+    co_return std::unexpected(marked.error());
+  }
+  auto connected = co_await io::connect(fd->get(), to, deadline);
+  if (!connected) {
+    Error error = connected.error();
+    if (error.code != ErrorCode::kCancelled) error.origin = Origin::kUpstream;
+    co_return std::unexpected(error);
+  }
+  co_return std::move(*fd);
+}
+
+}  // namespace culvert::ztunnel

@@ -1,0 +1,31 @@
+// Opens ztunnel's own connections inside pods' network namespaces, from a data thread.
+#pragma once
+
+#include <optional>
+
+#include "culvert/base/fd.hpp"
+#include "culvert/base/ip.hpp"
+#include "culvert/io/deadline.hpp"
+#include "culvert/io/task.hpp"
+#include "ztunnel/pods/pod.hpp"
+
+namespace culvert::bpf {
+class SocketMaps;
+}
+
+namespace culvert::ztunnel {
+
+/// Connects from inside `pod`'s namespace, with a socket that the capture hooks leave alone. With
+/// `shown_client`, the application that accepts it sees that address as its peer. Errors have origin
+/// kUpstream when the peer refused or is away, kLocal otherwise.
+io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, SocketAddress to,
+                                std::optional<SocketAddress> shown_client, io::Deadline deadline);
+
+/// TCP_NODELAY and keep-alive (180 s, 9 probes 180 s apart: Istio's), on an accepted or dialed socket.
+void tune_socket(int fd);
+/// So that close() sends RST: the peer must be able to tell a cut from an end.
+void reset_on_close(int fd);
+/// The local address of a connected socket; for a steered connection its original destination.
+Result<SocketAddress> local_address(int fd);
+
+}  // namespace culvert::ztunnel

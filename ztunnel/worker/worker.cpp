@@ -1,0 +1,146 @@
+#include "ztunnel/worker/worker.hpp"
+
+#include <cerrno>
+
+#include "culvert/base/log.hpp"
+#include "culvert/io/socket.hpp"
+#include "ztunnel/inbound/inbound.hpp"
+#include "ztunnel/outbound/outbound.hpp"
+#include "ztunnel/worker/dial.hpp"
+
+namespace culvert::ztunnel {
+namespace {
+
+constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after EMFILE and its like
+
+}  // namespace
+
+Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
+               std::unique_ptr<io::Loop> loop)
+    : settings_(settings),
+      maps_(maps),
+      budget_(budget),
+      loop_(std::move(loop)),
+      snapshot_(std::make_shared<const mesh::Snapshot>()) {}
+
+void Worker::take_snapshot(mesh::SnapshotPtr snapshot) {
+  snapshot_ = std::move(snapshot);
+  snapshot_changed_.notify();
+}
+
+void Worker::take_credentials(const std::string& identity, Credentials credentials) {
+  credentials_.insert_or_assign(identity, std::move(credentials));
+  credentials_changed_.notify();
+}
+
+void Worker::drop_credentials(const std::string& identity) { credentials_.erase(identity); }
+
+void Worker::add_pod(PodPtr pod, std::vector<Listener> listeners) {
+  remove_pod(pod->uid);
+  auto local = std::make_shared<LocalPod>(*this, std::move(pod));
+  local->listeners = std::move(listeners);
+  for (const auto& listener : local->listeners) {
+    local->scope.spawn(
+        [](Worker* self, LocalPod* p, const Listener* l) -> io::Task<> {
+          co_await self->accept_loop(p, l);
+        },
+        this, local.get(), &listener);
+  }
+  pods_[local->pod->uid] = std::move(local);
+}
+
+void Worker::stop_all() {
+  post([](Worker& self) {
+    while (!self.pods_.empty()) self.remove_pod(std::string(self.pods_.begin()->first));
+    self.loop_->stop();
+  });
+}
+
+void Worker::remove_pod(const std::string& uid) {
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) return;
+  loop_->root().spawn(
+      [](Worker* self, std::shared_ptr<LocalPod> pod) -> io::Task<> {
+        co_await self->retire(std::move(pod));
+      },
+      this, std::move(found->second));
+  pods_.erase(found);
+}
+
+io::Task<> Worker::retire(std::shared_ptr<LocalPod> pod) {
+  pod->scope.request_stop();
+  for (io::Scope* guest : pod->guests) guest->request_stop();
+  co_await pod->scope.join();
+  pod->listeners.clear();
+}
+
+std::shared_ptr<LocalPod> Worker::find_pod(std::string_view ns, std::string_view name) {
+  for (const auto& [uid, local] : pods_) {
+    if (local->pod->name == name && local->pod->ns == ns) return local;
+  }
+  return nullptr;
+}
+
+io::Task<Result<mesh::WorkloadPtr>> Worker::workload_of(const Pod& pod, io::Deadline deadline) {
+  while (true) {
+    auto workload = snapshot_->workload_named(pod.ns, pod.name);
+    if (workload != nullptr && workload->service_account == pod.service_account) co_return workload;
+    const auto woken = co_await snapshot_changed_.wait(deadline);
+    if (woken) continue;
+    if (woken.error().code == ErrorCode::kCancelled) co_return std::unexpected(woken.error());
+    co_return fail(ErrorCode::kNoWorkload, "wait for the pod's own entry from control",
+                   Origin::kControl);
+  }
+}
+
+io::Task<Result<Credentials>> Worker::credentials_of(const std::string& identity,
+                                                     io::Deadline deadline) {
+  while (true) {
+    const auto found = credentials_.find(identity);
+    if (found != credentials_.end() &&
+        found->second.server.not_after() > std::chrono::system_clock::now()) {
+      co_return found->second;
+    }
+    const auto woken = co_await credentials_changed_.wait(deadline);
+    if (woken) continue;
+    if (woken.error().code == ErrorCode::kCancelled) co_return std::unexpected(woken.error());
+    co_return fail(ErrorCode::kNoCertificate, "wait for the workload's certificate",
+                   Origin::kControl);
+  }
+}
+
+io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
+  while (true) {
+    auto accepted = co_await io::accept(listener->fd.get());
+    if (!accepted) {
+      if (accepted.error().code == ErrorCode::kCancelled) co_return;
+      log::warn("accept for pod {}/{}: {}", pod->pod->ns, pod->pod->name,
+                accepted.error().to_string());
+      if (!co_await io::sleep_until(loop_->now() + kAcceptPause)) co_return;
+      continue;
+    }
+    if (open_connections_ >= kMaxConnectionsPerWorker) {
+      reset_on_close(accepted->fd.get());
+      continue;
+    }
+    pod->scope.spawn(
+        [](Worker* self, LocalPod* p, bpf::ListenerKind kind, UniqueFd fd,
+           SocketAddress peer) -> io::Task<> {
+          ++self->open_connections_;
+          co_await self->serve(p, kind, std::move(fd), peer);
+          --self->open_connections_;
+        },
+        this, pod, listener->kind, std::move(accepted->fd), accepted->peer);
+  }
+}
+
+io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer) {
+  tune_socket(fd.get());
+  switch (kind) {
+    case bpf::ListenerKind::kOutbound: co_await serve_outbound(this, pod, fd.get(), peer); break;
+    case bpf::ListenerKind::kHbone: co_await serve_hbone(this, pod, std::move(fd), peer); break;
+    case bpf::ListenerKind::kPlaintext: co_await serve_plaintext(this, pod, fd.get(), peer); break;
+  }
+}
+
+}  // namespace culvert::ztunnel

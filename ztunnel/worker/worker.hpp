@@ -1,0 +1,123 @@
+// Worker: one data thread and all that it owns. It shares no lock with others: snapshots, certificates
+// and pods reach it as messages (Loop::post), what it counts is read by scraping.
+// Every member function is for the worker's own loop thread unless it says otherwise.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "culvert/bpf/socket_maps.hpp"
+#include "culvert/h2/budget.hpp"
+#include "culvert/io/event.hpp"
+#include "culvert/io/loop.hpp"
+#include "culvert/mesh/route.hpp"
+#include "culvert/mesh/snapshot.hpp"
+#include "culvert/tls/context.hpp"
+#include "ztunnel/pods/listeners.hpp"
+#include "ztunnel/pods/pod.hpp"
+#include "ztunnel/pool/tunnel_pool.hpp"
+#include "ztunnel/settings.hpp"
+#include "ztunnel/worker/reporter.hpp"
+
+namespace culvert::ztunnel {
+
+/// Both roles of one workload certificate.
+struct Credentials {
+  tls::Context client;
+  tls::Context server;
+};
+
+class Worker;
+
+/// What a worker holds of a pod: its listeners, its connections (fibers of `scope`) and its tunnels.
+struct LocalPod {
+  LocalPod(Worker& worker, PodPtr announced) : pod(std::move(announced)), tunnels(worker, *this) {}
+  PodPtr pod;
+  std::vector<Listener> listeners;
+  io::Scope scope;
+  TunnelPool tunnels;
+  std::unordered_set<io::Scope*> guests;  // relays of other pods that are joined to this one
+};
+
+/// Registers a relay of another pod's connection with the pod it is joined to, so that the pod's
+/// removal cuts it.
+class Guest {
+ public:
+  Guest(std::shared_ptr<LocalPod> host, io::Scope& relay) : host_(std::move(host)), relay_(relay) {
+    host_->guests.insert(&relay_);
+  }
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+  ~Guest() { host_->guests.erase(&relay_); }
+
+ private:
+  std::shared_ptr<LocalPod> host_;
+  io::Scope& relay_;
+};
+
+class Worker {
+ public:
+  /// `settings`, `maps` and `budget` (the process's bytes in HTTP/2 streams) outlive the worker.
+  Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
+         std::unique_ptr<io::Loop> loop);
+
+  /// Runs the loop until stop_all(); on its own thread.
+  void run() { loop_->run(); }
+  /// Any thread: ends every connection and then the loop.
+  void stop_all();
+  /// Any thread: runs `message` on the worker's thread.
+  template <class F>
+  void post(F message) {
+    loop_->post([this, m = std::move(message)]() mutable { m(*this); });
+  }
+
+  // Messages.
+  void take_snapshot(mesh::SnapshotPtr snapshot);
+  /// Replaces the certificate of an identity for new handshakes; open tunnels keep theirs.
+  void take_credentials(const std::string& identity, Credentials credentials);
+  void drop_credentials(const std::string& identity);
+  /// Starts accepting on the pod's listeners.
+  void add_pod(PodPtr pod, std::vector<Listener> listeners);
+  /// Ends its connections with RST and forgets it. Unknown uids have no effect.
+  void remove_pod(const std::string& uid);
+
+  // What connections ask.
+  const Settings& settings() const { return settings_; }
+  const bpf::SocketMaps& maps() const { return maps_; }
+  const mesh::SnapshotPtr& snapshot() const { return snapshot_; }
+  h2::Budget& budget() { return budget_; }
+  mesh::RoundRobin& round_robin() { return round_robin_; }
+  Reporter& reporter() { return reporter_; }
+  /// A pod of this node by its Kubernetes name; nullptr when it is not here.
+  std::shared_ptr<LocalPod> find_pod(std::string_view ns, std::string_view name);
+  /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
+  io::Task<Result<mesh::WorkloadPtr>> workload_of(const Pod& pod, io::Deadline deadline);
+  /// The certificate of an identity of this node; waits for it. kNoCertificate at the deadline.
+  io::Task<Result<Credentials>> credentials_of(const std::string& identity, io::Deadline deadline);
+
+  std::size_t open_connections() const { return open_connections_; }
+
+ private:
+  io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
+  io::Task<> serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer);
+  io::Task<> retire(std::shared_ptr<LocalPod> pod);
+
+  const Settings& settings_;
+  const bpf::SocketMaps& maps_;
+  h2::Budget& budget_;
+  std::unique_ptr<io::Loop> loop_;
+  mesh::SnapshotPtr snapshot_;
+  io::Event snapshot_changed_;
+  std::unordered_map<std::string, Credentials> credentials_;
+  io::Event credentials_changed_;
+  std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
+  mesh::RoundRobin round_robin_;
+  Reporter reporter_;
+  std::size_t open_connections_ = 0;
+};
+
+}  // namespace culvert::ztunnel
