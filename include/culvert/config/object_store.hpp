@@ -1,0 +1,52 @@
+// What is in force: the good objects of a folder, and for a bad one its last good state.
+// Owned by control, on its one thread; the maps that it hands out are immutable.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "culvert/base/error.hpp"
+#include "culvert/config/object.hpp"
+#include "culvert/config/parse.hpp"
+
+namespace culvert::config {
+
+inline constexpr std::size_t kMaxFiles = 10'000;
+
+struct Changes {
+  std::vector<ObjectKey> added, changed, removed;
+  bool empty() const { return added.empty() && changed.empty() && removed.empty(); }
+};
+
+struct LoadReport {
+  Changes changes;
+  Diagnostics diagnostics;  // of the whole folder, in the order of files and lines
+  Conditions conditions;    // "Accepted": false for every object that is not as its file says
+};
+
+class ObjectStore {
+ public:
+  ObjectStore();
+
+  /// Takes the whole folder as it now is. An object that is bad, given twice, or possibly hidden by
+  /// an error in the file that it came from keeps its last good state; without one it is refused.
+  /// An object that its complete file, or the folder, no longer has is removed.
+  LoadReport load(std::vector<ParsedFile> files);
+
+  const std::shared_ptr<const ObjectMap>& objects() const { return objects_; }
+  /// Grows by one with every load that changed something.
+  std::uint64_t generation() const { return generation_; }
+
+ private:
+  std::shared_ptr<const ObjectMap> objects_;
+  std::uint64_t generation_ = 0;
+};
+
+/// Reads *.yaml, *.yml and *.json of a folder, in the order of their names; hidden files are left
+/// out. A file that cannot be read is incomplete with a diagnostic. Errors: the folder itself
+/// cannot be read, or holds more than kMaxFiles.
+Result<std::vector<ParsedFile>> read_folder(const std::string& dir);
+
+}  // namespace culvert::config

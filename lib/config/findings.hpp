@@ -1,0 +1,50 @@
+// What is wrong with one document, and where each of its fields stands. Private to lib/config.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace culvert::config {
+
+struct Mark {
+  int line = 0;  // from 1
+  int column = 0;
+};
+
+struct Problem {
+  Mark mark;
+  std::string field;  // path, e.g. "spec.rules[0].from"
+  std::string reason;
+  std::string suggestion;
+  bool warning = false;
+};
+
+/// Problems of one document beyond this many are counted, not kept.
+inline constexpr std::size_t kMaxProblems = 100;
+
+class Findings {
+ public:
+  void add(Mark mark, std::string field, std::string reason, std::string suggestion = "");
+  /// At the place of `field`, or of the nearest enclosing field that is known.
+  void add(const std::string& field, std::string reason, std::string suggestion = "");
+  void warn(const std::string& field, std::string reason);
+
+  void place(const std::string& field, Mark mark) { places_.emplace(field, mark); }
+  Mark find(std::string_view field) const;
+
+  const std::vector<Problem>& problems() const { return problems_; }
+  std::size_t dropped() const { return dropped_; }
+  bool failed() const { return failed_; }
+
+ private:
+  void keep(Problem problem);
+
+  std::vector<Problem> problems_;
+  std::unordered_map<std::string, Mark> places_;
+  std::size_t dropped_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace culvert::config

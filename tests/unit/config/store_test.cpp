@@ -1,0 +1,141 @@
+// What stays in force when files go bad, move, collide or disappear.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "culvert/config/object_store.hpp"
+
+using namespace culvert;
+using namespace culvert::config;
+
+namespace {
+
+std::string ns(const std::string& name, const std::string& label = "x") {
+  return "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + name +
+         ", labels: {l: " + label + "}}\n";
+}
+std::string bad_ns(const std::string& name) {
+  return "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\nspek: {}\n";
+}
+ObjectKey key(const std::string& name) {
+  return {"Namespace", "", name};
+}
+
+using Files = std::map<std::string, std::string>;
+LoadReport load(ObjectStore& store, const Files& files) {
+  std::vector<ParsedFile> parsed;
+  for (const auto& [name, text] : files) parsed.push_back(parse_file(name, text));
+  return store.load(std::move(parsed));
+}
+
+}  // namespace
+
+TEST_CASE("a load tells what was added, changed and removed") {
+  ObjectStore store;
+  auto r = load(store, {{"a.yaml", ns("a") + ns("b")}});
+  CHECK(r.changes.added.size() == 2);
+  CHECK(store.generation() == 1);
+  r = load(store, {{"a.yaml", ns("a", "y") + ns("c")}});
+  CHECK(r.changes.added == std::vector{key("c")});
+  CHECK(r.changes.changed == std::vector{key("a")});
+  CHECK(r.changes.removed == std::vector{key("b")});
+  r = load(store, {{"a.yaml", "# moved down\n" + ns("a", "y") + ns("c")}});
+  CHECK(r.changes.empty());
+  CHECK(store.generation() == 2);
+}
+
+TEST_CASE("a bad object keeps its last good state and the rest of the file holds") {
+  ObjectStore store;
+  load(store, {{"a.yaml", ns("a") + ns("b")}});
+  const auto before = store.objects()->at(key("a"));
+  const auto r = load(store, {{"a.yaml", bad_ns("a") + ns("b", "y") + ns("c")}});
+  CHECK(store.objects()->at(key("a")) == before);
+  CHECK(r.changes.changed == std::vector{key("b")});
+  CHECK(r.changes.added == std::vector{key("c")});
+  REQUIRE(r.conditions.size() == 1);
+  CHECK(r.conditions[0].object == key("a"));
+  CHECK_FALSE(r.conditions[0].status);
+  CHECK(r.conditions[0].reason == "LastGoodInForce");
+  CHECK(r.diagnostics.size() == 1);
+}
+
+TEST_CASE("an object that never was good is refused and reported, not defaulted") {
+  ObjectStore store;
+  const auto r = load(store, {{"a.yaml", bad_ns("a")}});
+  CHECK(store.objects()->empty());
+  REQUIRE(r.conditions.size() == 1);
+  CHECK(r.conditions[0].reason == "Refused");
+  CHECK(r.diagnostics.at(0).object == "Namespace a");
+}
+
+TEST_CASE("a syntax error removes nothing that came from its file") {
+  ObjectStore store;
+  load(store, {{"a.yaml", ns("a") + ns("b")}, {"b.yaml", ns("c")}});
+  auto r = load(store, {{"a.yaml", ns("a") + "---\n{[broken\n"}, {"b.yaml", ns("d")}});
+  CHECK(store.objects()->contains(key("b")));        // may be what the broken document was
+  CHECK_FALSE(store.objects()->contains(key("c")));  // another, complete file
+  CHECK(r.conditions.size() == 1);
+  r = load(store, {{"a.yaml", ns("a")}, {"b.yaml", ns("d")}});
+  CHECK(r.changes.removed == std::vector{key("b")});
+  CHECK(r.conditions.empty());
+}
+
+TEST_CASE("the same object twice is an error that names both places, and neither is taken") {
+  ObjectStore store;
+  load(store, {{"a.yaml", ns("a", "old")}});
+  const auto before = store.objects()->at(key("a"))->bytes;
+  const auto r = load(store, {{"a.yaml", ns("a", "new")},
+                              {"b.yaml", "\n" + ns("a", "other") + ns("n")},
+                              {"c.yaml", ns("n")}});
+  CHECK(store.objects()->at(key("a"))->bytes == before);
+  CHECK_FALSE(store.objects()->contains(key("n")));
+  REQUIRE(r.diagnostics.size() == 4);
+  CHECK(r.diagnostics[0].to_string() ==
+        "a.yaml:2:1: Namespace a: the same object is also at b.yaml:3");
+  CHECK(r.diagnostics[1].reason == "the same object is also at a.yaml:2");
+}
+
+TEST_CASE("an object can move between files") {
+  ObjectStore store;
+  load(store, {{"a.yaml", ns("a")}});
+  const auto r = load(store, {{"b.yaml", ns("a")}});
+  CHECK(r.changes.empty());
+  CHECK(store.objects()->at(key("a"))->place.file == "b.yaml");
+}
+
+TEST_CASE("a map handed out earlier does not change") {
+  ObjectStore store;
+  load(store, {{"a.yaml", ns("a")}});
+  const auto held = store.objects();
+  load(store, {});
+  CHECK(held->size() == 1);
+  CHECK(store.objects()->empty());
+}
+
+TEST_CASE("a folder is read in the order of names without hidden and other files") {
+  const auto dir = std::filesystem::temp_directory_path() /
+                   ("culvert-config-test-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(dir);
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream(dir / name) << text;
+  };
+  write("b.yml", ns("b"));
+  write("a.yaml", ns("a"));
+  write("c.json", R"({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"c"}})");
+  write(".hidden.yaml", ns("h"));
+  write("notes.txt", "hello");
+  write("big.yaml", std::string(kMaxFileBytes + 1, ' '));
+  std::filesystem::create_directory(dir / "d.yaml");
+  const auto files = read_folder(dir.string());
+  std::filesystem::remove_all(dir);
+  REQUIRE(files);
+  REQUIRE(files->size() == 5);
+  CHECK(files->at(0).file == "a.yaml");
+  CHECK(files->at(1).file == "b.yml");
+  CHECK_FALSE(files->at(2).complete);
+  CHECK(files->at(2).diagnostics.at(0).reason == "larger than 4 MiB");
+  CHECK(files->at(3).file == "c.json");
+  CHECK_FALSE(files->at(4).complete);
+  CHECK(read_folder(dir.string()).error().sys_errno == ENOENT);
+}
