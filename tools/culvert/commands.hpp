@@ -1,0 +1,21 @@
+// The subcommands of `culvert`, one file each; main.cpp calls them all.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "lab/problem.hpp"
+
+namespace culvert::cli {
+
+/// Adds `lab` with its own subcommands.
+void register_lab(CLI::App& app);
+void register_status(CLI::App& app);
+void register_pods(CLI::App& app);
+
+/// Prints "culvert: TEXT" and what to do next on standard error; returns the exit status, 1.
+int fail(const lab::Problem& problem);
+/// A callback's way to end the program with a status other than 0.
+void exit_with(int status);
+
+}  // namespace culvert::cli

@@ -1,0 +1,133 @@
+#include "lab/config_folder.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "culvert/base/fd.hpp"
+#include "lab/objects.hpp"
+
+namespace culvert::lab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string path_of(const LabState& state, const std::string& copy) {
+  return LabNames(state.name).config_dir() + "/" + copy;
+}
+
+Outcome<void> write(const std::string& path, const std::string& text) {
+  if (auto written = write_file_atomic(path, text, 0600); !written)
+    return problem(fmt::format("{}: {}", path, written.error().to_string()));
+  return {};
+}
+
+// Empties the documents with one of these keys in one file; removes the file when nothing is left.
+Outcome<bool> empty_objects(const LabState& state, const ConfigFile& file,
+                            const std::set<std::string>& keys) {
+  const std::string path = path_of(state, file.copy);
+  const auto text = read_file(path, kManifestBytesMax);
+  if (!text) return false;
+  const SourceFile source{file.original, "", *text};
+  std::string kept = *text;
+  bool found = false;
+  for (Document& document : split_documents(source)) {
+    if (read_header(document) || !keys.contains(document.key())) continue;
+    kept = blank_document(kept, document);
+    found = true;
+  }
+  if (!found) return false;
+  if (split_documents({file.original, "", kept}).empty()) {
+    ::unlink(path.c_str());
+    return true;
+  }
+  if (auto written = write(path, kept); !written) return std::unexpected(written.error());
+  return true;
+}
+
+Outcome<bool> empty_everywhere(LabState& state, const std::set<std::string>& keys) {
+  bool found = false;
+  for (const ConfigFile& file : state.files) {
+    auto emptied = empty_objects(state, file, keys);
+    if (!emptied) return emptied;
+    found = found || *emptied;
+  }
+  std::error_code ignored;
+  std::erase_if(state.files, [&](const ConfigFile& file) {
+    return !fs::exists(path_of(state, file.copy), ignored);
+  });
+  return found;
+}
+
+}  // namespace
+
+std::string configuration_text(const SourceFile& file) {
+  std::string out = file.text;
+  for (Document& document : split_documents(file))
+    if (!read_header(document) && document.lab_owned()) out = blank_document(out, document);
+  return out;
+}
+
+std::string copy_name(const std::string& path, const std::vector<ConfigFile>& taken) {
+  const std::string stem = path == "-" ? "stdin" : fs::path(path).stem().string();
+  const auto free = [&](const std::string& name) {
+    return name != kObjectsFile && std::ranges::none_of(taken, [&](const ConfigFile& f) {
+             return f.copy == name && f.original != path;
+           });
+  };
+  std::string name = stem + ".yaml";
+  for (int i = 2; !free(name); ++i) name = fmt::format("{}-{}.yaml", stem, i);
+  return name;
+}
+
+std::string render_objects(const Placement& objects) {
+  std::string out = "# Written by culvert lab: the objects that it runs, with what it assigned.\n";
+  for (const Node& node : objects.nodes) out += "---\n" + render_node(node);
+  for (const Service& service : objects.services) out += "---\n" + render_service(service);
+  for (const Pod& pod : objects.pods) {
+    const auto node = std::ranges::find(objects.nodes, pod.node, &Node::name);
+    out += "---\n" + render_pod(pod, node == objects.nodes.end() ? Node{} : *node);
+  }
+  return out;
+}
+
+Outcome<void> add_files(LabState& state, const std::vector<SourceFile>& files) {
+  std::set<std::string> keys;
+  for (const SourceFile& file : files)
+    for (Document& document : split_documents(file))
+      if (!read_header(document)) keys.insert(document.key());
+  if (auto emptied = empty_everywhere(state, keys); !emptied)
+    return std::unexpected(emptied.error());
+  for (const SourceFile& file : files) {
+    const std::string text = configuration_text(file);
+    if (split_documents({file.path, "", text}).empty()) continue;
+    const std::string copy = copy_name(file.path, state.files);
+    std::string kept = text;
+    if (auto old = read_file(path_of(state, copy)); old && !split_documents({"", "", *old}).empty())
+      kept += "---\n" + *old;  // objects that only the earlier version of the file had stay
+    if (auto written = write(path_of(state, copy), kept); !written) return written;
+    if (std::ranges::find(state.files, copy, &ConfigFile::copy) == state.files.end())
+      state.files.push_back({copy, file.path});
+  }
+  return {};
+}
+
+Outcome<bool> remove_object(LabState& state, const std::string& key) {
+  return empty_everywhere(state, {key});
+}
+
+Outcome<void> write_objects(const LabState& state) {
+  return write(path_of(state, kObjectsFile), render_objects(state.objects));
+}
+
+std::string original_path(const LabState& state, const std::string& file) {
+  const std::string name = fs::path(file).filename().string();
+  for (const ConfigFile& entry : state.files)
+    if (entry.copy == name) return entry.original;
+  return file;
+}
+
+}  // namespace culvert::lab

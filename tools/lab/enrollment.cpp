@@ -1,0 +1,101 @@
+// The lab's requests to agent and control over their admin sockets (declared in components.hpp).
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "lab/components.hpp"
+#include "lab/config_folder.hpp"
+#include "lab/netns.hpp"
+#include "lab/network.hpp"
+
+namespace culvert::lab {
+namespace {
+
+using nlohmann::json;
+constexpr std::chrono::milliseconds kAckWait{5000};  // for ztunnel's acknowledgment, at the agent
+constexpr std::chrono::milliseconds kSlack{5000};    // our own timeout beyond the peer's
+
+json parse(const std::string& text) {
+  json tree = json::parse(text, nullptr, false);
+  return tree.is_object() ? tree : json::object();
+}
+
+std::string text_at(const json& tree, const char* key) {
+  const auto found = tree.find(key);
+  return found != tree.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+std::unexpected<Problem> refused(const std::string& what, const HttpAnswer& answer) {
+  const json tree = parse(answer.body);
+  const std::string error = text_at(tree, "error");
+  return problem(fmt::format("{}: {}", what, error.empty() ? fmt::format("status {}", answer.status) : error),
+                 text_at(tree, "next"));
+}
+
+std::string agent_socket(const LabState& state, const Pod& pod) {
+  return LabNames(state.name).node_socket(pod.node, "agent.sock");
+}
+
+// A diagnostic of control's under the user's own file name. control names files by their path in
+// the config folder, so that prefix of "text" is what is replaced.
+std::string diagnostic_text(const LabState& state, const json& diagnostic) {
+  const std::string file = text_at(diagnostic, "file");
+  std::string text = text_at(diagnostic, "text");
+  if (!file.empty() && text.starts_with(file))
+    text = original_path(state, file) + text.substr(file.size());
+  return text;
+}
+
+}  // namespace
+
+Outcome<void> enroll(const LabState& state, const Pod& pod) {
+  json body{{"uid", pod.uid}, {"namespace", pod.ns}, {"name", pod.name},
+            {"service_account", pod.service_account},
+            {"netns", netns_path(netns_of(LabNames(state.name), pod))}};
+  body["ips"] = json::array();
+  for (const IpAddress& ip : pod.ips) body["ips"].push_back(ip.to_string());
+  const auto answer = http_request(agent_socket(state, pod), "POST",
+                                   fmt::format("/pods?wait_ms={}", kAckWait.count()), body.dump(),
+                                   kAckWait + kSlack);
+  const std::string what = fmt::format("enrol pod {} at the agent of {}", pod.key(), pod.node);
+  if (!answer) return problem(fmt::format("{}: {}", what, answer.error().text), answer.error().next);
+  if (answer->status != 200) return refused(what, *answer);
+  if (text_at(parse(answer->body), "ztunnel") != "acked")
+    return problem(fmt::format("{}: ztunnel has not taken it within {} ms", what, kAckWait.count()),
+                   fmt::format("see culvert lab logs node/{} ztunnel --name {}", pod.node, state.name));
+  return {};
+}
+
+Outcome<void> withdraw(const LabState& state, const Pod& pod) {
+  const auto answer =
+      http_request(agent_socket(state, pod), "DELETE", "/pods/" + pod.uid, "", kAckWait + kSlack);
+  const std::string what = fmt::format("remove pod {} at the agent of {}", pod.key(), pod.node);
+  if (!answer) return problem(fmt::format("{}: {}", what, answer.error().text), answer.error().next);
+  if (answer->status != 200 && answer->status != 404) return refused(what, *answer);
+  return {};
+}
+
+Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono::seconds timeout) {
+  const LabNames names(state.name);
+  const auto wait = std::chrono::milliseconds(timeout);
+  const auto answer = http_request(names.control_admin(), "POST",
+                                   fmt::format("/sync?timeout_ms={}", wait.count()), "", wait + kSlack);
+  if (!answer) return std::unexpected(answer.error());
+  const json tree = parse(answer->body);
+  std::vector<std::string> out;
+  if (const auto list = tree.find("diagnostics"); list != tree.end())
+    for (const json& diagnostic : *list) out.push_back(diagnostic_text(state, diagnostic));
+  if (answer->status == 200) return out;
+  std::string behind;
+  const auto generation = tree.value("generation", json(0));
+  if (const auto nodes = tree.find("nodes"); nodes != tree.end())
+    for (const json& node : *nodes)
+      if (node.value("acked_generation", json(0)) != generation)
+        behind += fmt::format(" {}{}", text_at(node, "name"),
+                              text_at(node, "last_nack").empty() ? "" : " (" + text_at(node, "last_nack") + ")");
+  return problem(fmt::format("the configuration is not in force after {} s on:{}", timeout.count(), behind),
+                 fmt::format("see culvert lab status --name {}", state.name));
+}
+
+}  // namespace culvert::lab

@@ -1,0 +1,77 @@
+// `culvert lab restart` and `kill`.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "lab/components.hpp"
+#include "lab/lab.hpp"
+#include "lab/supervisor_protocol.hpp"
+
+namespace culvert::lab {
+namespace {
+
+constexpr std::chrono::seconds kAskTimeout{30};
+constexpr std::string_view kNodePrefix = "node/";
+
+// The supervisor's ids that `target` and `component` mean.
+Outcome<std::vector<std::string>> processes_of(const LabState& state, const std::string& target,
+                                               const std::string& component) {
+  if (target == kControlId) return std::vector<std::string>{kControlId};
+  if (!target.starts_with(kNodePrefix)) {
+    auto pod = find_pod(state, target);
+    if (!pod) return std::unexpected(pod.error());
+    std::vector<std::string> out;
+    for (const Container& c : pod->containers)
+      if (component.empty() || component == c.name)
+        out.push_back(fmt::format("pod/{}/{}", pod->key(), c.name));
+    if (out.empty()) return problem(fmt::format("pod {} has no container {}", pod->key(), component));
+    return out;
+  }
+  if (component == kControlId) return std::vector<std::string>{kControlId};
+  if (component != "agent" && component != "ztunnel")
+    return problem(fmt::format("\"{}\" is no component of a node", component),
+                   "name ztunnel or agent (or the target control)");
+  if (!state.mesh)
+    return problem(fmt::format("lab {} has no {}: it runs with --mesh=none", state.name, component));
+  return std::vector{component_id(target.substr(kNodePrefix.size()), component)};
+}
+
+Outcome<void> ask_each(const LabState& state, const std::vector<std::string>& ids, SupervisorOp op,
+                       bool hold) {
+  for (const std::string& id : ids)
+    if (auto done = ask_supervisor(LabNames(state.name).supervisor_socket(),
+                                   {.op = op, .id = id, .hold = hold}, kAskTimeout);
+        !done)
+      return problem(fmt::format("{}: {}", id, done.error().text),
+                     fmt::format("see culvert lab status --name {}", state.name));
+  return {};
+}
+
+}  // namespace
+
+Outcome<void> lab_restart(const std::string& name, const std::string& target,
+                          const std::string& component, std::chrono::seconds timeout) {
+  auto state = load_state(LabNames(name));
+  if (!state) return std::unexpected(state.error());
+  auto ids = processes_of(*state, target, component);
+  if (!ids) return std::unexpected(ids.error());
+  if (auto done = ask_each(*state, *ids, SupervisorOp::kRestart, false); !done) return done;
+  if (ids->front() == kControlId) return wait_control_ready(*state, timeout);
+  if (!target.starts_with(kNodePrefix)) return {};
+  const auto node = std::ranges::find(state->objects.nodes, target.substr(kNodePrefix.size()),
+                                      &Node::name);
+  if (node == state->objects.nodes.end()) return {};
+  return component == "agent" ? wait_agent_ready(*state, *node, timeout)
+                              : wait_ztunnel_ready(*state, *node, timeout);
+}
+
+Outcome<void> lab_kill(const std::string& name, const std::string& target,
+                       const std::string& component, bool hold) {
+  auto state = load_state(LabNames(name));
+  if (!state) return std::unexpected(state.error());
+  auto ids = processes_of(*state, target, component);
+  if (!ids) return std::unexpected(ids.error());
+  return ask_each(*state, *ids, SupervisorOp::kKill, hold);
+}
+
+}  // namespace culvert::lab

@@ -1,0 +1,41 @@
+// Where a process of the lab runs: cgroup, network namespace and, for pods, a private mount
+// namespace with the pod's hosts file. For single-threaded callers (fork, setns, unshare).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "lab/problem.hpp"
+
+namespace culvert::lab {
+
+struct Surroundings {
+  std::string cgroup;       // full path; empty: stay
+  std::string netns;        // full path; empty: stay
+  std::string hosts_file;   // bound over /etc/hosts in a private mount namespace; empty: no such
+  std::string host_name;    // with hosts_file only
+  std::string working_dir;  // empty: /
+};
+
+/// Moves the calling process there, for good.
+Outcome<void> enter(const Surroundings& surroundings);
+/// Replaces the calling process; returns only on failure. argv[0] is looked up in env's PATH.
+Problem execute(const std::vector<std::string>& argv, const std::vector<std::string>& environment);
+
+struct ProcessSpec {
+  std::string id;  // "pod/NS/NAME/CONTAINER", "node/NAME/agent", "control"
+  std::vector<std::string> argv;
+  std::vector<std::string> environment;
+  Surroundings surroundings;
+  std::string log;                  // standard output and error are appended to it
+  std::string restart = "Always";   // Always, OnFailure, Never
+  bool component = false;           // restarts after one second, always; else with back-off
+};
+
+/// Starts it in a session of its own; the child's failures before exec are written to the log and
+/// end it with 126 or 127.
+Outcome<pid_t> spawn(const ProcessSpec& spec);
+
+}  // namespace culvert::lab
