@@ -40,8 +40,8 @@ CLI::App* add(CLI::App& lab, const Shared& o, const char* name, const char* what
 }
 
 void add_files(CLI::App* command, const Shared& o, bool required) {
-  auto* option = command->add_option("-f,--file", o->up.files,
-                                     "a YAML file of Kubernetes and Istio objects; - is standard input");
+  auto* option = command->add_option(
+      "-f,--file", o->up.files, "a YAML file of Kubernetes and Istio objects; - is standard input");
   option->take_all()->allow_extra_args(true);
   if (required) option->required();
 }
@@ -52,7 +52,8 @@ void add_wait(CLI::App* command, const Shared& o) {
 
 void add_timeout(CLI::App* command, const Shared& o) {
   command->add_option("--timeout", o->timeout_s, "seconds to wait for each part to be ready")
-      ->check(CLI::Range(1, 3600))->capture_default_str();
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
 }
 
 void report(const Options& o, const char* did, const lab::Outcome<lab::ChangeReport>& outcome) {
@@ -71,7 +72,8 @@ void register_up(CLI::App& lab, const Shared& o) {
   add_files(up, o, true);
   add_timeout(up, o);
   up->add_option("--mesh", o->mesh, "culvert, or none: the same pods without the mesh")
-      ->check(CLI::IsMember({"culvert", "none"}))->capture_default_str();
+      ->check(CLI::IsMember({"culvert", "none"}))
+      ->capture_default_str();
   up->add_flag("--keep-failed", o->up.keep_failed, "when it fails, leave what was made");
   up->add_option("--control-flag", o->up.control_flags, "a further flag for culvert-control");
   up->add_option("--agent-flag", o->up.agent_flags, "a further flag for every culvert-agent");
@@ -84,13 +86,15 @@ void register_up(CLI::App& lab, const Shared& o) {
 }
 
 void register_changes(CLI::App& lab, const Shared& o) {
-  CLI::App* apply = add(lab, o, "apply", "change configuration and pods; returns when it is in force",
-                        "  culvert lab apply -f deny.yaml\n  culvert lab apply -f - <pod.yaml");
+  CLI::App* apply =
+      add(lab, o, "apply", "change configuration and pods; returns when it is in force",
+          "  culvert lab apply -f deny.yaml\n  culvert lab apply -f - <pod.yaml");
   add_files(apply, o, true);
   add_wait(apply, o);
   add_timeout(apply, o);
-  apply->callback(
-      [o] { report(*o, "has it", lab::lab_apply(o->up.name, o->up.files, !o->no_wait, o->timeout())); });
+  apply->callback([o] {
+    report(*o, "has it", lab::lab_apply(o->up.name, o->up.files, !o->no_wait, o->timeout()));
+  });
 
   CLI::App* remove = add(lab, o, "delete", "remove objects and pods; returns when it is in force",
                          "  culvert lab delete -f deny.yaml\n"
@@ -103,9 +107,10 @@ void register_changes(CLI::App& lab, const Shared& o) {
   remove->add_option("object", o->object, "NAMESPACE/NAME");
   remove->callback([o] {
     if (o->kind.empty() != o->object.empty() || (o->kind.empty() && o->up.files.empty()))
-      return exit_with(fail({"nothing is named to delete", "give -f FILE, or KIND NAMESPACE/NAME"}));
-    report(*o, "is without it", lab::lab_delete(o->up.name, o->up.files, o->kind, o->object,
-                                                !o->no_wait, o->timeout()));
+      return exit_with(
+          fail({"nothing is named to delete", "give -f FILE, or KIND NAMESPACE/NAME"}));
+    report(*o, "is without it",
+           lab::lab_delete(o->up.name, o->up.files, o->kind, o->object, !o->no_wait, o->timeout()));
   });
 }
 
@@ -114,7 +119,8 @@ void register_exec(CLI::App& lab, const Shared& o) {
                        "  culvert lab exec shop/web -- curl -s http://catalog:8080/\n"
                        "  culvert lab exec node/east -- tcpdump -c 5 -ni eth0");
   exec->add_option("target", o->target, "NAMESPACE/POD, or node/NAME")->required();
-  exec->add_option("-c,--container", o->part, "whose environment; the first container's by default");
+  exec->add_option("-c,--container", o->part,
+                   "whose environment; the first container's by default");
   exec->add_option("command", o->argv, "the command and its arguments, after --")->required();
   exec->callback([o] {
     const lab::Problem why = lab::lab_exec(o->up.name, o->target, o->part, o->argv);
@@ -127,7 +133,8 @@ void register_views(CLI::App& lab, const Shared& o) {
   CLI::App* logs = add(lab, o, "logs", "output of a pod, or of a node's components",
                        "  culvert lab logs shop/web -f\n  culvert lab logs node/east ztunnel\n"
                        "  culvert lab logs control --tail 20");
-  logs->add_option("target", o->target, "NAMESPACE/POD, node/NAME, control or supervisor")->required();
+  logs->add_option("target", o->target, "NAMESPACE/POD, node/NAME, control or supervisor")
+      ->required();
   logs->add_option("part", o->part, "a container; on a node: agent, ztunnel, waypoint, control");
   logs->add_flag("-f,--follow", o->follow, "go on printing what is written");
   logs->add_option("--tail", o->tail, "only so many last lines");
@@ -140,7 +147,8 @@ void register_views(CLI::App& lab, const Shared& o) {
   CLI::App* status = add(lab, o, "status", "nodes, components and pods of a lab",
                          "  culvert lab status\n  culvert lab status -o json");
   status->add_option("-o,--output", o->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
   status->callback([o] { exit_with(show_status(o->up.name, o->format == "json")); });
 
   CLI::App* list = lab.add_subcommand("list", "names of the labs on this machine");
@@ -154,16 +162,18 @@ void register_processes(CLI::App& lab, const Shared& o) {
     command->add_option("target", o->target, "node/NAME, control, or NAMESPACE/POD")->required();
     command->add_option("component", o->part, "on a node: ztunnel or agent; of a pod: a container");
   };
-  CLI::App* restart = add(lab, o, "restart", "end a component gracefully and start it; also after kill --hold",
-                          "  culvert lab restart node/east ztunnel\n  culvert lab restart control");
+  CLI::App* restart =
+      add(lab, o, "restart", "end a component gracefully and start it; also after kill --hold",
+          "  culvert lab restart node/east ztunnel\n  culvert lab restart control");
   targets(restart);
   add_timeout(restart, o);
   restart->callback([o] {
     if (auto done = lab::lab_restart(o->up.name, o->target, o->part, o->timeout()); !done)
       exit_with(fail(done.error()));
   });
-  CLI::App* kill = add(lab, o, "kill", "SIGKILL a component; it comes back after a second",
-                       "  culvert lab kill node/east ztunnel\n  culvert lab kill node/east agent --hold");
+  CLI::App* kill =
+      add(lab, o, "kill", "SIGKILL a component; it comes back after a second",
+          "  culvert lab kill node/east ztunnel\n  culvert lab kill node/east agent --hold");
   targets(kill);
   kill->add_flag("--hold", o->hold, "do not bring it back before lab restart");
   kill->callback([o] {
@@ -173,8 +183,9 @@ void register_processes(CLI::App& lab, const Shared& o) {
 }
 
 void register_down(CLI::App& lab, const Shared& o) {
-  CLI::App* down = add(lab, o, "down", "remove everything of a lab, also after a crash",
-                       "  culvert lab down\n  culvert lab down --name plain\n  culvert lab down --all");
+  CLI::App* down =
+      add(lab, o, "down", "remove everything of a lab, also after a crash",
+          "  culvert lab down\n  culvert lab down --name plain\n  culvert lab down --all");
   down->add_flag("--all", o->all, "all labs of this machine");
   down->callback([o] {
     std::vector<std::string> names{o->up.name};
@@ -182,8 +193,10 @@ void register_down(CLI::App& lab, const Shared& o) {
     int status = 0;
     for (const std::string& name : names) {
       const auto gone = lab::lab_down(name);
-      if (!gone) status = fail(gone.error());
-      else fmt::print("lab {} is gone\n", name);
+      if (!gone)
+        status = fail(gone.error());
+      else
+        fmt::print("lab {} is gone\n", name);
     }
     exit_with(status);
   });
@@ -201,11 +214,12 @@ void register_down(CLI::App& lab, const Shared& o) {
 void register_lab(CLI::App& app) {
   CLI::App* lab = app.add_subcommand("lab", "run a mesh on this machine from YAML");
   lab->require_subcommand(1);
-  lab->footer("Each Node becomes a network namespace, each Pod too, and the pods' commands run in\n"
-              "them as processes. Needs root; nothing is changed in the machine's own network.\n\n"
-              "Examples:\n  culvert lab up -f manifests/samples/bookshop.yaml\n"
-              "  culvert lab exec shop/web -- curl -s http://catalog:8080/\n"
-              "  culvert lab down");
+  lab->footer(
+      "Each Node becomes a network namespace, each Pod too, and the pods' commands run in\n"
+      "them as processes. Needs root; nothing is changed in the machine's own network.\n\n"
+      "Examples:\n  culvert lab up -f manifests/samples/bookshop.yaml\n"
+      "  culvert lab exec shop/web -- curl -s http://catalog:8080/\n"
+      "  culvert lab down");
   auto options = std::make_shared<Options>();
   options->up.name = "default";
   register_up(*lab, options);

@@ -26,11 +26,12 @@ int main(int argc, char** argv) {
   CLI::App app("culvert: look into a Culvert mesh, and run one on this machine.", "culvert");
   app.set_version_flag("--version", CULVERT_VERSION);
   app.require_subcommand(1);
-  app.footer("Examples:\n"
-             "  culvert lab up -f manifests/samples/bookshop.yaml   a mesh on this machine\n"
-             "  culvert status                                      is everything well?\n"
-             "  culvert pods                                        who is in the mesh, and why\n"
-             "\n\"culvert SUBCOMMAND --help\" has more.");
+  app.footer(
+      "Examples:\n"
+      "  culvert lab up -f manifests/samples/bookshop.yaml   a mesh on this machine\n"
+      "  culvert status                                      is everything well?\n"
+      "  culvert pods                                        who is in the mesh, and why\n"
+      "\n\"culvert SUBCOMMAND --help\" has more.");
   culvert::cli::register_lab(app);
   culvert::cli::register_status(app);
   culvert::cli::register_pods(app);

@@ -51,10 +51,11 @@ std::string nodes_table(const lab::LabStatus& status) {
   }
   Table table({"NODE", "AGENT", "ZTUNNEL", "CONFIGURATION", "ADDRESSES"});
   for (const auto& n : status.nodes) {
-    const std::string config = !n.in_force  ? "unknown"
+    const std::string config = !n.in_force   ? "unknown"
                                : *n.in_force ? colored("in force", Color::kGreen)
-                               : n.last_nack.empty() ? colored("behind", Color::kYellow)
-                                                     : colored("refused: " + n.last_nack, Color::kRed);
+                               : n.last_nack.empty()
+                                   ? colored("behind", Color::kYellow)
+                                   : colored("refused: " + n.last_nack, Color::kRed);
     table.add({n.node.name, state_of(status, "node/" + n.node.name + "/agent", n.agent_ready),
                state_of(status, "node/" + n.node.name + "/ztunnel", n.ztunnel_ready), config,
                join(n.node.ips)});
@@ -66,8 +67,9 @@ std::string pods_table(const lab::LabStatus& status) {
   Table table({"POD", "NODE", "STATE", "MESH", "ADDRESSES"});
   for (const auto& p : status.pods) {
     const std::string words = lab::mesh_words(p);
-    const Color color = words.starts_with("in") ? Color::kGreen
-                        : words.starts_with("out") ? Color::kBold : Color::kRed;
+    const Color color = words.starts_with("in")    ? Color::kGreen
+                        : words.starts_with("out") ? Color::kBold
+                                                   : Color::kRed;
     const std::size_t colon = words.find(':');
     table.add({p.pod.key(), p.pod.node, pod_state(p), colored(words.substr(0, colon), color),
                join(p.pod.ips)});
@@ -84,7 +86,8 @@ std::shared_ptr<ViewOptions> view_options(CLI::App& command) {
   auto options = std::make_shared<ViewOptions>();
   command.add_option("--name", options->name, "the lab")->capture_default_str();
   command.add_option("-o,--output", options->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))->capture_default_str();
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
   return options;
 }
 
@@ -104,7 +107,8 @@ int show_status(const std::string& name, bool json) {
     fmt::print("{}\n  next: culvert lab down --name {}, then up again\n",
                colored("its supervisor is gone: nothing restarts what ends", Color::kRed), name);
   if (!status->state.up) fmt::print("{}\n", colored("up has not reached its end", Color::kYellow));
-  if (status->state.mesh) fmt::print("control: {}\n", state_of(*status, "control", status->control_ready));
+  if (status->state.mesh)
+    fmt::print("control: {}\n", state_of(*status, "control", status->control_ready));
   fmt::print("\n{}\n{}", nodes_table(*status), pods_table(*status));
   if (!status->diagnostics.empty()) fmt::print("\nconfiguration:\n");
   for (const std::string& line : status->diagnostics)
@@ -114,10 +118,12 @@ int show_status(const std::string& name, bool json) {
 
 void register_status(CLI::App& app) {
   CLI::App* command = app.add_subcommand("status", "health of a mesh's parts on one screen");
-  command->footer("Exit status 1 when something is not well.\n\nExamples:\n  culvert status\n"
-                  "  culvert status --name demo -o json");
+  command->footer(
+      "Exit status 1 when something is not well.\n\nExamples:\n  culvert status\n"
+      "  culvert status --name demo -o json");
   auto options = view_options(*command);
-  command->callback([options] { exit_with(show_status(options->name, options->format == "json")); });
+  command->callback(
+      [options] { exit_with(show_status(options->name, options->format == "json")); });
 }
 
 void register_pods(CLI::App& app) {
@@ -136,7 +142,9 @@ void register_pods(CLI::App& app) {
       const std::string words = lab::mesh_words(p);
       const bool bad = words.starts_with("failed") || words.starts_with("pending");
       table.add({p.pod.key(), p.pod.node, p.pod.service_account,
-                 colored(words, bad ? Color::kRed : words.starts_with("in") ? Color::kGreen : Color::kBold)});
+                 colored(words, bad                       ? Color::kRed
+                                : words.starts_with("in") ? Color::kGreen
+                                                          : Color::kBold)});
     }
     fmt::print("{}", table.to_string());
   });

@@ -1,4 +1,5 @@
-// How the CLI prints: aligned tables, and color on a terminal unless NO_COLOR is set (no-color.org).
+// How the CLI prints: aligned tables, and color on a terminal unless NO_COLOR is set
+// (no-color.org).
 #pragma once
 
 #include <string>

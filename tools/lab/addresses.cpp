@@ -8,7 +8,9 @@
 namespace culvert::lab {
 namespace {
 
-unsigned base_bits(const IpPrefix& prefix) { return prefix.address.is_v4() ? 96 : 0; }
+unsigned base_bits(const IpPrefix& prefix) {
+  return prefix.address.is_v4() ? 96 : 0;
+}
 
 // The first `length` bits kept, the rest zero; `length` counts bits of the family.
 IpAddress network_of(const IpPrefix& prefix, std::uint8_t length) {
@@ -104,8 +106,7 @@ IpPrefix subrange(const IpPrefix& range, std::uint8_t length, std::uint32_t n) {
   const unsigned end = base_bits(range) + length;  // n is written in the bits before this one
   for (unsigned i = 0; i < 32 && end > i; ++i) {
     const unsigned bit = end - 1 - i;
-    if ((n >> i & 1U) != 0)
-      address.bytes[bit / 8] |= static_cast<std::uint8_t>(0x80U >> (bit % 8));
+    if ((n >> i & 1U) != 0) address.bytes[bit / 8] |= static_cast<std::uint8_t>(0x80U >> (bit % 8));
   }
   return {address, length};
 }

@@ -16,9 +16,9 @@ struct AddressPlan {
   IpPrefix pods_v4, pods_v6;          // /16 and /48; node n gets the n-th /24 and /64
   IpPrefix services_v4, services_v6;  // ClusterIPs
 };
-inline constexpr unsigned kNodesMax = 200;           // one third byte of pods_v4 each
-inline constexpr unsigned kPodsPerNodeMax = 250;     // of a /24
-inline constexpr unsigned kServicesMax = 60000;      // of a /16
+inline constexpr unsigned kNodesMax = 200;        // one third byte of pods_v4 each
+inline constexpr unsigned kPodsPerNodeMax = 250;  // of a /24
+inline constexpr unsigned kServicesMax = 60000;   // of a /16
 
 /// The first candidate ranges that overlap none of `used`.
 Outcome<AddressPlan> choose_ranges(const std::vector<IpPrefix>& used);

@@ -92,7 +92,8 @@ Outcome<void> remove_cgroup(const std::string& path) {
   if (auto killed = write_text(full + "/cgroup.kill", "1"); !killed) return killed;
   if (auto empty = wait_empty(full); !empty) return empty;
   remove_tree(full);
-  if (fs::exists(full, ignored)) return problem(fmt::format("cgroup {} could not be removed", full));
+  if (fs::exists(full, ignored))
+    return problem(fmt::format("cgroup {} could not be removed", full));
   return {};
 }
 

@@ -1,4 +1,5 @@
 #include "lab/components.hpp"
+#include "culvert/admin/http_client.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -43,8 +44,8 @@ Outcome<ProcessSpec> component_spec(const LabState& state, std::string id,
                                     const std::vector<std::string>& more) {
   auto path = find_program(program);
   if (!path) return std::unexpected(path.error());
-  ProcessSpec out{.id = std::move(id), .argv = {*path}, .environment = own_environment(),
-                  .component = true};
+  ProcessSpec out{
+      .id = std::move(id), .argv = {*path}, .environment = own_environment(), .component = true};
   out.argv.insert(out.argv.end(), flags.begin(), flags.end());
   out.argv.insert(out.argv.end(), more.begin(), more.end());
   return out;
@@ -52,8 +53,9 @@ Outcome<ProcessSpec> component_spec(const LabState& state, std::string id,
 
 Outcome<void> start(const LabState& state, Outcome<ProcessSpec> spec) {
   if (!spec) return std::unexpected(spec.error());
-  auto started = ask_supervisor(LabNames(state.name).supervisor_socket(),
-                                {.op = SupervisorOp::kStart, .spec = std::move(*spec)}, kAskTimeout);
+  auto started =
+      ask_supervisor(LabNames(state.name).supervisor_socket(),
+                     {.op = SupervisorOp::kStart, .spec = std::move(*spec)}, kAskTimeout);
   if (!started) return std::unexpected(started.error());
   return {};
 }
@@ -81,7 +83,7 @@ Outcome<void> wait_for(const LabState& state, const std::string& id, const std::
 }
 
 bool healthy(const std::string& admin_socket) {
-  const auto answer = http_request(admin_socket, "GET", "/healthz/ready", "", kHealthTimeout);
+  const auto answer = admin::call(admin_socket, "GET", "/healthz/ready", "", kHealthTimeout);
   return answer && answer->status == 200;
 }
 
@@ -126,7 +128,8 @@ Outcome<ProcessSpec> control_spec(const LabState& state) {
   if (!cgroup) return std::unexpected(cgroup.error());
   if (!spec) return spec;
   // Its cgroup is the lab's own child, beside the nodes': "." cannot be a node's name.
-  spec->surroundings = {.cgroup = *cgroup + "/.control", .netns = netns_path(names.control_netns())};
+  spec->surroundings = {.cgroup = *cgroup + "/.control",
+                        .netns = netns_path(names.control_netns())};
   spec->log = names.control_log();
   return spec;
 }
@@ -185,7 +188,8 @@ Outcome<void> start_node(const LabState& state, const Node& node) {
   std::error_code error;
   const std::string link = names.node_socket(node.name, "control.sock");
   fs::remove(link, error);
-  fs::create_symlink(fmt::format("{}/sockets/{}.sock", names.control_dir(), node.name), link, error);
+  fs::create_symlink(fmt::format("{}/sockets/{}.sock", names.control_dir(), node.name), link,
+                     error);
   if (error) return problem(fmt::format("create {}: {}", link, error.message()));
   if (auto started = start(state, agent_spec(state, node)); !started) return started;
   return start(state, ztunnel_spec(state, node));

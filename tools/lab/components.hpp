@@ -9,7 +9,6 @@
 #include "lab/problem.hpp"
 #include "lab/process.hpp"
 #include "lab/state.hpp"
-#include "lab/unix_socket.hpp"
 
 namespace culvert::lab {
 

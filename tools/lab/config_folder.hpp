@@ -1,6 +1,6 @@
 // The folder of YAML that culvert-control watches. Users' files stand there under their own names
-// with their own line numbers; documents that the lab completes (Node, Pod, Deployment, Service) are
-// empty lines in them, and are in lab.objects.yaml instead.
+// with their own line numbers; documents that the lab completes (Node, Pod, Deployment, Service)
+// are empty lines in them, and are in lab.objects.yaml instead.
 #pragma once
 
 #include <string>

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
+#include "culvert/admin/http_client.hpp"
 #include "lab/components.hpp"
 #include "lab/config_folder.hpp"
 #include "lab/netns.hpp"
@@ -26,11 +27,18 @@ std::string text_at(const json& tree, const char* key) {
   return found != tree.end() && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
-std::unexpected<Problem> refused(const std::string& what, const HttpAnswer& answer) {
+std::unexpected<Problem> refused(const std::string& what, const admin::Response& answer) {
   const json tree = parse(answer.body);
   const std::string error = text_at(tree, "error");
-  return problem(fmt::format("{}: {}", what, error.empty() ? fmt::format("status {}", answer.status) : error),
-                 text_at(tree, "next"));
+  return problem(
+      fmt::format("{}: {}", what, error.empty() ? fmt::format("status {}", answer.status) : error),
+      text_at(tree, "next"));
+}
+
+std::unexpected<Problem> unanswered(const LabState& state, const std::string& what, const Pod& pod,
+                                    const Error& error) {
+  return problem(fmt::format("{}: {}", what, error.to_string()),
+                 fmt::format("see culvert lab logs node/{} agent --name {}", pod.node, state.name));
 }
 
 std::string agent_socket(const LabState& state, const Pod& pod) {
@@ -50,28 +58,31 @@ std::string diagnostic_text(const LabState& state, const json& diagnostic) {
 }  // namespace
 
 Outcome<void> enroll(const LabState& state, const Pod& pod) {
-  json body{{"uid", pod.uid}, {"namespace", pod.ns}, {"name", pod.name},
+  json body{{"uid", pod.uid},
+            {"namespace", pod.ns},
+            {"name", pod.name},
             {"service_account", pod.service_account},
             {"netns", netns_path(netns_of(LabNames(state.name), pod))}};
   body["ips"] = json::array();
   for (const IpAddress& ip : pod.ips) body["ips"].push_back(ip.to_string());
-  const auto answer = http_request(agent_socket(state, pod), "POST",
-                                   fmt::format("/pods?wait_ms={}", kAckWait.count()), body.dump(),
-                                   kAckWait + kSlack);
+  const auto answer = admin::call(agent_socket(state, pod), "POST",
+                                  fmt::format("/pods?wait_ms={}", kAckWait.count()), body.dump(),
+                                  kAckWait + kSlack);
   const std::string what = fmt::format("enrol pod {} at the agent of {}", pod.key(), pod.node);
-  if (!answer) return problem(fmt::format("{}: {}", what, answer.error().text), answer.error().next);
+  if (!answer) return unanswered(state, what, pod, answer.error());
   if (answer->status != 200) return refused(what, *answer);
   if (text_at(parse(answer->body), "ztunnel") != "acked")
-    return problem(fmt::format("{}: ztunnel has not taken it within {} ms", what, kAckWait.count()),
-                   fmt::format("see culvert lab logs node/{} ztunnel --name {}", pod.node, state.name));
+    return problem(
+        fmt::format("{}: ztunnel has not taken it within {} ms", what, kAckWait.count()),
+        fmt::format("see culvert lab logs node/{} ztunnel --name {}", pod.node, state.name));
   return {};
 }
 
 Outcome<void> withdraw(const LabState& state, const Pod& pod) {
   const auto answer =
-      http_request(agent_socket(state, pod), "DELETE", "/pods/" + pod.uid, "", kAckWait + kSlack);
+      admin::call(agent_socket(state, pod), "DELETE", "/pods/" + pod.uid, "", kAckWait + kSlack);
   const std::string what = fmt::format("remove pod {} at the agent of {}", pod.key(), pod.node);
-  if (!answer) return problem(fmt::format("{}: {}", what, answer.error().text), answer.error().next);
+  if (!answer) return unanswered(state, what, pod, answer.error());
   if (answer->status != 200 && answer->status != 404) return refused(what, *answer);
   return {};
 }
@@ -79,9 +90,12 @@ Outcome<void> withdraw(const LabState& state, const Pod& pod) {
 Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono::seconds timeout) {
   const LabNames names(state.name);
   const auto wait = std::chrono::milliseconds(timeout);
-  const auto answer = http_request(names.control_admin(), "POST",
-                                   fmt::format("/sync?timeout_ms={}", wait.count()), "", wait + kSlack);
-  if (!answer) return std::unexpected(answer.error());
+  const auto answer =
+      admin::call(names.control_admin(), "POST", fmt::format("/sync?timeout_ms={}", wait.count()),
+                  "", wait + kSlack);
+  if (!answer)
+    return problem("control: " + answer.error().to_string(),
+                   fmt::format("see culvert lab logs control --name {}", state.name));
   const json tree = parse(answer->body);
   std::vector<std::string> out;
   if (const auto list = tree.find("diagnostics"); list != tree.end())
@@ -92,10 +106,12 @@ Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono
   if (const auto nodes = tree.find("nodes"); nodes != tree.end())
     for (const json& node : *nodes)
       if (node.value("acked_generation", json(0)) != generation)
-        behind += fmt::format(" {}{}", text_at(node, "name"),
-                              text_at(node, "last_nack").empty() ? "" : " (" + text_at(node, "last_nack") + ")");
-  return problem(fmt::format("the configuration is not in force after {} s on:{}", timeout.count(), behind),
-                 fmt::format("see culvert lab status --name {}", state.name));
+        behind += fmt::format(
+            " {}{}", text_at(node, "name"),
+            text_at(node, "last_nack").empty() ? "" : " (" + text_at(node, "last_nack") + ")");
+  return problem(
+      fmt::format("the configuration is not in force after {} s on:{}", timeout.count(), behind),
+      fmt::format("see culvert lab status --name {}", state.name));
 }
 
 }  // namespace culvert::lab

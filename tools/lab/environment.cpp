@@ -24,8 +24,8 @@ std::optional<std::string> field_value(const std::string& path, const Pod& pod, 
   if (path == "status.hostIP") return node.ips.empty() ? "" : node.ips.front().to_string();
   constexpr std::string_view kLabels = "metadata.labels['";
   if (path.starts_with(kLabels) && path.ends_with("']")) {
-    const auto label = pod.labels.find(
-        path.substr(kLabels.size(), path.size() - kLabels.size() - 2));
+    const auto label =
+        pod.labels.find(path.substr(kLabels.size(), path.size() - kLabels.size() - 2));
     return label == pod.labels.end() ? "" : label->second;
   }
   return std::nullopt;
@@ -59,16 +59,17 @@ std::string expand_variables(std::string_view text, const Environment& variables
 
 Outcome<Command> command_of(const Container& container, const Pod& pod, const Node& node,
                             const std::string& path) {
-  Environment variables{{"PATH", path}, {"HOME", "/root"}, {"HOSTNAME", pod.name},
-                        {"LANG", "C.UTF-8"}};
+  Environment variables{
+      {"PATH", path}, {"HOME", "/root"}, {"HOSTNAME", pod.name}, {"LANG", "C.UTF-8"}};
   for (const EnvVar& entry : container.env) {
     std::string value = expand_variables(entry.value, variables);
     if (!entry.field_path.empty()) {
       auto field = field_value(entry.field_path, pod, node);
       if (!field)
-        return problem(fmt::format("pod {}: container {}: env {}: the lab does not know the field {}",
-                                   pod.key(), container.name, entry.name, entry.field_path),
-                       "give it a plain value");
+        return problem(
+            fmt::format("pod {}: container {}: env {}: the lab does not know the field {}",
+                        pod.key(), container.name, entry.name, entry.field_path),
+            "give it a plain value");
       value = std::move(*field);
     }
     variables[entry.name] = std::move(value);

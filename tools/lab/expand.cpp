@@ -14,7 +14,9 @@ namespace {
 
 constexpr const char* kModeLabel = "istio.io/dataplane-mode";
 
-std::string place_of(const Pod& pod) { return fmt::format("{}:{}: pod {}", pod.file, pod.line, pod.key()); }
+std::string place_of(const Pod& pod) {
+  return fmt::format("{}:{}: pod {}", pod.file, pod.line, pod.key());
+}
 
 Outcome<std::vector<Node>> number_nodes(const Manifest& wanted, const Placement& running,
                                         AddressPool& pool) {
@@ -45,8 +47,9 @@ Outcome<void> place_pod(Pod& pod, const std::vector<Node>& nodes,
   }
   const auto node = std::ranges::find(nodes, pod.node, &Node::name);
   if (node == nodes.end())
-    return problem(fmt::format("{}: spec.nodeName: there is no node \"{}\"", place_of(pod), pod.node),
-                   "add a Node object of that name, or leave nodeName out");
+    return problem(
+        fmt::format("{}: spec.nodeName: there is no node \"{}\"", place_of(pod), pod.node),
+        "add a Node object of that name, or leave nodeName out");
   ++load[pod.node];
   if (pod.host_network) {
     pod.ips = node->ips;
@@ -54,9 +57,9 @@ Outcome<void> place_pod(Pod& pod, const std::vector<Node>& nodes,
   }
   for (const IpAddress& ip : pod.ips)
     if (!pool.take(ip))
-      return problem(fmt::format("{}: status.podIP: {} is in use already", place_of(pod),
-                                 ip.to_string()),
-                     "give each pod an address of its own, or none");
+      return problem(
+          fmt::format("{}: status.podIP: {} is in use already", place_of(pod), ip.to_string()),
+          "give each pod an address of its own, or none");
   return pool.number_pod(pod, *node);
 }
 
@@ -79,12 +82,18 @@ Membership membership_of(const Pod& pod, const std::vector<Namespace>& namespace
 
 const char* membership_reason(Membership membership) {
   switch (membership) {
-    case Membership::kPodLabel: return "the pod's label istio.io/dataplane-mode: ambient";
-    case Membership::kNamespaceLabel: return "its namespace's label istio.io/dataplane-mode: ambient";
-    case Membership::kNoLabel: return "no label istio.io/dataplane-mode: ambient on it or its namespace";
-    case Membership::kOptedOut: return "the pod's label istio.io/dataplane-mode: none";
-    case Membership::kHostNetwork: return "it uses the host network";
-    case Membership::kMeshOff: return "the lab runs with --mesh=none";
+    case Membership::kPodLabel:
+      return "the pod's label istio.io/dataplane-mode: ambient";
+    case Membership::kNamespaceLabel:
+      return "its namespace's label istio.io/dataplane-mode: ambient";
+    case Membership::kNoLabel:
+      return "no label istio.io/dataplane-mode: ambient on it or its namespace";
+    case Membership::kOptedOut:
+      return "the pod's label istio.io/dataplane-mode: none";
+    case Membership::kHostNetwork:
+      return "it uses the host network";
+    case Membership::kMeshOff:
+      return "the lab runs with --mesh=none";
   }
   return "";
 }
@@ -142,8 +151,8 @@ Outcome<Placement> place(const Manifest& wanted, const Placement& running, bool 
   for (Service& service : out.services) {
     for (const IpAddress& ip : service.cluster_ips)
       if (!pool.take(ip))
-        return problem(fmt::format("{}:{}: service {}: clusterIP {} is in use already", service.file,
-                                   service.line, service.key(), ip.to_string()),
+        return problem(fmt::format("{}:{}: service {}: clusterIP {} is in use already",
+                                   service.file, service.line, service.key(), ip.to_string()),
                        "give each service an address of its own, or none");
   }
   for (Service& service : out.services)

@@ -31,7 +31,8 @@ inline constexpr const char* kOnlyNode = "node-1";  // of a manifest without Nod
 Outcome<Placement> place(const Manifest& wanted, const Placement& running, bool mesh,
                          AddressPool& pool, const std::function<std::string()>& new_uid);
 
-/// The pod as its manifest has it, for a new start: what the lab assigned is taken away but the node.
+/// The pod as its manifest has it, for a new start: what the lab assigned is taken away but the
+/// node.
 Pod fresh_pod(const Pod& pod);
 
 /// Two pods whose netns would have the same name ("a-b/c" and "a/b-c"), or the problem's absence.

@@ -32,13 +32,14 @@ bool selects(const Service& service, const Pod& pod) {
 
 std::string hosts_file(const Pod& pod, const std::vector<Service>& services,
                        const std::vector<Pod>& pods) {
-  std::string out = "# Written by culvert lab; kept up to date while the lab runs.\n"
-                    "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+  std::string out =
+      "# Written by culvert lab; kept up to date while the lab runs.\n"
+      "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
   for (const IpAddress& ip : pod.ips) out += fmt::format("{}\t{}\n", ip.to_string(), pod.name);
   for (const Service& s : services) {
     if (s.external_name) continue;
-    std::string names = fmt::format("{0}.{1} {0}.{1}.svc {0}.{1}.svc.{2}", s.name, s.ns,
-                                    kClusterDomain);
+    std::string names =
+        fmt::format("{0}.{1} {0}.{1}.svc {0}.{1}.svc.{2}", s.name, s.ns, kClusterDomain);
     if (s.ns == pod.ns && s.name != pod.name) names = s.name + " " + names;
     const bool by_cluster_ip = pod.meshed() && !s.headless;
     for (const IpAddress& ip : by_cluster_ip ? s.cluster_ips : endpoints(s, pods))

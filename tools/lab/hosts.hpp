@@ -15,7 +15,8 @@ namespace culvert::lab {
 std::string hosts_file(const Pod& pod, const std::vector<Service>& services,
                        const std::vector<Pod>& pods);
 
-/// A Service selects a pod of its namespace that has all its labels; an empty selector selects none.
+/// A Service selects a pod of its namespace that has all its labels; an empty selector selects
+/// none.
 bool selects(const Service& service, const Pod& pod);
 
 }  // namespace culvert::lab

@@ -42,8 +42,8 @@ std::vector<std::string> labs_with_remains();
 /// there; returns only on failure.
 Problem lab_exec(const std::string& name, const std::string& target, const std::string& container,
                  const std::vector<std::string>& argv);
-/// The paths of the logs of "NS/POD" (all containers, or one), "node/NAME" (all components, or one),
-/// "control", "supervisor".
+/// The paths of the logs of "NS/POD" (all containers, or one), "node/NAME" (all components, or
+/// one), "control", "supervisor".
 Outcome<std::vector<std::string>> lab_logs(const std::string& name, const std::string& target,
                                            const std::string& part);
 

@@ -64,11 +64,10 @@ std::vector<Pod> superseded(const LabState& state, Manifest& wanted) {
     if (std::ranges::find(namespaces, ns.name, &Namespace::name) == namespaces.end())
       namespaces.push_back(ns);
   for (const Pod& pod : state.objects.pods) {
-    const auto same = std::ranges::find_if(
-        wanted.pods, [&](const Pod& p) { return p.key() == pod.key(); });
-    const bool turned =
-        (membership_of(pod, namespaces, state.mesh) != pod.membership) && !pod.host_network &&
-        state.mesh;
+    const auto same =
+        std::ranges::find_if(wanted.pods, [&](const Pod& p) { return p.key() == pod.key(); });
+    const bool turned = (membership_of(pod, namespaces, state.mesh) != pod.membership) &&
+                        !pod.host_network && state.mesh;
     if (same == wanted.pods.end()) {
       const bool surplus = !pod.owner.empty() && deployments.contains(pod.ns + "/" + pod.owner);
       if (!surplus && !turned) continue;

@@ -24,7 +24,8 @@ Outcome<std::vector<std::string>> processes_of(const LabState& state, const std:
     for (const Container& c : pod->containers)
       if (component.empty() || component == c.name)
         out.push_back(fmt::format("pod/{}/{}", pod->key(), c.name));
-    if (out.empty()) return problem(fmt::format("pod {} has no container {}", pod->key(), component));
+    if (out.empty())
+      return problem(fmt::format("pod {} has no container {}", pod->key(), component));
     return out;
   }
   if (component == kControlId) return std::vector<std::string>{kControlId};
@@ -32,7 +33,8 @@ Outcome<std::vector<std::string>> processes_of(const LabState& state, const std:
     return problem(fmt::format("\"{}\" is no component of a node", component),
                    "name ztunnel or agent (or the target control)");
   if (!state.mesh)
-    return problem(fmt::format("lab {} has no {}: it runs with --mesh=none", state.name, component));
+    return problem(
+        fmt::format("lab {} has no {}: it runs with --mesh=none", state.name, component));
   return std::vector{component_id(target.substr(kNodePrefix.size()), component)};
 }
 
@@ -58,8 +60,8 @@ Outcome<void> lab_restart(const std::string& name, const std::string& target,
   if (auto done = ask_each(*state, *ids, SupervisorOp::kRestart, false); !done) return done;
   if (ids->front() == kControlId) return wait_control_ready(*state, timeout);
   if (!target.starts_with(kNodePrefix)) return {};
-  const auto node = std::ranges::find(state->objects.nodes, target.substr(kNodePrefix.size()),
-                                      &Node::name);
+  const auto node =
+      std::ranges::find(state->objects.nodes, target.substr(kNodePrefix.size()), &Node::name);
   if (node == state->objects.nodes.end()) return {};
   return component == "agent" ? wait_agent_ready(*state, *node, timeout)
                               : wait_ztunnel_ready(*state, *node, timeout);

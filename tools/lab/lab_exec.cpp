@@ -40,9 +40,8 @@ Outcome<std::vector<std::string>> environment_in(const LabState& state, const Po
     if (equals != std::string::npos) variables[entry.substr(0, equals)] = entry.substr(equals + 1);
   };
   for (char** entry = ::environ; *entry != nullptr; ++entry) add(*entry);
-  const auto chosen = std::ranges::find_if(pod.containers, [&](const Container& c) {
-    return container.empty() || c.name == container;
-  });
+  const auto chosen = std::ranges::find_if(
+      pod.containers, [&](const Container& c) { return container.empty() || c.name == container; });
   if (chosen == pod.containers.end())
     return problem(fmt::format("pod {} has no container {}", pod.key(), container),
                    "name one of its containers with -c, or leave -c out");

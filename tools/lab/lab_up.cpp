@@ -38,8 +38,8 @@ Outcome<void> start_supervisor(const LabNames& names) {
   if (!cgroup) return std::unexpected(cgroup.error());
   const UniqueFd cgroup_fd(::open(cgroup->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (auto made = make_dirs(names.dir() + "/logs"); !made) return problem(made.error().to_string());
-  const UniqueFd log(::open(names.supervisor_log().c_str(),
-                            O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  const UniqueFd log(
+      ::open(names.supervisor_log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   clone_args args{};
   args.flags = CLONE_INTO_CGROUP;
   args.exit_signal = SIGCHLD;
@@ -54,7 +54,8 @@ Outcome<void> start_supervisor(const LabNames& names) {
     ::dup2(log.get(), STDERR_FILENO);
     ::close_range(3, ~0U, 0);
     [[maybe_unused]] const int moved = ::chdir("/");
-    ::execl("/proc/self/exe", "culvert", "lab", "supervise", "--name", names.lab().c_str(), nullptr);
+    ::execl("/proc/self/exe", "culvert", "lab", "supervise", "--name", names.lab().c_str(),
+            nullptr);
     ::_exit(127);
   }
   const auto end = Clock::now() + kSupervisorWait;
@@ -146,8 +147,12 @@ Outcome<ChangeReport> lab_up(const UpOptions& options) {
     for (const char* program : {"culvert-control", "culvert-agent", "culvert-ztunnel"})
       if (auto found = find_program(program); !found) return std::unexpected(found.error());
 
-  LabState state{.name = *name, .mesh = options.mesh, .plan = *plan, .objects = std::move(*objects),
-                 .control_flags = options.control_flags, .agent_flags = options.agent_flags,
+  LabState state{.name = *name,
+                 .mesh = options.mesh,
+                 .plan = *plan,
+                 .objects = std::move(*objects),
+                 .control_flags = options.control_flags,
+                 .agent_flags = options.agent_flags,
                  .ztunnel_flags = options.ztunnel_flags};
   std::optional<LabLock> lock;
   {
@@ -160,7 +165,8 @@ Outcome<ChangeReport> lab_up(const UpOptions& options) {
     lock.reset();
     Problem why = notes.error();
     if (options.keep_failed)
-      why.next += fmt::format("; the lab was kept, remove it with: culvert lab down --name {}", *name);
+      why.next +=
+          fmt::format("; the lab was kept, remove it with: culvert lab down --name {}", *name);
     else if (auto removed = lab_down(*name); !removed)
       why.text += "\nand it could not be removed: " + removed.error().text;
     return std::unexpected(std::move(why));

@@ -21,9 +21,12 @@ bool is_separator(std::string_view line) {
 bool is_empty(std::string_view text) {
   bool comment = false;
   for (const char c : text) {
-    if (c == '\n') comment = false;
-    else if (c == '#') comment = true;
-    else if (!comment && c != ' ' && c != '\t' && c != '\r') return false;
+    if (c == '\n')
+      comment = false;
+    else if (c == '#')
+      comment = true;
+    else if (!comment && c != ' ' && c != '\t' && c != '\r')
+      return false;
   }
   return true;
 }
@@ -40,8 +43,10 @@ void each_line(std::string_view text, F&& f) {
 
 void add_document(Manifest& out, const Document& document, const std::string& folder) {
   const auto keep = [&](auto&& read, auto& list) {
-    if (read) list.push_back(std::move(*read));
-    else out.problems.push_back(std::move(read.error()));
+    if (read)
+      list.push_back(std::move(*read));
+    else
+      out.problems.push_back(std::move(read.error()));
   };
   if (document.kind == "Node") {
     keep(read_node(document), out.nodes);
@@ -67,7 +72,11 @@ void add_document(Manifest& out, const Document& document, const std::string& fo
 
 Diagnostic twice(const std::string& file, int line, const std::string& object,
                  const std::string& first) {
-  return {.file = file, .line = line, .column = 1, .object = object, .field = "metadata.name",
+  return {.file = file,
+          .line = line,
+          .column = 1,
+          .object = object,
+          .field = "metadata.name",
           .reason = fmt::format("this object is defined already, at {}", first)};
 }
 

@@ -65,9 +65,9 @@ struct Pod {
   std::string owner;           // the Deployment's name; empty for a bare pod
   Membership membership = Membership::kNoLabel;
   bool ready = false;
-  std::string source;      // the Pod as text, from which the rest was read
-  std::string folder;      // where the manifest lies: the default working directory
-  std::string file;        // for messages
+  std::string source;  // the Pod as text, from which the rest was read
+  std::string folder;  // where the manifest lies: the default working directory
+  std::string file;    // for messages
   int line = 0;
 
   bool meshed() const {

@@ -22,9 +22,11 @@ Outcome<std::string> check_lab_name(std::string_view name) {
                                kLabNameMax));
   const std::string padded = fmt::format("{}-", name);
   if (padded.find("-n-") != std::string::npos || padded.find("-p-") != std::string::npos)
-    return problem(fmt::format("\"{}\" cannot be a lab's name: \"-n\" and \"-p\" as a part of their "
-                               "own mark nodes and pods in netns names", name),
-                   "choose another --name");
+    return problem(
+        fmt::format("\"{}\" cannot be a lab's name: \"-n\" and \"-p\" as a part of their "
+                    "own mark nodes and pods in netns names",
+                    name),
+        "choose another --name");
   return std::string(name);
 }
 

@@ -12,9 +12,9 @@ namespace culvert::lab {
 inline constexpr const char* kLabsDir = "/run/culvert/lab";
 inline constexpr const char* kNetnsDir = "/run/netns";
 inline constexpr std::size_t kLabNameMax = 32;
-inline constexpr std::size_t kObjectNameMax = 253;     // RFC 1123 subdomain
-inline constexpr std::size_t kFileNameMax = 200;       // below NAME_MAX (255)
-inline constexpr std::size_t kInterfaceNameMax = 15;   // IFNAMSIZ - 1, netdevice(7)
+inline constexpr std::size_t kObjectNameMax = 253;    // RFC 1123 subdomain
+inline constexpr std::size_t kFileNameMax = 200;      // below NAME_MAX (255)
+inline constexpr std::size_t kInterfaceNameMax = 15;  // IFNAMSIZ - 1, netdevice(7)
 
 /// A lab's name goes into paths, netns and cgroups: 1-32 of [a-z0-9-], starting and ending with a
 /// letter or digit. "n" and "p" may not stand between or after dashes: "cv-a-n-b" could then be the

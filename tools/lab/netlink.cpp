@@ -75,7 +75,9 @@ ifinfomsg link_of(int index) {
   return out;
 }
 
-unsigned char family_of(const IpAddress& ip) { return ip.is_v4() ? AF_INET : AF_INET6; }
+unsigned char family_of(const IpAddress& ip) {
+  return ip.is_v4() ? AF_INET : AF_INET6;
+}
 
 }  // namespace
 
@@ -96,7 +98,8 @@ Outcome<int> Netlink::send(Message& message, const std::string& what) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_problem(what, errno);
     auto left = static_cast<unsigned>(got);
-    for (auto* h = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(h, left); h = NLMSG_NEXT(h, left)) {
+    for (auto* h = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(h, left);
+         h = NLMSG_NEXT(h, left)) {
       if (h->nlmsg_seq != sequence_) continue;
       if (h->nlmsg_type == RTM_NEWLINK)
         index = static_cast<const ifinfomsg*>(NLMSG_DATA(h))->ifi_index;

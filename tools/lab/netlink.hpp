@@ -15,7 +15,7 @@ namespace culvert::lab {
 struct Route {
   std::optional<IpPrefix> destination;  // nullopt: default route of `via`'s family
   std::optional<IpAddress> via;
-  int device = 0;  // ifindex; 0 lets the kernel find it by `via`
+  int device = 0;                   // ifindex; 0 lets the kernel find it by `via`
   std::optional<IpAddress> source;  // preferred source address
   bool on_link = false;             // `via` need not lie in a network of the device
 };

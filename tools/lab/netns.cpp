@@ -58,7 +58,9 @@ Outcome<void> set_up_inside(const std::string& path, const Sysctls& sysctls) {
 
 }  // namespace
 
-std::string netns_path(const std::string& name) { return fmt::format("{}/{}", kNetnsDir, name); }
+std::string netns_path(const std::string& name) {
+  return fmt::format("{}/{}", kNetnsDir, name);
+}
 
 Outcome<UniqueFd> create_netns(const std::string& name, const Sysctls& sysctls) {
   if (auto prepared = prepare_netns_dir(); !prepared) return std::unexpected(prepared.error());
@@ -84,7 +86,8 @@ Outcome<void> delete_netns(const std::string& name) {
   const std::string path = netns_path(name);
   if (::umount2(path.c_str(), MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT)
     return system_problem("unmount " + path, errno);
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return system_problem("remove " + path, errno);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    return system_problem("remove " + path, errno);
   return {};
 }
 

@@ -58,8 +58,8 @@ Outcome<void> address_and_up(Netlink& netlink, const std::string& link,
 }
 
 // A namespace with eth0 on the bridge.
-Outcome<void> create_bridged(const LabNames& names, const std::string& netns, const Sysctls& sysctls,
-                             const std::vector<IpPrefix>& addresses) {
+Outcome<void> create_bridged(const LabNames& names, const std::string& netns,
+                             const Sysctls& sysctls, const std::vector<IpPrefix>& addresses) {
   auto inside_fd = create_netns(netns, sysctls);
   if (!inside_fd) return std::unexpected(inside_fd.error());
   auto fabric = netlink_in(names.fabric_netns());
@@ -97,8 +97,8 @@ std::vector<IpAddress> strays(const Pod& pod, const Node& home) {
 
 Outcome<void> route_pod_on_node(Netlink& node_side, int index, const Pod& pod, const Node& home) {
   for (const IpAddress& ip : pod.ips) {
-    const Route route{.destination = host_prefix(ip), .device = index,
-                      .source = same_family(home.ips, ip)};
+    const Route route{
+        .destination = host_prefix(ip), .device = index, .source = same_family(home.ips, ip)};
     if (auto set = node_side.set_route(route); !set) return set;
   }
   return {};
@@ -108,7 +108,8 @@ Outcome<void> default_routes(Netlink& pod_side, const Pod& pod) {
   auto index = pod_side.link_index(kUplink);
   if (!index) return std::unexpected(index.error());
   for (const IpAddress& ip : pod.ips) {
-    const Route route{.via = ip.is_v4() ? kGatewayV4 : kGatewayV6, .device = *index, .on_link = true};
+    const Route route{
+        .via = ip.is_v4() ? kGatewayV4 : kGatewayV6, .device = *index, .on_link = true};
     if (auto set = pod_side.set_route(route); !set) return set;
   }
   return {};

@@ -102,7 +102,8 @@ Container container_of(const YAML::Node& node, const std::string& field) {
   Container out;
   out.name = text_of(node["name"], field + ".name");
   if (!is_path_safe(out.name))
-    throw BadField{node.Mark(), field + ".name", "a container needs a name of letters, digits and -"};
+    throw BadField{node.Mark(), field + ".name",
+                   "a container needs a name of letters, digits and -"};
   out.command = words_of(node["command"], field + ".command");
   out.args = words_of(node["args"], field + ".args");
   if (out.command.empty())
@@ -110,17 +111,18 @@ Container container_of(const YAML::Node& node, const std::string& field) {
                    "the lab runs processes, not images: give the container a command"};
   out.working_dir = text_of(node["workingDir"], field + ".workingDir");
   for (const auto& entry : node["env"])
-    out.env.push_back({text_of(entry["name"], field + ".env"), text_of(entry["value"], field + ".env"),
-                       entry["valueFrom"] ? text_of(entry["valueFrom"]["fieldRef"]["fieldPath"],
-                                                    field + ".env")
-                                          : std::string{}});
+    out.env.push_back(
+        {text_of(entry["name"], field + ".env"), text_of(entry["value"], field + ".env"),
+         entry["valueFrom"] ? text_of(entry["valueFrom"]["fieldRef"]["fieldPath"], field + ".env")
+                            : std::string{}});
   for (const auto& port : node["ports"]) {
     const int number = number_of(port["containerPort"], field + ".ports.containerPort", 0);
     if (number < 1 || number > 65535)
       throw BadField{port.Mark(), field + ".ports.containerPort", "a port is 1 to 65535"};
     const std::string protocol = text_of(port["protocol"], field + ".ports.protocol");
     out.ports.push_back({text_of(port["name"], field + ".ports.name"),
-                         static_cast<std::uint16_t>(number), protocol.empty() || protocol == "TCP"});
+                         static_cast<std::uint16_t>(number),
+                         protocol.empty() || protocol == "TCP"});
   }
   if (const auto probe = node["readinessProbe"])
     out.readiness = probe_of(probe, field + ".readinessProbe");
@@ -153,10 +155,8 @@ void fill_spec(Pod& pod, const YAML::Node& root) {
 
 void fill_status(Pod& pod, const YAML::Node& status) {
   if (!status) return;
-  for (const auto& entry : status["podIPs"])
-    pod.ips.push_back(ip_of(entry["ip"], "status.podIPs"));
-  if (pod.ips.empty() && status["podIP"])
-    pod.ips.push_back(ip_of(status["podIP"], "status.podIP"));
+  for (const auto& entry : status["podIPs"]) pod.ips.push_back(ip_of(entry["ip"], "status.podIPs"));
+  if (pod.ips.empty() && status["podIP"]) pod.ips.push_back(ip_of(status["podIP"], "status.podIP"));
   if (pod.ips.size() > 2 || (pod.ips.size() == 2 && pod.ips[0].is_v4() == pod.ips[1].is_v4()))
     throw BadField{status.Mark(), "status.podIPs", "at most one address a family"};
 }
@@ -304,8 +304,7 @@ std::string render_pod(const Pod& pod, const Node& node) {
   YAML::Node root = YAML::Load(pod.source);
   root["metadata"]["namespace"] = pod.ns;
   root["metadata"]["uid"] = pod.uid;
-  if (pod.meshed())
-    root["metadata"]["annotations"]["ambient.istio.io/redirection"] = "enabled";
+  if (pod.meshed()) root["metadata"]["annotations"]["ambient.istio.io/redirection"] = "enabled";
   root["spec"]["nodeName"] = pod.node;
   root["spec"]["serviceAccountName"] = pod.service_account;
   root.remove("status");

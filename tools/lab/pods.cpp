@@ -105,15 +105,17 @@ std::chrono::seconds initial_delay(const Pod& pod) {
 std::unexpected<Problem> not_ready(const LabState& state, const std::vector<std::string>& waiting,
                                    const Pod& first, const std::string& why) {
   const LabNames names(state.name);
-  std::string text = fmt::format("pod{} {} {}", waiting.size() == 1 ? "" : "s",
-                                 fmt::join(waiting, ", "), why);
+  std::string text =
+      fmt::format("pod{} {} {}", waiting.size() == 1 ? "" : "s", fmt::join(waiting, ", "), why);
   for (const Container& c : first.containers) {
     const std::string tail = log_tail(names.pod_log(first.ns, first.name, c.name), kTailLines);
     if (!tail.empty())
-      text += fmt::format("\nthe end of the log of {}, container {}:\n{}", first.key(), c.name, tail);
+      text +=
+          fmt::format("\nthe end of the log of {}, container {}:\n{}", first.key(), c.name, tail);
   }
-  return problem(std::move(text),
-                 "correct the pod's command, ports or readinessProbe; for a slow one give --timeout");
+  return problem(
+      std::move(text),
+      "correct the pod's command, ports or readinessProbe; for a slow one give --timeout");
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ Problem execute(const std::vector<std::string>& argv, const std::vector<std::str
   std::vector<char*> arguments, variables;
   for (const std::string& word : argv) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  for (const std::string& entry : environment) variables.push_back(const_cast<char*>(entry.c_str()));
+  for (const std::string& entry : environment)
+    variables.push_back(const_cast<char*>(entry.c_str()));
   variables.push_back(nullptr);
   ::environ = variables.data();  // execvp looks the program up in the new PATH
   ::execvp(arguments[0], arguments.data());

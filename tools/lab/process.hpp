@@ -29,9 +29,9 @@ struct ProcessSpec {
   std::vector<std::string> argv;
   std::vector<std::string> environment;
   Surroundings surroundings;
-  std::string log;                  // standard output and error are appended to it
-  std::string restart = "Always";   // Always, OnFailure, Never
-  bool component = false;           // restarts after one second, always; else with back-off
+  std::string log;                 // standard output and error are appended to it
+  std::string restart = "Always";  // Always, OnFailure, Never
+  bool component = false;          // restarts after one second, always; else with back-off
 };
 
 /// Starts it in a session of its own; the child's failures before exec are written to the log and

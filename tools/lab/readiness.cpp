@@ -82,8 +82,8 @@ bool all_ports_listening(const LabNames& names, const Container& container, cons
   std::set<std::uint16_t> open;
   for (const char* path : {"/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"})
     if (const auto text = read_file(path); text) open.merge(listening_ports(*text));
-  return std::ranges::all_of(container.ports,
-                             [&](const ContainerPort& p) { return !p.tcp || open.contains(p.number); });
+  return std::ranges::all_of(
+      container.ports, [&](const ContainerPort& p) { return !p.tcp || open.contains(p.number); });
 }
 
 }  // namespace
@@ -110,8 +110,10 @@ Outcome<Surroundings> pod_surroundings(const LabNames& names, const Pod& pod,
   if (!mount) return std::unexpected(mount.error());
   std::string cgroup = *mount + "/" + names.pod_cgroup(pod.node, pod.uid);
   if (!container.empty()) cgroup += "/" + container;
-  return Surroundings{.cgroup = std::move(cgroup), .netns = netns_path(netns_of(names, pod)),
-                      .hosts_file = names.pod_hosts(pod.ns, pod.name), .host_name = pod.name};
+  return Surroundings{.cgroup = std::move(cgroup),
+                      .netns = netns_path(netns_of(names, pod)),
+                      .hosts_file = names.pod_hosts(pod.ns, pod.name),
+                      .host_name = pod.name};
 }
 
 bool looks_ready(const LabNames& names, const Pod& pod) {

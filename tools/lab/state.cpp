@@ -15,11 +15,15 @@
 
 namespace culvert {
 
-static void to_json(nlohmann::json& out, const IpAddress& ip) { out = ip.to_string(); }
+static void to_json(nlohmann::json& out, const IpAddress& ip) {
+  out = ip.to_string();
+}
 static void from_json(const nlohmann::json& in, IpAddress& ip) {
   ip = IpAddress::parse(in.get<std::string>()).value_or(IpAddress{});
 }
-static void to_json(nlohmann::json& out, const IpPrefix& prefix) { out = prefix.to_string(); }
+static void to_json(nlohmann::json& out, const IpPrefix& prefix) {
+  out = prefix.to_string();
+}
 static void from_json(const nlohmann::json& in, IpPrefix& prefix) {
   prefix = IpPrefix::parse(in.get<std::string>()).value_or(IpPrefix{});
 }
@@ -36,8 +40,8 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Probe, kind, command, path, port, headers, in
                                    timeout_s)
 
 static void to_json(json& out, const Container& c) {
-  out = {{"name", c.name}, {"command", c.command}, {"args", c.args}, {"env", c.env},
-         {"working_dir", c.working_dir}, {"ports", c.ports}};
+  out = {{"name", c.name}, {"command", c.command},         {"args", c.args},
+         {"env", c.env},   {"working_dir", c.working_dir}, {"ports", c.ports}};
   if (c.readiness) out["readiness"] = *c.readiness;
 }
 static void from_json(const json& in, Container& c) {
@@ -115,7 +119,8 @@ Outcome<LabLock> LabLock::create(const LabNames& names) {
   constexpr int kAttempts = 100;  // against a `down` that removes the parent folder meanwhile
   for (int i = 0; i < kAttempts; ++i) {
     if (auto made = make_dirs(kLabsDir); !made)
-      return system_problem(std::string("create ") + kLabsDir, made.error().sys_errno, "run as root");
+      return system_problem(std::string("create ") + kLabsDir, made.error().sys_errno,
+                            "run as root");
     if (::mkdir(names.dir().c_str(), 0700) == 0) return open(names);
     if (errno == EEXIST)
       return problem(fmt::format("lab {} exists already", names.lab()),
@@ -131,7 +136,8 @@ Outcome<LabLock> LabLock::open(const LabNames& names) {
     UniqueFd fd(::open(names.dir().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.valid() && errno == ENOENT) {
       auto missing = load_state(names);
-      return std::unexpected(missing ? Problem{"the lab has just been removed", ""} : missing.error());
+      return std::unexpected(missing ? Problem{"the lab has just been removed", ""}
+                                     : missing.error());
     }
     if (!fd.valid() || ::flock(fd.get(), LOCK_EX) != 0)
       return system_problem("lock " + names.dir(), errno, "run as root");

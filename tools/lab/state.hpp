@@ -22,7 +22,7 @@ struct ConfigFile {
 struct LabState {
   std::string name;
   bool mesh = true;
-  bool up = false;            // false: `up` did not reach its end
+  bool up = false;  // false: `up` did not reach its end
   bool mounted_bpffs = false;
   AddressPlan plan;
   Placement objects;

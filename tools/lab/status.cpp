@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "culvert/admin/http_client.hpp"
 #include "lab/components.hpp"
 #include "lab/config_folder.hpp"
 #include "lab/netns.hpp"
 #include "lab/network.hpp"
-#include "lab/unix_socket.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kAskTimeout{2000};
 
 // The body of a GET as JSON; nullopt when nobody answers.
 std::optional<json> get(const std::string& socket, const std::string& target) {
-  const auto answer = http_request(socket, "GET", target, "", kAskTimeout);
+  const auto answer = admin::call(socket, "GET", target, "", kAskTimeout);
   if (!answer || answer->status != 200) return std::nullopt;
   json tree = json::parse(answer->body, nullptr, false);
   if (tree.is_discarded()) return std::nullopt;
@@ -55,7 +55,7 @@ void read_control(LabStatus& out, const LabNames& names) {
 
 void read_node(LabStatus& out, const LabNames& names, NodeStatus& node) {
   const std::string agent = names.node_socket(node.node.name, "agent.sock");
-  const auto ready = http_request(agent, "GET", "/healthz/ready", "", kAskTimeout);
+  const auto ready = admin::call(agent, "GET", "/healthz/ready", "", kAskTimeout);
   node.agent_ready = ready && ready->status == 200;
   node.ztunnel_ready = ztunnel_ready(names, node.node);
   const auto pods = get(agent, "/pods");
@@ -64,15 +64,19 @@ void read_node(LabStatus& out, const LabNames& names, NodeStatus& node) {
     for (PodStatus& pod : out.pods) {
       if (pod.pod.uid != text_at(entry, "uid")) continue;
       pod.error = text_at(entry, "error");
-      pod.enrollment = !pod.error.empty()                        ? "failed"
-                       : text_at(entry, "ztunnel") == "acked"    ? "enrolled"
-                                                                 : "pending";
+      pod.enrollment = !pod.error.empty()                     ? "failed"
+                       : text_at(entry, "ztunnel") == "acked" ? "enrolled"
+                                                              : "pending";
     }
 }
 
 json process_json(const ProcessReport& p) {
-  return {{"id", p.id}, {"state", p.state}, {"pid", p.pid}, {"restarts", p.restarts},
-          {"last_exit", p.last_exit}, {"uptime_s", p.uptime_s}};
+  return {{"id", p.id},
+          {"state", p.state},
+          {"pid", p.pid},
+          {"restarts", p.restarts},
+          {"last_exit", p.last_exit},
+          {"uptime_s", p.uptime_s}};
 }
 
 json ips_json(const std::vector<IpAddress>& ips) {
@@ -83,11 +87,19 @@ json ips_json(const std::vector<IpAddress>& ips) {
 
 json pod_json(const PodStatus& status) {
   const Pod& pod = status.pod;
-  json out{{"namespace", pod.ns}, {"name", pod.name}, {"uid", pod.uid}, {"node", pod.node},
-           {"service_account", pod.service_account}, {"ips", ips_json(pod.ips)},
-           {"netns", status.netns}, {"ready", pod.ready}, {"meshed", pod.meshed()},
-           {"reason", membership_reason(pod.membership)}, {"enrollment", status.enrollment},
-           {"error", status.error}, {"processes", json::array()}};
+  json out{{"namespace", pod.ns},
+           {"name", pod.name},
+           {"uid", pod.uid},
+           {"node", pod.node},
+           {"service_account", pod.service_account},
+           {"ips", ips_json(pod.ips)},
+           {"netns", status.netns},
+           {"ready", pod.ready},
+           {"meshed", pod.meshed()},
+           {"reason", membership_reason(pod.membership)},
+           {"enrollment", status.enrollment},
+           {"error", status.error},
+           {"processes", json::array()}};
   for (const ProcessReport& p : status.processes) out["processes"].push_back(process_json(p));
   return out;
 }
@@ -103,9 +115,8 @@ bool LabStatus::healthy() const {
   const bool nodes_ready = std::ranges::all_of(nodes, [](const NodeStatus& n) {
     return n.agent_ready && n.ztunnel_ready && n.in_force.value_or(false);
   });
-  const bool enrolled = std::ranges::all_of(pods, [](const PodStatus& p) {
-    return !p.pod.meshed() || p.enrollment == "enrolled";
-  });
+  const bool enrolled = std::ranges::all_of(
+      pods, [](const PodStatus& p) { return !p.pod.meshed() || p.enrollment == "enrolled"; });
   return running && control_ready && nodes_ready && enrolled;
 }
 
@@ -124,7 +135,8 @@ Outcome<LabStatus> lab_status(const std::string& name) {
   if (!state) return std::unexpected(state.error());
   LabStatus out;
   out.state = std::move(*state);
-  if (auto answer = ask_supervisor(names.supervisor_socket(), {.op = SupervisorOp::kList}, kAskTimeout)) {
+  if (auto answer =
+          ask_supervisor(names.supervisor_socket(), {.op = SupervisorOp::kList}, kAskTimeout)) {
     out.supervised = true;
     for (ProcessReport& p : answer->processes) out.processes.emplace(p.id, p);
   }
@@ -150,14 +162,21 @@ std::string pods_json(const LabStatus& status) {
 }
 
 std::string status_json(const LabStatus& status) {
-  json out{{"name", status.state.name}, {"mesh", status.state.mesh}, {"up", status.state.up},
-           {"healthy", status.healthy()}, {"supervised", status.supervised},
-           {"control_ready", status.control_ready}, {"diagnostics", status.diagnostics},
-           {"nodes", json::array()}, {"pods", json::array()}, {"services", json::array()},
+  json out{{"name", status.state.name},
+           {"mesh", status.state.mesh},
+           {"up", status.state.up},
+           {"healthy", status.healthy()},
+           {"supervised", status.supervised},
+           {"control_ready", status.control_ready},
+           {"diagnostics", status.diagnostics},
+           {"nodes", json::array()},
+           {"pods", json::array()},
+           {"services", json::array()},
            {"components", json::array()}};
   const LabNames names(status.state.name);
   for (const NodeStatus& n : status.nodes) {
-    json node{{"name", n.node.name}, {"ips", ips_json(n.node.ips)},
+    json node{{"name", n.node.name},
+              {"ips", ips_json(n.node.ips)},
               {"netns", netns_path(names.node_netns(n.node.name))}};
     if (status.state.mesh) {
       node["agent_ready"] = n.agent_ready;
@@ -170,8 +189,8 @@ std::string status_json(const LabStatus& status) {
   }
   for (const PodStatus& pod : status.pods) out["pods"].push_back(pod_json(pod));
   for (const Service& s : status.state.objects.services)
-    out["services"].push_back({{"namespace", s.ns}, {"name", s.name},
-                               {"cluster_ips", ips_json(s.cluster_ips)}});
+    out["services"].push_back(
+        {{"namespace", s.ns}, {"name", s.name}, {"cluster_ips", ips_json(s.cluster_ips)}});
   for (const auto& [id, p] : status.processes)
     if (!id.starts_with("pod/")) out["components"].push_back(process_json(p));
   return out.dump(2, ' ', false, json::error_handler_t::replace);

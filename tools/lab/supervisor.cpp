@@ -19,8 +19,8 @@
 
 #include "culvert/base/fd.hpp"
 #include "culvert/base/log.hpp"
+#include "culvert/base/unix_socket.hpp"
 #include "lab/supervisor_protocol.hpp"
-#include "lab/unix_socket.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -107,8 +107,8 @@ Outcome<void> Supervisor::open(const std::string& socket_path) {
   if (!signals_.valid()) return system_problem("open a signalfd", errno);
   // Processes whose parent has gone are ours to reap.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  auto listener = listen_unix(socket_path);
-  if (!listener) return std::unexpected(listener.error());
+  auto listener = listen_unix(socket_path, SOCK_STREAM, SOMAXCONN);
+  if (!listener) return problem(fmt::format("{}: {}", socket_path, listener.error().to_string()));
   listener_ = std::move(*listener);
   return {};
 }
@@ -263,8 +263,9 @@ void Supervisor::on_exit(Process& process, int status) {
       if (process.ended) break;
       const bool stable = now - process.started > std::chrono::duration<double>(kStableS);
       process.failures = stable ? 1 : process.failures + 1;
-      process.start_at = now + std::chrono::milliseconds(std::lround(
-          1000 * restart_delay_s(process.spec.component, process.failures)));
+      process.start_at =
+          now + std::chrono::milliseconds(
+                    std::lround(1000 * restart_delay_s(process.spec.component, process.failures)));
       break;
     }
   }
@@ -306,11 +307,12 @@ int Supervisor::timeout_ms() const {
 SupervisorAnswer Supervisor::report() const {
   SupervisorAnswer out;
   for (const auto& [id, process] : processes_) {
-    ProcessReport line{.id = id, .pid = process.pid, .restarts = process.restarts,
-                       .last_exit = process.last_exit};
-    line.state = process.pid != 0 ? "running"
-                 : process.ended  ? "ended"
-                 : process.goal == Goal::kHold ? "held" : "waiting";
+    ProcessReport line{
+        .id = id, .pid = process.pid, .restarts = process.restarts, .last_exit = process.last_exit};
+    line.state = process.pid != 0              ? "running"
+                 : process.ended               ? "ended"
+                 : process.goal == Goal::kHold ? "held"
+                                               : "waiting";
     if (process.pid != 0)
       line.uptime_s = std::chrono::duration<double>(Clock::now() - process.started).count();
     out.processes.push_back(std::move(line));
@@ -322,7 +324,8 @@ SupervisorAnswer Supervisor::report() const {
 
 double restart_delay_s(bool component, unsigned failures_in_a_row) {
   if (component || failures_in_a_row <= 1) return 1;
-  return std::min(kBackoffMaxS, std::ldexp(1.0, static_cast<int>(std::min(10U, failures_in_a_row - 1))));
+  return std::min(kBackoffMaxS,
+                  std::ldexp(1.0, static_cast<int>(std::min(10U, failures_in_a_row - 1))));
 }
 
 bool should_restart(const std::string& policy, int exit_status) {

@@ -1,12 +1,7 @@
 #include "lab/supervisor_protocol.hpp"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
-#include "culvert/base/fd.hpp"
 #include "lab/unix_socket.hpp"
 
 namespace culvert::lab {
@@ -40,8 +35,12 @@ std::string dump(const json& tree) {
 
 }  // namespace
 
-std::string encode(const SupervisorRequest& request) { return dump(request); }
-std::string encode(const SupervisorAnswer& answer) { return dump(answer); }
+std::string encode(const SupervisorRequest& request) {
+  return dump(request);
+}
+std::string encode(const SupervisorAnswer& answer) {
+  return dump(answer);
+}
 Outcome<SupervisorRequest> decode_request(const std::string& text) {
   return decode<SupervisorRequest>(text);
 }
@@ -52,7 +51,7 @@ Outcome<SupervisorAnswer> decode_answer(const std::string& text) {
 Outcome<SupervisorAnswer> ask_supervisor(const std::string& socket_path,
                                          const SupervisorRequest& request,
                                          std::chrono::milliseconds timeout) {
-  auto text = exchange(socket_path, encode(request), timeout, true);
+  auto text = exchange(socket_path, encode(request), timeout);
   if (!text) return std::unexpected(text.error());
   auto answer = decode_answer(*text);
   if (answer && !answer->error.empty()) return problem(answer->error);

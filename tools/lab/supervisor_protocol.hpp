@@ -12,10 +12,10 @@ namespace culvert::lab {
 
 enum class SupervisorOp {
   kPing,
-  kStart,     // `spec`; replaces what has the same id and does not run
-  kStop,      // SIGTERM, SIGKILL after a grace; forgotten; answers when it is gone
-  kRestart,   // the same, and started again; answers when it is started
-  kKill,      // SIGKILL; comes back by its policy unless `hold`; answers when it is dead
+  kStart,    // `spec`; replaces what has the same id and does not run
+  kStop,     // SIGTERM, SIGKILL after a grace; forgotten; answers when it is gone
+  kRestart,  // the same, and started again; answers when it is started
+  kKill,     // SIGKILL; comes back by its policy unless `hold`; answers when it is dead
   kList,
   kShutdown,  // ends everything and then the supervisor itself
 };

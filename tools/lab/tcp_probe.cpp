@@ -4,8 +4,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <charconv>
+
 #include "culvert/base/fd.hpp"
-#include "lab/unix_socket.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -23,6 +24,14 @@ UniqueFd connect_tcp(const SocketAddress& to, std::chrono::milliseconds timeout)
 }
 
 }  // namespace
+
+int http_status(std::string_view head) {
+  const std::size_t blank = head.find(' ');
+  int status = 0;
+  if (!head.starts_with("HTTP/1.") || blank == std::string_view::npos) return 0;
+  std::from_chars(head.data() + blank + 1, head.data() + head.size(), status);
+  return status;
+}
 
 bool tcp_connects(const SocketAddress& to, std::chrono::milliseconds timeout) {
   return connect_tcp(to, timeout).valid();
@@ -49,8 +58,7 @@ int http_get(const SocketAddress& to, const std::string& path, const Headers& he
     if (n <= 0) break;
     head.append(buffer, static_cast<std::size_t>(n));
   }
-  const auto answer = parse_http_answer(head);
-  return answer ? answer->status : 0;
+  return http_status(head);
 }
 
 }  // namespace culvert::lab

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "culvert/base/ip.hpp"
@@ -16,5 +17,7 @@ bool tcp_connects(const SocketAddress& to, std::chrono::milliseconds timeout);
 /// The status of the answer; 0 when there was none in time.
 int http_get(const SocketAddress& to, const std::string& path, const Headers& headers,
              std::chrono::milliseconds timeout);
+/// Of an answer's first line (RFC 9112 section 4); 0 when it is no HTTP/1.x.
+int http_status(std::string_view head);
 
 }  // namespace culvert::lab
