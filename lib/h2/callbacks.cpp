@@ -1,5 +1,6 @@
-// What nghttp2 reports while it eats input or packs output. Nothing here suspends or calls users: it
-// changes streams' states, wakes their fibers, and leaves new streams to the reader (fibers.cpp).
+// What nghttp2 reports while it eats input or packs output. Nothing here suspends or calls users:
+// it changes streams' states, wakes their fibers, and leaves new streams to the reader
+// (fibers.cpp).
 #include "callbacks.hpp"
 
 #include <algorithm>
@@ -148,7 +149,8 @@ struct Callbacks {
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       session.draining_ = true;
       if (frame->goaway.error_code != NGHTTP2_NO_ERROR && session.result_) {
-        session.result_ = fail(ErrorCode::kProtocol, "HTTP/2: the peer broke the protocol", session.peer());
+        session.result_ =
+            fail(ErrorCode::kProtocol, "HTTP/2: the peer broke the protocol", session.peer());
       }
     }
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
@@ -176,8 +178,9 @@ struct Callbacks {
     return static_cast<ssize_t>(std::min<std::size_t>(kDataPayloadBytes, remote_max_frame_size));
   }
 
-  static ssize_t data_wanted(nghttp2_session* raw, std::int32_t id, std::uint8_t*, std::size_t length,
-                             std::uint32_t* flags, nghttp2_data_source* source, void*) {
+  static ssize_t data_wanted(nghttp2_session* raw, std::int32_t id, std::uint8_t*,
+                             std::size_t length, std::uint32_t* flags, nghttp2_data_source* source,
+                             void*) {
     auto& stream = *static_cast<StreamState*>(source->ptr);
     const std::size_t size = std::min(length, stream.to_send.size());
     if (size == 0 && !stream.end_queued) return NGHTTP2_ERR_DEFERRED;
@@ -205,7 +208,8 @@ struct Callbacks {
     session.batch_.insert(session.batch_.end(), frame_header, frame_header + 9);
     session.send_queue_bytes_ -= length;
     while (length > 0) {
-      const auto part = stream.to_send.front().first(std::min(length, stream.to_send.front().size()));
+      const auto part =
+          stream.to_send.front().first(std::min(length, stream.to_send.front().size()));
       session.batch_.insert(session.batch_.end(), part.begin(), part.end());
       length -= part.size();
       stream.to_send.pop(part.size());

@@ -4,13 +4,14 @@
 
 namespace culvert::h2 {
 
-std::unique_ptr<Connection> Connection::client(std::unique_ptr<io::ByteStream> bytes, Options options) {
+std::unique_ptr<Connection> Connection::client(std::unique_ptr<io::ByteStream> bytes,
+                                               Options options) {
   auto session = std::make_unique<Session>(false, std::move(bytes), options, nullptr);
   return std::unique_ptr<Connection>(new Connection(std::move(session)));
 }
 
-std::unique_ptr<Connection> Connection::server(std::unique_ptr<io::ByteStream> bytes, Options options,
-                                               Handler handler) {
+std::unique_ptr<Connection> Connection::server(std::unique_ptr<io::ByteStream> bytes,
+                                               Options options, Handler handler) {
   auto session = std::make_unique<Session>(true, std::move(bytes), options, std::move(handler));
   return std::unique_ptr<Connection>(new Connection(std::move(session)));
 }
@@ -18,23 +19,41 @@ std::unique_ptr<Connection> Connection::server(std::unique_ptr<io::ByteStream> b
 Connection::Connection(std::unique_ptr<Session> session) : session_(std::move(session)) {}
 Connection::~Connection() = default;
 
-[[clang::coro_wrapper]] io::Task<Result<void>> Connection::run() { return session_->run(); }
+[[clang::coro_wrapper]] io::Task<Result<void>> Connection::run() {
+  return session_->run();
+}
 Result<Stream> Connection::open(const Headers& request, bool end_stream) {
   return session_->open(request, end_stream);
 }
-bool Connection::can_open() const { return session_->can_open(); }
+bool Connection::can_open() const {
+  return session_->can_open();
+}
 [[clang::coro_wrapper]] io::Task<Result<void>> Connection::handshake(io::Deadline deadline) {
   return session_->handshake(deadline);
 }
-std::size_t Connection::active_streams() const { return session_->active_streams(); }
-bool Connection::draining() const { return session_->draining(); }
-bool Connection::closed() const { return session_->over(); }
-io::Deadline Connection::idle_since() const { return session_->idle_since(); }
-std::size_t Connection::buffered_bytes() const { return session_->buffered_bytes(); }
-void Connection::drain() { session_->drain(); }
+std::size_t Connection::active_streams() const {
+  return session_->active_streams();
+}
+bool Connection::draining() const {
+  return session_->draining();
+}
+bool Connection::closed() const {
+  return session_->over();
+}
+io::Deadline Connection::idle_since() const {
+  return session_->idle_since();
+}
+std::size_t Connection::buffered_bytes() const {
+  return session_->buffered_bytes();
+}
+void Connection::drain() {
+  session_->drain();
+}
 void Connection::abort(ErrorCode why) {
   session_->abort({why, Origin::kLocal, 0, "HTTP/2: the connection was cut"});
 }
-io::ByteStream& Connection::bytes() { return session_->bytes(); }
+io::ByteStream& Connection::bytes() {
+  return session_->bytes();
+}
 
 }  // namespace culvert::h2

@@ -21,8 +21,8 @@ void submit_ping(nghttp2_session* raw, std::string_view opaque) {
   nghttp2_submit_ping(raw, NGHTTP2_FLAG_NONE, reinterpret_cast<const std::uint8_t*>(opaque.data()));
 }
 
-// Reads until the peer closes, so that our close does not overtake what we sent (a TCP socket closed
-// with unread input is reset).
+// Reads until the peer closes, so that our close does not overtake what we sent (a TCP socket
+// closed with unread input is reset).
 io::Task<> read_until_closed(io::ByteStream& bytes, io::Deadline deadline) {
   while (true) {
     const auto part = co_await bytes.read(deadline);
@@ -83,7 +83,9 @@ void Session::fatal(ErrorCode code, const char* text, std::uint32_t h2_code) {
   wake_writer();
 }
 
-void Session::abort(Error why) { end(std::unexpected(why)); }
+void Session::abort(Error why) {
+  end(std::unexpected(why));
+}
 
 // Reading.
 
@@ -106,7 +108,8 @@ io::Task<> Session::read_loop() {
     last_received_ = io::Loop::current().now();
     receive(*part);
     deliver_accepted();
-    if (nghttp2_session_want_write(raw_) != 0 || nghttp2_session_want_read(raw_) == 0) wake_writer();
+    if (nghttp2_session_want_write(raw_) != 0 || nghttp2_session_want_read(raw_) == 0)
+      wake_writer();
   }
 }
 
@@ -160,7 +163,8 @@ void Session::fill_batch() {
   while (!batch_full_ && batch_.size() < kWriteBatchBytes) {
     const std::uint8_t* bytes = nullptr;
     const auto count = nghttp2_session_mem_send(raw_, &bytes);
-    if (count < 0) return fatal(ErrorCode::kProtocol, "HTTP/2: packing frames failed", kInternalError);
+    if (count < 0)
+      return fatal(ErrorCode::kProtocol, "HTTP/2: packing frames failed", kInternalError);
     if (count == 0) return;
     batch_.insert(batch_.end(), bytes, bytes + count);
   }

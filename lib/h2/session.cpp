@@ -15,14 +15,18 @@ namespace culvert::h2 {
 
 Session::Session(bool server, std::unique_ptr<io::ByteStream> bytes, Options options,
                  Connection::Handler handler)
-    : server_(server), options_(options), bytes_(std::move(bytes)), handler_(std::move(handler)),
-      idle_since_(io::Clock::now()), last_received_(idle_since_) {
+    : server_(server),
+      options_(options),
+      bytes_(std::move(bytes)),
+      handler_(std::move(handler)),
+      idle_since_(io::Clock::now()),
+      last_received_(idle_since_) {
   nghttp2_option* settings = nullptr;
   if (nghttp2_option_new(&settings) != 0) std::abort();  // out of memory
   nghttp2_option_set_no_auto_window_update(settings, 1);
   nghttp2_option_set_max_outbound_ack(settings, kMaxQueuedAcks);
-  // nghttp2's own bound counts answered streams too (33 a second), which a tunnel whose applications
-  // reset their connections passes by honest work; ours is in callbacks.cpp.
+  // nghttp2's own bound counts answered streams too (33 a second), which a tunnel whose
+  // applications reset their connections passes by honest work; ours is in callbacks.cpp.
   nghttp2_option_set_stream_reset_rate_limit(settings, 100 * kMaxResetsPerSecond,
                                              100 * kMaxResetsPerSecond);
   const auto* callbacks = session_callbacks();
@@ -44,8 +48,8 @@ void Session::submit_settings() {
   [[maybe_unused]] int rc =
       nghttp2_submit_settings(raw_, NGHTTP2_FLAG_NONE, entries.data(), entries.size());
   assert(rc == 0 && "settings that HTTP/2 forbids");
-  rc = nghttp2_session_set_local_window_size(raw_, NGHTTP2_FLAG_NONE, 0,
-                                             static_cast<std::int32_t>(options_.connection_window_bytes));
+  rc = nghttp2_session_set_local_window_size(
+      raw_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(options_.connection_window_bytes));
   assert(rc == 0 && "a window that HTTP/2 forbids");
 }
 
@@ -91,7 +95,8 @@ Result<Stream> Session::open(const Headers& request, bool end_stream) {
 }
 
 Result<void> Session::send_headers(StreamState& stream, const Headers& response, bool end_stream) {
-  if (!server_ || stream.headers_sent) return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
+  if (!server_ || stream.headers_sent)
+    return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
   if (stream.closed || stream.reset_code) return std::unexpected(stream.failure);
   const auto fields = to_fields(response);
   if (!fields) return std::unexpected(fields.error());
@@ -151,7 +156,8 @@ void Session::credit(StreamState& stream, std::size_t bytes) {
 void Session::give_credit(StreamState& stream) {
   const std::size_t bytes = std::exchange(stream.withheld_bytes, 0);
   nghttp2_session_consume_connection(raw_, bytes);
-  if (!stream.closed && !stream.remote_ended) nghttp2_session_consume_stream(raw_, stream.id, bytes);
+  if (!stream.closed && !stream.remote_ended)
+    nghttp2_session_consume_stream(raw_, stream.id, bytes);
   if (nghttp2_session_want_write(raw_) != 0) wake_writer();
 }
 
@@ -199,7 +205,8 @@ void Session::handle_gone(StreamState& stream) {
 
 void Session::reset_lingering(io::Deadline now) {
   for (auto& [id, stream] : streams_) {
-    if (!stream->closed && stream->handle_gone && stream->linger_until <= now) reset(*stream, kCancel);
+    if (!stream->closed && stream->handle_gone && stream->linger_until <= now)
+      reset(*stream, kCancel);
   }
 }
 
@@ -226,8 +233,9 @@ void Session::close_stream(StreamState& stream, std::uint32_t code) {
 }
 
 void Session::end_streams() {
-  const Error why = result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
-                            : result_.error();
+  const Error why =
+      result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
+              : result_.error();
   for (auto& [id, stream] : streams_) {
     if (!stream->closed) {
       stream->closed = true;

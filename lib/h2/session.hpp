@@ -1,6 +1,6 @@
-// Session: nghttp2's session, its streams and the fibers of a connection. Made and owned by Connection;
-// loop thread. Files: session.cpp (streams and windows), callbacks.cpp (what nghttp2 reports),
-// fibers.cpp (reading, writing, keep-alive).
+// Session: nghttp2's session, its streams and the fibers of a connection. Made and owned by
+// Connection; loop thread. Files: session.cpp (streams and windows), callbacks.cpp (what nghttp2
+// reports), fibers.cpp (reading, writing, keep-alive).
 #pragma once
 
 #include <cstdint>
@@ -102,7 +102,7 @@ class Session {
   std::vector<StreamPtr> accepted_;  // new streams, handed over after nghttp2 has returned
   std::size_t received_bytes_ = 0;   // in streams' queues, handles alive or not
   std::size_t send_queue_bytes_ = 0;
-  bool withholding_ = false;         // some stream has withheld_bytes
+  bool withholding_ = false;  // some stream has withheld_bytes
   io::Deadline idle_since_;
 
   std::vector<std::uint8_t> batch_;  // what the next write carries

@@ -8,11 +8,14 @@
 namespace culvert::h2 {
 namespace {
 
-bool ended(const StreamState& stream) { return stream.closed || stream.reset_code.has_value(); }
+bool ended(const StreamState& stream) {
+  return stream.closed || stream.reset_code.has_value();
+}
 
 // Closed in order both ways leaves no failure; whoever still wants something comes too late.
 std::unexpected<Error> failure(const StreamState& stream) {
-  if (stream.failure.text[0] == '\0') return fail(ErrorCode::kClosed, "HTTP/2: the stream has ended");
+  if (stream.failure.text[0] == '\0')
+    return fail(ErrorCode::kClosed, "HTTP/2: the stream has ended");
   return std::unexpected(stream.failure);
 }
 
@@ -36,19 +39,33 @@ Stream& Stream::operator=(Stream&& other) noexcept {
   return *this;
 }
 
-Stream::~Stream() { release(); }
+Stream::~Stream() {
+  release();
+}
 
 void Stream::release() {
   const auto state = std::move(state_);
   if (state != nullptr && state->session != nullptr) state->session->handle_gone(*state);
 }
 
-std::int32_t Stream::id() const { return state_->id; }
-const Headers& Stream::request() const { return state_->headers; }
-const Headers& Stream::trailers() const { return state_->trailers; }
-std::optional<std::uint32_t> Stream::reset_code() const { return state_->reset_code; }
-bool Stream::remote_ended() const { return state_->remote_ended; }
-bool Stream::closed() const { return state_->closed; }
+std::int32_t Stream::id() const {
+  return state_->id;
+}
+const Headers& Stream::request() const {
+  return state_->headers;
+}
+const Headers& Stream::trailers() const {
+  return state_->trailers;
+}
+std::optional<std::uint32_t> Stream::reset_code() const {
+  return state_->reset_code;
+}
+bool Stream::remote_ended() const {
+  return state_->remote_ended;
+}
+bool Stream::closed() const {
+  return state_->closed;
+}
 
 io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
   const auto state = state_;
@@ -84,7 +101,9 @@ io::Task<Result<std::span<const std::uint8_t>>> Stream::read(io::Deadline deadli
   }
 }
 
-void Stream::consumed() { return_lent(*state_); }
+void Stream::consumed() {
+  return_lent(*state_);
+}
 
 io::Task<Result<void>> Stream::write(std::span<const std::uint8_t> bytes, io::Deadline deadline) {
   const auto state = state_;
@@ -125,7 +144,8 @@ io::Task<Result<void>> Stream::flushed(io::Deadline deadline) {
     if (ended(*state)) co_return failure(*state);
     if (const auto woken = co_await state->writable.wait(deadline); !woken) co_return woken;
   }
-  if (state->closed && state->failure.text[0] != '\0' && !state->end_sent) co_return failure(*state);
+  if (state->closed && state->failure.text[0] != '\0' && !state->end_sent)
+    co_return failure(*state);
   co_return Result<void>();
 }
 

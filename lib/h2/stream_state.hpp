@@ -21,7 +21,7 @@ struct StreamState {
   Session* session;  // null once the connection is over
   std::int32_t id = 0;
 
-  Headers headers;         // of the request (server) or of the final response (client)
+  Headers headers;  // of the request (server) or of the final response (client)
   Headers trailers;
   Headers trailers_to_send;
   std::size_t header_list_bytes = 0;  // of the block under way

@@ -6,8 +6,9 @@
 
 namespace culvert::h2 {
 
-/// Beyond the limit no flow-control window is credited and writers keep only a small buffer a stream;
-/// beyond twice the limit a stream that receives more is reset (ENHANCE_YOUR_CALM). Outlives its users.
+/// Beyond the limit no flow-control window is credited and writers keep only a small buffer a
+/// stream; beyond twice the limit a stream that receives more is reset (ENHANCE_YOUR_CALM).
+/// Outlives its users.
 class Budget {
  public:
   explicit Budget(std::size_t limit_bytes) : limit_bytes_(limit_bytes) {}

@@ -1,5 +1,6 @@
-// Connection: HTTP/2 (RFC 9113) over any ByteStream, by nghttp2. Loop thread. Everything that a turn of
-// the loop produced leaves in one write; flow-control windows open only as the streams' readers consume.
+// Connection: HTTP/2 (RFC 9113) over any ByteStream, by nghttp2. Loop thread. Everything that a
+// turn of the loop produced leaves in one write; flow-control windows open only as the streams'
+// readers consume.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +33,8 @@ class Connection {
   /// Reads and writes until the connection ends; awaited once, by a fiber of the owner. When it
   /// returns, every stream has ended and its waiters resume with an error. Success: drained, GOAWAY
   /// NO_ERROR, or the peer closed with no stream open. Stopping its fiber cuts the connection
-  /// (kCancelled). Other errors: kReset, kProtocol, kLimit (the peer flooded), kTimeout (keep-alive).
+  /// (kCancelled). Other errors: kReset, kProtocol, kLimit (the peer flooded), kTimeout
+  /// (keep-alive).
   io::Task<Result<void>> run();
 
   /// Client: opens a stream; may be called before run(). kLimit when can_open() is false for the
@@ -51,8 +53,8 @@ class Connection {
   /// Bytes held: received and not consumed, and queued to send.
   std::size_t buffered_bytes() const;
 
-  /// Server: graceful GOAWAY (notice, one round trip, final; RFC 9113 section 6.8). Client: opens no
-  /// more. run() returns when the last stream has ended. Idempotent.
+  /// Server: graceful GOAWAY (notice, one round trip, final; RFC 9113 section 6.8). Client: opens
+  /// no more. run() returns when the last stream has ended. Idempotent.
   void drain();
   /// Ends the connection now: run() returns this code.
   void abort(ErrorCode why);

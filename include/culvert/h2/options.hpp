@@ -28,16 +28,16 @@ inline constexpr std::chrono::seconds kLingerTimeout{30};
 inline constexpr std::chrono::seconds kGoodbyeTimeout{1};
 /// Bytes that a stream may always have queued to send, also when the process' budget is exceeded.
 inline constexpr std::size_t kMinSendBufferBytes = 16U << 10;
-/// Unread bytes up to which a stream's window is credited also when that budget is exceeded: streams
-/// whose readers keep up go on, those whose readers do not stop growing.
+/// Unread bytes up to which a stream's window is credited also when that budget is exceeded:
+/// streams whose readers keep up go on, those whose readers do not stop growing.
 inline constexpr std::size_t kFairReceiveBytes = 64U << 10;
 
 struct Options {
   std::uint32_t stream_window_bytes = 4U << 20;       // received and not yet consumed, a stream
   std::uint32_t connection_window_bytes = 16U << 20;  // the same, all streams together
   std::uint32_t max_frame_bytes = 1U << 20;           // SETTINGS_MAX_FRAME_SIZE that we announce
-  /// Server: announced (SETTINGS_MAX_CONCURRENT_STREAMS). Client: opened at once at most; the peer's
-  /// own limit holds too.
+  /// Server: announced (SETTINGS_MAX_CONCURRENT_STREAMS). Client: opened at once at most; the
+  /// peer's own limit holds too.
   std::uint32_t max_streams = 100;
   std::uint32_t header_list_bytes = 16U << 10;  // RFC 9113 section 6.5.2 counting: 32 more a field
   std::size_t stream_send_buffer_bytes = 256U << 10;

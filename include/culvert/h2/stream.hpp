@@ -1,5 +1,6 @@
 // Stream: one HTTP/2 exchange (RFC 9113 section 5), as a handle. Loop thread of its connection. One
-// fiber may read while another writes. The handle may outlive the connection: then everything fails.
+// fiber may read while another writes. The handle may outlive the connection: then everything
+// fails.
 #pragma once
 
 #include <cstddef>
@@ -44,16 +45,17 @@ class Stream {
 
   /// Server: the request's header block.
   const Headers& request() const;
-  /// Client: waits for the final response's header block (1xx are skipped). Valid while the handle is.
+  /// Client: waits for the final response's header block (1xx are skipped). Valid while the handle
+  /// is.
   io::Task<Result<const Headers*>> response(io::Deadline deadline);
   /// Server: answers. Once. kInvalid for a field that HTTP/2 does not allow.
   Result<void> send_headers(const Headers& response, bool end_stream);
 
-  /// The next received bytes, valid until the next read() or consumed(); empty is END_STREAM (trailers
-  /// are then there). What came before a reset is delivered first. Calling it credits the flow-control
-  /// window for the bytes of the last read: call it when they have been passed on.
-  /// Errors: kReset (see reset_code()), kRefused (the peer did not process the stream: safe to retry),
-  /// kTimeout, kCancelled.
+  /// The next received bytes, valid until the next read() or consumed(); empty is END_STREAM
+  /// (trailers are then there). What came before a reset is delivered first. Calling it credits the
+  /// flow-control window for the bytes of the last read: call it when they have been passed on.
+  /// Errors: kReset (see reset_code()), kRefused (the peer did not process the stream: safe to
+  /// retry), kTimeout, kCancelled.
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline);
   /// Credits the bytes of the last read() now; they are no longer valid.
   void consumed();

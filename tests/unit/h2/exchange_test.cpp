@@ -86,8 +86,8 @@ TEST_CASE("a request split in two at every byte offset arrives whole") {
           in->data = *bytes;
           auto server_stream = std::make_unique<MemoryStream>(in, pair.to_client);
           auto silent = std::make_shared<Pipe>();
-          pair.start(std::make_unique<MemoryStream>(pair.to_client, silent), std::move(server_stream),
-                     Options::client(), Options::server());
+          pair.start(std::make_unique<MemoryStream>(pair.to_client, silent),
+                     std::move(server_stream), Options::client(), Options::server());
           Stream theirs = co_await pair.accept();
           REQUIRE(bool(theirs));
           CHECK(theirs.request() == connect_request());

@@ -1,4 +1,5 @@
-// Two connections that talk to each other, over a socket pair or over memory that splits what is read.
+// Two connections that talk to each other, over a socket pair or over memory that splits what is
+// read.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -23,7 +24,9 @@ using io::testing::run_loop;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-inline Deadline soon() { return in(seconds(10)); }
+inline Deadline soon() {
+  return in(seconds(10));
+}
 inline std::span<const std::uint8_t> bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
@@ -50,7 +53,8 @@ class MemoryStream final : public io::ByteStream {
   }
   Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) override {
     while ((in_->data.empty() && !in_->ended && !in_->broken) || in_->stuck) {
-      if (const auto w = co_await in_->changed.wait(deadline); !w) co_return std::unexpected(w.error());
+      if (const auto w = co_await in_->changed.wait(deadline); !w)
+        co_return std::unexpected(w.error());
     }
     if (in_->broken) co_return fail(ErrorCode::kReset, "memory stream");
     std::size_t size = std::min(in_->max_read, in_->data.size());
@@ -100,11 +104,11 @@ struct Pair {
   void over_sockets(Options c = Options::client(), Options s = Options::server()) {
     int fds[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    start(std::make_unique<io::FdStream>(UniqueFd(fds[0])), std::make_unique<io::FdStream>(UniqueFd(fds[1])),
-          c, s);
+    start(std::make_unique<io::FdStream>(UniqueFd(fds[0])),
+          std::make_unique<io::FdStream>(UniqueFd(fds[1])), c, s);
   }
-  void start(std::unique_ptr<io::ByteStream> c, std::unique_ptr<io::ByteStream> s, Options client_options,
-             Options server_options) {
+  void start(std::unique_ptr<io::ByteStream> c, std::unique_ptr<io::ByteStream> s,
+             Options client_options, Options server_options) {
     client = Connection::client(std::move(c), client_options);
     server = Connection::server(std::move(s), server_options, [this](Stream stream) {
       accepted.push_back(std::move(stream));
@@ -141,9 +145,12 @@ struct Pair {
 };
 
 inline Headers connect_request() {
-  return {{":method", "CONNECT"}, {":authority", "10.0.0.1:80"}, {"baggage", "k8s.namespace.name=a"}};
+  return {
+      {":method", "CONNECT"}, {":authority", "10.0.0.1:80"}, {"baggage", "k8s.namespace.name=a"}};
 }
-inline Headers ok() { return {{":status", "200"}}; }
+inline Headers ok() {
+  return {{":status", "200"}};
+}
 
 /// Everything up to the end; the error's name instead when it does not end in order.
 inline Task<std::string> read_all(Stream* stream) {
@@ -156,6 +163,8 @@ inline Task<std::string> read_all(Stream* stream) {
   }
 }
 
-inline Task<> settle() { co_await io::sleep_until(in(milliseconds(20))); }
+inline Task<> settle() {
+  co_await io::sleep_until(in(milliseconds(20)));
+}
 
 }  // namespace culvert::h2::testing

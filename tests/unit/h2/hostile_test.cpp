@@ -1,0 +1,204 @@
+// A peer that breaks the protocol or floods: the connection ends, by name; the process does not.
+#include <array>
+
+#include "pair.hpp"
+
+using namespace culvert;
+using namespace culvert::h2;
+using namespace culvert::h2::testing;
+
+namespace {
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+std::string frame(std::uint8_t type, std::uint8_t flags, std::uint32_t stream,
+                  std::string_view payload) {
+  std::string out;
+  const auto size = static_cast<std::uint32_t>(payload.size());
+  for (const unsigned shift : {16U, 8U, 0U}) out += static_cast<char>(size >> shift);
+  out += static_cast<char>(type);
+  out += static_cast<char>(flags);
+  for (const unsigned shift : {24U, 16U, 8U, 0U}) out += static_cast<char>(stream >> shift);
+  return out + std::string(payload);
+}
+std::string settings() {
+  return frame(4, 0, 0, "");
+}
+std::string literal(std::string_view name, std::string_view value) {
+  std::string out(1, '\0');
+  out += static_cast<char>(name.size());
+  out += name;
+  out += static_cast<char>(value.size());
+  return out + std::string(value);
+}
+std::string connect_block() {
+  return literal(":method", "CONNECT") + literal(":authority", "a:1");
+}
+std::string connect(std::uint32_t id) {
+  return frame(1, 4, id, connect_block());
+}
+std::string rst(std::uint32_t id) {
+  return frame(3, 0, id, std::string("\0\0\0\10", 4));
+}
+
+struct Outcome {
+  Result<void> end;
+  bool over = false;
+  int streams = 0;
+  std::string answer;
+};
+
+// Feeds a server these bytes and says how its connection ended within half a second.
+Task<> serve_bytes(const std::string* input, Outcome* outcome, bool close_after) {
+  auto in_pipe = std::make_shared<Pipe>();
+  auto out_pipe = std::make_shared<Pipe>();
+  in_pipe->data = *input;
+  in_pipe->ended = close_after;
+  auto server = Connection::server(std::make_unique<MemoryStream>(in_pipe, out_pipe),
+                                   Options::server(), [outcome](Stream) { ++outcome->streams; });
+  Scope scope;
+  scope.spawn(
+      [](Connection* c, Outcome* o) -> Task<> {
+        o->end = co_await c->run();
+        o->over = true;
+      },
+      server.get(), outcome);
+  for (int i = 0; i < 50 && !outcome->over; ++i) co_await io::sleep_until(in(milliseconds(10)));
+  CHECK(outcome->over);
+  outcome->answer = out_pipe->all;
+  scope.request_stop();
+  co_await scope.join();
+}
+
+Outcome serve(const std::string& input, bool close_after = false) {
+  Outcome outcome;
+  run_loop(
+      [](const std::string* i, Outcome* o, bool c) -> Task<> { co_await serve_bytes(i, o, c); },
+      &input, &outcome, close_after);
+  return outcome;
+}
+
+ErrorCode code_of(const Outcome& outcome) {
+  return outcome.end ? ErrorCode::kNotFound : outcome.end.error().code;
+}
+
+}  // namespace
+
+TEST_CASE("each class of malformed input ends the connection with a protocol error") {
+  const std::string start = std::string(kPreface) + settings();
+  const std::pair<std::string, std::string> cases[] = {
+      {"no preface", "GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+      {"first frame not SETTINGS", std::string(kPreface) + connect(1)},
+      {"SETTINGS of a wrong size", start + frame(4, 0, 0, "12345")},
+      {"SETTINGS on a stream", start + frame(4, 0, 1, "")},
+      {"frame above the maximum size", start + std::string("\xff\xff\xff\0\0\0\0\0\1", 9) + "x"},
+      {"DATA on stream 0", start + frame(0, 0, 0, "x")},
+      {"DATA on an idle stream", start + frame(0, 0, 5, "x")},
+      {"HEADERS on an even stream", start + connect(2)},
+      {"HEADERS that is no HPACK",
+       start + frame(1, 4, 1, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")},
+      {"padding longer than the frame", start + connect(1) + frame(0, 8, 1, "\x20")},
+      {"CONTINUATION out of order", start + frame(9, 4, 1, "")},
+      {"another frame inside a header block", start + frame(1, 0, 1, connect_block()) + settings()},
+      {"WINDOW_UPDATE of zero", start + frame(8, 0, 0, std::string(4, '\0'))},
+      {"window overflow",
+       start + frame(8, 0, 0, "\x7f\xff\xff\xff") + frame(8, 0, 0, "\x7f\xff\xff\xff")},
+      {"PING of a wrong size", start + frame(6, 0, 0, "1234")},
+      {"RST_STREAM on an idle stream", start + rst(9)},
+      {"PUSH_PROMISE from a client", start + frame(5, 4, 1, std::string("\0\0\0\2", 4))},
+  };
+  for (const auto& [name, input] : cases) {
+    CAPTURE(name);
+    CHECK(code_of(serve(input)) == ErrorCode::kProtocol);
+  }
+}
+
+TEST_CASE("a connection that ends inside a frame ends without a stream") {
+  const std::string whole = std::string(kPreface) + settings() + connect(1);
+  for (const std::size_t cut : {0UL, 5UL, kPreface.size(), kPreface.size() + 4, whole.size() - 3}) {
+    const auto outcome = serve(whole.substr(0, cut), true);
+    CHECK(outcome.streams == 0);
+  }
+}
+
+TEST_CASE("a malformed request resets its stream and leaves the others alone") {
+  // CONNECT with a :path, which RFC 9113 section 8.5 forbids, then a good one, then the end.
+  const auto outcome =
+      serve(std::string(kPreface) + settings() +
+                frame(1, 4, 1, connect_block() + literal(":path", "/")) + connect(3),
+            true);
+  CHECK(outcome.streams == 1);
+}
+
+TEST_CASE("a header list beyond its bound resets the stream with ENHANCE_YOUR_CALM") {
+  std::string block = connect_block();
+  for (int i = 0; i < 200; ++i) block += literal("name", "value");
+  // What follows proves that the connection lives: its end is orderly.
+  const auto outcome =
+      serve(std::string(kPreface) + settings() + frame(1, 4, 1, block) + connect(3), true);
+  CHECK(outcome.streams == 1);
+  CHECK(outcome.answer.find(frame(3, 0, 1, std::string("\0\0\0\x0b", 4))) != std::string::npos);
+}
+
+TEST_CASE("floods end the connection: rapid resets, PINGs, SETTINGS, empty DATA, PRIORITY") {
+  const std::string start = std::string(kPreface) + settings();
+  std::string resets, pings, setting_frames, empty = connect(1), priorities;
+  for (std::uint32_t i = 0; i < 1500; ++i) {
+    resets += connect(2 * i + 1) + rst(2 * i + 1);
+    pings += frame(6, 0, 0, "12345678");
+    setting_frames += settings();
+    empty += frame(0, 0, 1, "");
+    priorities += frame(2, 0, 1, std::string("\0\0\0\0\1", 5));
+  }
+  for (const auto& flood : {resets, pings, setting_frames, empty, priorities}) {
+    CHECK(code_of(serve(start + flood)) == ErrorCode::kLimit);
+  }
+}
+
+TEST_CASE("streams that are reset in the same breath reach no handler") {
+  const auto outcome =
+      serve(std::string(kPreface) + settings() + connect(1) + rst(1) + connect(3), true);
+  CHECK(outcome.streams == 1);
+}
+
+TEST_CASE("interim answers are skipped and the final one is given") {
+  run_loop([]() -> Task<> {
+    auto in_pipe = std::make_shared<Pipe>();
+    auto out_pipe = std::make_shared<Pipe>();
+    auto client =
+        Connection::client(std::make_unique<MemoryStream>(in_pipe, out_pipe), Options::client());
+    auto stream = client->open(connect_request(), false);
+    Scope scope;
+    scope.spawn([](Connection* c) -> Task<> { (void)co_await c->run(); }, client.get());
+    co_await settle();
+    in_pipe->data = settings() + frame(1, 4, 1, literal(":status", "103") + literal("link", "x")) +
+                    frame(1, 5, 1, literal(":status", "200"));
+    in_pipe->changed.notify();
+    const auto answer = co_await stream->response(soon());
+    REQUIRE(answer.has_value());
+    CHECK(**answer == ok());
+    scope.request_stop();
+    co_await scope.join();
+  });
+}
+
+TEST_CASE("a GOAWAY that has not seen a request refuses it") {
+  run_loop([]() -> Task<> {
+    auto in_pipe = std::make_shared<Pipe>();
+    auto out_pipe = std::make_shared<Pipe>();
+    auto client =
+        Connection::client(std::make_unique<MemoryStream>(in_pipe, out_pipe), Options::client());
+    auto first = client->open(connect_request(), false);
+    auto second = client->open(connect_request(), false);
+    Scope scope;
+    scope.spawn([](Connection* c) -> Task<> { (void)co_await c->run(); }, client.get());
+    co_await settle();
+    in_pipe->data = settings() + frame(7, 0, 0, std::string("\0\0\0\1\0\0\0\0", 8));
+    in_pipe->changed.notify();
+    CHECK((co_await second->response(soon())).error().code == ErrorCode::kRefused);
+    CHECK(!first->closed());
+    CHECK(client->draining());
+    scope.request_stop();
+    co_await scope.join();
+  });
+}
