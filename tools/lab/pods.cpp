@@ -81,8 +81,7 @@ Stage stage_of(const LabNames& names, const Pod& pod,
     const auto found = processes.find(process_id(pod, container));
     if (found == processes.end()) return Stage::kBroken;
     const ProcessReport& process = found->second;
-    const bool cannot_start = process.last_exit == 126 || process.last_exit == 127;
-    if (process.state != "running" && cannot_start) return Stage::kBroken;
+    if (process.state != "running" && process.last_exit == kCannotStart) return Stage::kBroken;
     all_running = all_running && process.state == "running";
     all_ended = all_ended && process.state == "ended";
   }

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,9 +17,6 @@
 
 namespace culvert::lab {
 namespace {
-
-constexpr int kCannotEnter = 126;
-constexpr int kCannotExecute = 127;
 
 // A container's view: its own hosts file and name, and a /sys that shows its own network
 // namespace and neither cgroups nor pinned BPF objects. Changes made outside still arrive (slave).
@@ -36,24 +34,38 @@ Outcome<void> enter_container(const Surroundings& to) {
   return {};
 }
 
-[[noreturn]] void child(const ProcessSpec& spec, int log) {
+// `failure` is the pipe that exec closes: what is written there is why it did not come to that.
+[[noreturn]] void child(const ProcessSpec& spec, int log, int failure) {
   ::setsid();
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int null = ::open("/dev/null", O_RDONLY);
+  const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(null, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
-  ::close_range(3, ~0U, 0);
-  const auto end = [](const Problem& why, int code) {
-    const std::string line = "culvert lab: " + why.text + "\n";
-    [[maybe_unused]] const auto n = ::write(STDERR_FILENO, line.data(), line.size());
-    ::_exit(code);
-  };
-  if (auto entered = enter(spec.surroundings); !entered) end(entered.error(), kCannotEnter);
-  end(execute(spec.argv, spec.environment), kCannotExecute);
-  ::_exit(kCannotExecute);
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+  Problem why;
+  if (auto entered = enter(spec.surroundings); !entered)
+    why = entered.error();
+  else
+    why = execute(spec.argv, spec.environment);
+  const std::string line = "culvert lab: " + why.text + "\n";
+  for (const int fd : {STDERR_FILENO, failure}) {
+    [[maybe_unused]] const auto n = ::write(fd, line.data(), line.size());
+  }
+  ::_exit(kCannotStart);
+}
+
+// The text that the child wrote before it gave up; empty once it runs its program.
+std::string read_failure(int fd) {
+  std::string out;
+  char buffer[512];
+  while (true) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n > 0) out.append(buffer, static_cast<std::size_t>(n));
+    if (n == 0 || (n < 0 && errno != EINTR)) return out;
+  }
 }
 
 }  // namespace
@@ -92,9 +104,17 @@ Outcome<pid_t> spawn(const ProcessSpec& spec) {
   if (!log.valid()) return system_problem("open " + spec.log, errno);
   if (!spec.surroundings.cgroup.empty())
     std::filesystem::create_directories(spec.surroundings.cgroup, ignored);
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return system_problem("create a pipe", errno);
+  UniqueFd failure(pipe[0]), failure_in(pipe[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return system_problem("fork", errno);
-  if (pid == 0) child(spec, log.get());
+  if (pid == 0) child(spec, log.get(), failure_in.get());
+  failure_in.reset();
+  if (const std::string text = read_failure(failure.get()); !text.empty()) {
+    ::waitpid(pid, nullptr, 0);
+    return problem(text.substr(0, text.size() - 1));
+  }
   return pid;
 }
 

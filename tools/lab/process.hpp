@@ -34,8 +34,10 @@ struct ProcessSpec {
   bool component = false;          // restarts after one second, always; else with back-off
 };
 
-/// Starts it in a session of its own; the child's failures before exec are written to the log and
-/// end it with 126 or 127.
+inline constexpr int kCannotStart = 127;  // as a shell says it
+
+/// Starts it in a session of its own and waits for its exec. Why that failed is in the problem and
+/// in the log.
 Outcome<pid_t> spawn(const ProcessSpec& spec);
 
 }  // namespace culvert::lab

@@ -216,7 +216,7 @@ void Supervisor::start(Process& process) {
     return;
   }
   log::error("start {}: {}", process.spec.id, pid.error().text);
-  process.start_at = Clock::now() + std::chrono::seconds(1);
+  on_exit(process, kCannotStart);
 }
 
 void Supervisor::reap() {
