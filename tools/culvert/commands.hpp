@@ -12,6 +12,8 @@ namespace culvert::cli {
 void register_lab(CLI::App& app);
 void register_status(CLI::App& app);
 void register_pods(CLI::App& app);
+/// Adds `maps` with list, dump and programs.
+void register_maps(CLI::App& app);
 
 /// Prints "culvert: TEXT" and what to do next on standard error; returns the exit status, 1.
 int fail(const lab::Problem& problem);
