@@ -8,6 +8,7 @@ class App;
 
 namespace culvert::agent {
 
+void add_run(CLI::App& app, int& exit_code);
 void add_probe(CLI::App& app, int& exit_code);
 void add_unload(CLI::App& app, int& exit_code);
 

@@ -109,11 +109,11 @@ std::expected<bool, Refusal> Enrollment::remove(const std::string& uid) {
 std::vector<PodStatus> Enrollment::list() const {
   const std::lock_guard lock(mutex_);
   std::vector<PodStatus> out;
-  for (const auto& [uid, entry] : pods_) out.push_back({entry.pod, entry.state, entry.error});
   for (const auto& [cookie, spec] : ending_) {
     out.push_back({{spec, cookie}, CaptureState::kEnding,
                    "its network namespace has no name any more; refused until the kernel frees it"});
   }
+  for (const auto& [uid, entry] : pods_) out.push_back({entry.pod, entry.state, entry.error});
   return out;
 }
 

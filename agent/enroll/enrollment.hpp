@@ -54,6 +54,7 @@ class Enrollment {
   /// Keeps the hooks in order; warns once of each change in what comes before them.
   void check_order();
 
+  /// Ending ones first: a uid may stand there and, in its new sandbox, among the others.
   std::vector<PodStatus> list() const;
   /// Folders that hold the pods' namespace files.
   std::set<std::string> folders() const;

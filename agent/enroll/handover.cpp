@@ -1,5 +1,7 @@
 #include "handover.hpp"
 
+#include "culvert/base/log.hpp"
+
 namespace culvert::agent {
 
 void Handover::add(const Pod& pod) {
@@ -46,7 +48,10 @@ void Handover::answered(const std::string& uid, std::uint64_t cookie, ZtunnelSta
     const std::lock_guard lock(mutex_);
     const auto found = pods_.find(uid);
     if (found == pods_.end() || found->second.netns_cookie != cookie) return;
-    states_[uid] = {state, std::move(error)};
+    Handed& handed = states_[uid];
+    if (handed.state == state && handed.error == error) return;
+    if (state == ZtunnelState::kFailed) log::warn("ztunnel did not take pod {}: {}", uid, error);
+    handed = {state, std::move(error)};
   }
   answered_.notify_all();
 }

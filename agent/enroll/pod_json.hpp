@@ -11,8 +11,8 @@
 
 namespace culvert::agent {
 
-// Together they keep a pod's ZDS message under 1,024 bytes, the buffer of Istio's ztunnel.
-inline constexpr std::size_t kMaxUidBytes = 128;
+// Together they keep a pod's ZDS message under zds::kMaxPacketBytes.
+inline constexpr std::size_t kMaxUidBytes = 128;       // zds::kMaxUidBytes
 inline constexpr std::size_t kMaxNamespaceBytes = 63;  // a DNS label, RFC 1123
 inline constexpr std::size_t kMaxNameBytes = 253;      // a DNS subdomain, RFC 1123
 inline constexpr std::size_t kMaxNetnsPathBytes = 1024;

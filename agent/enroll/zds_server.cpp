@@ -2,23 +2,24 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
+#include <set>
+#include <string>
 
 #include "culvert/base/log.hpp"
 #include "culvert/io/scope.hpp"
 #include "culvert/io/socket.hpp"
-#include "zds_messages.hpp"
 
 namespace culvert::agent {
 
 struct ZdsServer::Connection {
   explicit Connection(UniqueFd socket) : fd(std::move(socket)) {}
   UniqueFd fd;
-  io::Event changed;  // an answer came, the peer left, or it is worth looking at the pods again
-  std::optional<std::string> answer;
-  bool awaiting = false;
+  zds::ServerConnection zds;
+  Handover::Pods pods;  // what `zds` was told to hand over
+  std::set<std::string> without_netns;  // of these: could not be opened when it was tried
+  io::Event changed;    // a packet came, the peer left, or it is worth looking at the pods again
+  bool hello = false;
   bool closed = false;
-  Conversation conversation;
 };
 
 io::Task<> ZdsServer::run(UniqueFd listener) {
@@ -35,10 +36,12 @@ io::Task<> ZdsServer::run(UniqueFd listener) {
       log::warn("zds: a ztunnel is turned away, {} are connected", kMaxZtunnels);
       continue;
     }
-    scope.spawn([](ZdsServer* self, int fd) -> io::Task<> {
-      Connection connection{UniqueFd(fd)};
-      co_await self->serve(connection);
-    }, this, accepted->fd.release());
+    scope.spawn(
+        [](ZdsServer* self, int fd) -> io::Task<> {
+          Connection connection{UniqueFd(fd)};
+          co_await self->serve(connection);
+        },
+        this, accepted->fd.release());
   }
   scope.request_stop();
   co_await scope.join();
@@ -49,29 +52,26 @@ void ZdsServer::wake() {
 }
 
 io::Task<> ZdsServer::serve(Connection& connection) {
-  if (!co_await say_hello(connection)) co_return;
-  enter(connection);
   io::Scope scope;
-  scope.spawn(&ZdsServer::read_answers, &connection);
-  co_await talk(connection);
-  leave(connection);
+  scope.spawn(&ZdsServer::read_packets, this, &connection);
+  if (co_await greeted(connection)) {
+    connections_.push_back(&connection);
+    log::info("zds: a ztunnel is connected ({} now)", connections_.size());
+    wake();
+    co_await talk(connection);
+    leave(connection);
+  }
   scope.request_stop();
   co_await scope.join();
 }
 
-io::Task<bool> ZdsServer::say_hello(Connection& connection) {
-  std::array<std::uint8_t, kMaxAnswerBytes> buffer{};
-  const auto packet = co_await io::recv_packet(connection.fd.get(), buffer, io::in(kHelloTimeout));
-  if (!packet || packet->size == 0) co_return false;
-  const auto hello = decode_hello(std::span(buffer).first(packet->size));
-  if (!hello) log::warn("zds: {}: only version 1 is spoken", hello.error().to_string());
-  co_return hello.has_value();
-}
-
-void ZdsServer::enter(Connection& connection) {
-  connections_.push_back(&connection);
-  log::info("zds: a ztunnel is connected ({} now)", connections_.size());
-  wake();
+io::Task<bool> ZdsServer::greeted(Connection& connection) {
+  const io::Deadline deadline = io::in(kHelloTimeout);
+  while (!connection.hello) {
+    if (connection.closed) co_return false;
+    if (!co_await connection.changed.wait(deadline)) co_return false;
+  }
+  co_return true;
 }
 
 void ZdsServer::leave(Connection& connection) {
@@ -84,90 +84,97 @@ void ZdsServer::leave(Connection& connection) {
   wake();
 }
 
-bool ZdsServer::is_served(const Connection& connection) const { return connections_.back() == &connection; }
-
 io::Task<> ZdsServer::talk(Connection& connection) {
   while (!connection.closed) {
-    if (!is_served(connection)) {
+    if (!is_served(connection) || !handover_.complete()) {
       if (!co_await connection.changed.wait(io::kNoDeadline)) co_return;
       continue;
     }
-    if (served_ != &connection) {
-      served_ = &connection;
-      handover_.served(true);
-      connection.conversation.report(handover_);
-    }
-    if (!co_await take_turn(connection)) co_return;
+    if (served_ != &connection) start_serving(connection);
+    take_over_pods(connection);
+    if (!co_await say_next(connection)) co_return;
   }
 }
 
-// One request and its answer, or a wait for something to say. False: the conversation is over.
-io::Task<bool> ZdsServer::take_turn(Connection& connection) {
-  Conversation& conversation = connection.conversation;
-  auto step = conversation.next(handover_.pods(), handover_.complete(), io::Clock::now());
-  if (step) co_return co_await carry_out(connection, std::move(*step));
-  const auto woken = co_await connection.changed.wait(conversation.retry_at());
-  co_return woken || woken.error().code == ErrorCode::kTimeout;
+void ZdsServer::start_serving(Connection& connection) {
+  served_ = &connection;
+  handover_.served(true);
+  report(connection);
 }
 
-io::Task<bool> ZdsServer::carry_out(Connection& connection, Step step) {
+// Brings the conversation's pods up to date. A pod whose namespace cannot be opened now is looked at
+// again at every wake, until Enrollment has forgotten it or it opens.
+void ZdsServer::take_over_pods(Connection& connection) {
+  const Handover::Pods wanted = handover_.pods();
+  for (const auto& [uid, pod] : connection.pods) {
+    if (!wanted.contains(uid)) connection.zds.remove(uid);
+  }
+  for (const auto& [uid, pod] : wanted) {
+    const auto known = connection.pods.find(uid);
+    const bool told = known != connection.pods.end() && known->second == pod;
+    if (told && !connection.without_netns.contains(uid)) continue;
+    const bool opens = open_netns_(pod).has_value();
+    opens ? (void)connection.without_netns.erase(uid) : (void)connection.without_netns.insert(uid);
+    const PodSpec& spec = pod.spec;
+    connection.zds.add({uid, spec.name, spec.pod_namespace, spec.service_account}, pod.netns_cookie, opens);
+  }
+  connection.pods = wanted;
+}
+
+// Sends the next request, or waits until there may be one. False: the conversation is over.
+io::Task<bool> ZdsServer::say_next(Connection& connection) {
+  const auto send = connection.zds.next(io::Clock::now());
+  if (!send) {
+    log::warn("zds: {}", send.error().to_string());
+    co_return false;
+  }
+  if (!send->has_value()) {
+    const auto deadline = connection.zds.next_deadline().value_or(io::kNoDeadline);
+    const auto woken = co_await connection.changed.wait(deadline);
+    co_return woken || woken.error().code == ErrorCode::kTimeout;
+  }
+  const zds::ServerConnection::Send& request = **send;
   UniqueFd netns;
-  std::string error;
-  const auto* add = std::get_if<AddPod>(&step);
-  if (add != nullptr) {
-    auto opened = open_netns_(add->pod);
-    if (opened) netns = std::move(*opened);
-    if (!opened) error = opened.error().to_string();
+  if (!request.attach_netns_of.empty()) {
+    auto opened = open_netns_(connection.pods.at(request.attach_netns_of));
+    // Gone since it was looked at: a new connection starts with a snapshot that leaves it out.
+    if (!opened) co_return false;
+    netns = std::move(*opened);
   }
-  if (error.empty()) {
-    auto answer = co_await exchange(connection, encode(step), netns.get());
-    if (!answer) {
-      if (answer.error().code != ErrorCode::kCancelled) log::warn("zds: {}", answer.error().to_string());
-      co_return false;
-    }
-    error = std::move(*answer);
-  }
-  connection.conversation.answered(step, error, io::Clock::now());
-  if (add != nullptr) {
-    if (!error.empty()) log::warn("zds: ztunnel did not take pod {}: {}", add->pod.spec.uid, error);
-    // A predecessor's late answer says nothing of the ztunnel that is served now.
-    if (served_ == &connection) {
-      handover_.answered(add->pod.spec.uid, add->pod.netns_cookie,
-                         error.empty() ? ZtunnelState::kAcked : ZtunnelState::kFailed, error);
-    }
-  }
-  co_return true;
-}
-
-io::Task<Result<std::string>> ZdsServer::exchange(Connection& connection, std::string request, int passed_fd) {
-  const io::Deadline deadline = io::in(kAnswerTimeout);
-  connection.awaiting = true;
-  const std::span bytes(reinterpret_cast<const std::uint8_t*>(request.data()), request.size());
-  if (auto sent = co_await io::send_packet(connection.fd.get(), bytes, passed_fd, deadline); !sent) {
-    co_return std::unexpected(sent.error());
-  }
-  while (!connection.answer) {
-    if (connection.closed) co_return fail(ErrorCode::kClosed, "wait for ztunnel's answer", Origin::kClient);
-    if (auto woken = co_await connection.changed.wait(deadline); !woken) co_return std::unexpected(woken.error());
-  }
-  connection.awaiting = false;
-  co_return *std::exchange(connection.answer, std::nullopt);
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(request.packet.data()),
+                        request.packet.size());
+  const auto sent = co_await io::send_packet(connection.fd.get(), bytes, netns.get(), io::in(kSendTimeout));
+  if (!sent && sent.error().code != ErrorCode::kCancelled) log::warn("zds: {}", sent.error().to_string());
+  co_return sent.has_value();
 }
 
 // Reads all the time, so that a ztunnel that leaves is noticed while there is nothing to say to it.
-io::Task<> ZdsServer::read_answers(Connection* connection) {
-  std::array<std::uint8_t, kMaxAnswerBytes> buffer{};
+io::Task<> ZdsServer::read_packets(ZdsServer* self, Connection* connection) {
+  std::array<std::uint8_t, zds::kMaxPacketBytes> buffer{};
   while (!connection->closed) {
     const auto packet = co_await io::recv_packet(connection->fd.get(), buffer, io::kNoDeadline);
     connection->closed = !packet || packet->size == 0 || packet->truncated;
     if (!connection->closed) {
-      auto ack = decode_ack(std::span(buffer).first(packet->size));
-      // Bytes that are no answer, and an answer that nobody asked for, end the conversation.
-      connection->closed = !ack || !connection->awaiting || connection->answer.has_value();
-      if (connection->closed) log::warn("zds: ztunnel broke the protocol");
-      if (!connection->closed) connection->answer = std::move(*ack);
+      const auto bytes = std::as_bytes(std::span(buffer).first(packet->size));
+      const auto understood = connection->zds.on_packet(bytes, io::Clock::now());
+      if (!understood) log::warn("zds: ztunnel broke the protocol: {}", understood.error().to_string());
+      connection->closed = !understood;
+      connection->hello = connection->hello || understood.has_value();
+      // A predecessor's late answer says nothing of the ztunnel that is served now.
+      if (self->served_ == connection) self->report(*connection);
     }
     connection->changed.notify();
+  }
+}
+
+void ZdsServer::report(const Connection& connection) {
+  using PodState = zds::ServerConnection::PodState;
+  for (const auto& [uid, pod] : connection.pods) {
+    const auto status = connection.zds.status(uid);
+    if (!status || status->state == PodState::kPending) continue;
+    handover_.answered(uid, pod.netns_cookie,
+                       status->state == PodState::kAcked ? ZtunnelState::kAcked : ZtunnelState::kFailed,
+                       status->error);
   }
 }
 

@@ -169,7 +169,9 @@ struct Callbacks {
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
     Session& session = self(user);
     const auto found = session.streams_.find(frame->hd.stream_id);
-    if (found != session.streams_.end()) session.close_stream(*found->second, kRefusedStream);
+    if (found == session.streams_.end()) return 0;
+    nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, nullptr);  // it may be freed here
+    session.close_stream(*found->second, kRefusedStream);
     return 0;
   }
 

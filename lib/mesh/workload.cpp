@@ -6,8 +6,8 @@
 namespace culvert::mesh {
 
 TunnelProtocol Workload::protocol_for(std::uint16_t port) const {
-  const bool plaintext = std::ranges::find(plaintext_ports, port) != plaintext_ports.end();
-  return plaintext ? TunnelProtocol::kNone : protocol;
+  const bool listed = std::ranges::find(plaintext_ports, port) != plaintext_ports.end();
+  return listed != plaintext_all_but ? TunnelProtocol::kNone : protocol;
 }
 
 std::optional<IpAddress> Workload::address_for(const IpAddress& like) const {

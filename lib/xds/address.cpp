@@ -63,6 +63,7 @@ Result<void> read_extensions(const wire::Workload& in, mesh::Workload& out) {
     if (extension.name() != kPlaintextPortsExtension) continue;
     culvert::workload::PlaintextPorts ports;
     if (!extension.config().UnpackTo(&ports)) return invalid("malformed plaintext-ports extension");
+    out.plaintext_all_but = ports.all_but();
     for (auto port : ports.ports()) {
       if (!is_port(port)) return invalid("port over 65535");
       out.plaintext_ports.push_back(static_cast<std::uint16_t>(port));

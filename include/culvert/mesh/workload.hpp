@@ -62,6 +62,7 @@ struct Workload {
   std::string network;
   TunnelProtocol protocol = TunnelProtocol::kNone;
   std::vector<std::uint16_t> plaintext_ports;  // reached in plaintext although protocol is HBONE
+  bool plaintext_all_but = false;              // plaintext_ports are the exceptions instead
   std::string trust_domain;
   std::string service_account;
   std::optional<GatewayAddress> waypoint;

@@ -40,8 +40,8 @@ struct Party {
   std::string cluster;
   std::string canonical_service;
   std::string canonical_revision;
-  std::string app;
-  std::string version;
+  std::string app;      // empty: the canonical service
+  std::string version;  // empty: the canonical revision
   std::string region;
   std::string zone;
 };
@@ -49,8 +49,8 @@ struct Party {
 struct ConnectionRecord {
   Direction direction = Direction::kOutbound;
   SocketAddress source_address;
-  SocketAddress destination_address;           // where the application's bytes went
-  std::optional<SocketAddress> hbone_address;  // the connection's target inside the tunnel
+  SocketAddress destination_address;           // where our socket connected to, or was connected at
+  std::optional<SocketAddress> hbone_address;  // CONNECT's target; nullopt without a tunnel
   Party source;
   Party destination;
   std::string service;  // "web.shop.svc.cluster.local"; empty when not by service

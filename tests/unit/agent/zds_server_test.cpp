@@ -2,6 +2,7 @@
 #include "zds_server.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -11,7 +12,6 @@
 #include "culvert/base/unix_socket.hpp"
 #include "culvert/io/loop.hpp"
 #include "pretended_node.hpp"
-#include "zds_messages.hpp"
 
 using namespace culvert;
 using namespace culvert::agent;
@@ -24,11 +24,13 @@ struct Fixture {
   culvert::testing::TemporaryFolder folder;
   std::string path = folder.path + "/zds.sock";
   Handover handover;
-  ZdsServer server{handover, [](const Pod&) -> Result<UniqueFd> { return UniqueFd(::dup(0)); }};
+  ZdsServer server;
   std::unique_ptr<io::Loop> loop;
   std::thread thread;
 
-  Fixture() {
+  explicit Fixture(
+      OpenPodNetns open = [](const Pod&) -> Result<UniqueFd> { return UniqueFd(::open("/dev/null", O_RDONLY)); })
+      : server(handover, std::move(open)) {
     loop = std::move(*io::Loop::create({.ring_entries = 64, .buffers = {.count = 4, .bytes = 4096}}));
     handover.on_change([this] { loop->post([this] { server.wake(); }); });
     const int listener = listen_unix(path, SOCK_SEQPACKET, kZdsBacklog)->release();
@@ -70,6 +72,8 @@ struct Ztunnel {
 };
 
 const Pod kPod{spec_of("u1", "/n/a"), 7};
+const std::string kAdd = *zds::encode(zds::Add{{"u1", "web-u1", "shop", "web"}});
+const std::string kDel = *zds::encode(zds::Del{"u1"});
 const std::string kSnapshotEnd("\x1a\x00", 2);
 
 }  // namespace
@@ -79,7 +83,7 @@ TEST_CASE("a ztunnel gets the snapshot with descriptors, its end, and then chang
   f.handover.add(kPod);
   f.handover.set_complete();
   Ztunnel ztunnel(f.path);
-  CHECK(ztunnel.receive() == encode(AddPod{kPod}));
+  CHECK(ztunnel.receive() == kAdd);
   CHECK(ztunnel.got_fd);
   CHECK(ztunnel.receive(50) == "silent");
   ztunnel.ack();
@@ -88,7 +92,7 @@ TEST_CASE("a ztunnel gets the snapshot with descriptors, its end, and then chang
   CHECK_FALSE(ztunnel.got_fd);
   ztunnel.ack();
   f.handover.remove("u1");
-  CHECK(ztunnel.receive() == encode(RemovePod{"u1"}));
+  CHECK(ztunnel.receive() == kDel);
 }
 
 TEST_CASE("nothing is sent before the snapshot is complete") {
@@ -97,7 +101,7 @@ TEST_CASE("nothing is sent before the snapshot is complete") {
   Ztunnel ztunnel(f.path);
   CHECK(ztunnel.receive(100) == "silent");
   f.handover.set_complete();
-  CHECK(ztunnel.receive() == encode(AddPod{kPod}));
+  CHECK(ztunnel.receive() == kAdd);
 }
 
 TEST_CASE("the newest ztunnel is served, and the one before again when it leaves") {
@@ -111,10 +115,10 @@ TEST_CASE("the newest ztunnel is served, and the one before again when it leaves
     CHECK(newer.receive() == kSnapshotEnd);
     newer.ack();
     f.handover.add(kPod);
-    CHECK(newer.receive() == encode(AddPod{kPod}));
+    CHECK(newer.receive() == kAdd);
     CHECK(older.receive(50) == "silent");
   }
-  CHECK(older.receive() == encode(AddPod{kPod}));
+  CHECK(older.receive() == kAdd);
   older.ack();
   CHECK(f.handover.wait("u1", 2s).state == ZtunnelState::kAcked);
 }
@@ -124,12 +128,14 @@ TEST_CASE("a ztunnel that refuses a pod stays connected and its words are kept")
   f.handover.add(kPod);
   f.handover.set_complete();
   Ztunnel ztunnel(f.path);
-  CHECK(ztunnel.receive() == encode(AddPod{kPod}));
+  CHECK(ztunnel.receive() == kAdd);
   ztunnel.send({"\x0a\x04\x0a\x02no", 6});
   CHECK(ztunnel.receive() == kSnapshotEnd);
   ztunnel.ack();
   CHECK(f.handover.state("u1").error == "no");
-  CHECK(ztunnel.receive() == encode(AddPod{kPod}));
+  CHECK(f.handover.state("u1").state == ZtunnelState::kFailed);
+  f.handover.remove("u1");
+  CHECK(ztunnel.receive() == kDel);
 }
 
 TEST_CASE("another hello, an unasked answer and garbage end the connection") {
@@ -145,6 +151,16 @@ TEST_CASE("another hello, an unasked answer and garbage end the connection") {
   CHECK(talker.receive() == kSnapshotEnd);
   talker.send("garbage");
   CHECK(talker.receive() == "closed");
+}
+
+TEST_CASE("a pod whose namespace cannot be opened is only asked to be kept") {
+  Fixture f([](const Pod&) -> Result<UniqueFd> { return fail(ErrorCode::kNotFound, "open"); });
+  f.handover.add(kPod);
+  f.handover.set_complete();
+  Ztunnel ztunnel(f.path);
+  CHECK(ztunnel.receive() == *zds::encode(zds::Keep{"u1"}));
+  ztunnel.ack();
+  CHECK(ztunnel.receive() == kSnapshotEnd);
 }
 
 TEST_CASE("more ztunnels than the maximum are turned away") {

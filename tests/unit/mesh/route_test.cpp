@@ -67,6 +67,10 @@ TEST_CASE("a workload without a tunnel, and a plaintext port of one with, are re
   const auto mixed = mesh_of({w});
   CHECK(resolve(mixed, "10.0.0.1:9090")->protocol == Protocol::kPlaintext);
   CHECK(resolve(mixed, "10.0.0.1:8080")->protocol == Protocol::kHbone);
+  w.plaintext_all_but = true;
+  const auto inverse = mesh_of({w});
+  CHECK(resolve(inverse, "10.0.0.1:9090")->protocol == Protocol::kHbone);
+  CHECK(resolve(inverse, "10.0.0.1:8080")->protocol == Protocol::kPlaintext);
 }
 
 TEST_CASE("a VIP leads to an endpoint's target port, and the service is told") {

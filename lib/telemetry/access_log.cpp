@@ -1,0 +1,167 @@
+// Access log lines: the fields once, two ways to write them.
+#include "culvert/telemetry/access_log.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <iterator>
+#include <string_view>
+
+namespace culvert::telemetry {
+namespace {
+
+const char* message(AccessEvent event) {
+  switch (event) {
+    case AccessEvent::kOpened:
+      return "connection opened";
+    case AccessEvent::kComplete:
+      return "connection complete";
+    case AccessEvent::kFailed:
+      break;
+  }
+  return "connection failed";
+}
+
+class TextWriter {
+ public:
+  explicit TextWriter(std::string_view text) : out_(text) {}
+
+  void plain(std::string_view key, std::string_view value) {  // value is ours: an address
+    fmt::format_to(std::back_inserter(out_), " {}={}", key, value);
+  }
+  void number(std::string_view key, std::uint64_t value) {
+    fmt::format_to(std::back_inserter(out_), " {}={}", key, value);
+  }
+  void quoted(std::string_view key, std::string_view value) {
+    fmt::format_to(std::back_inserter(out_), " {}=\"", key);
+    for (const char c : value) {
+      if (c == '"' || c == '\\') {
+        out_ += {'\\', c};
+      } else if (c >= ' ' && c <= '~') {
+        out_ += c;
+      } else {
+        fmt::format_to(std::back_inserter(out_), "\\x{:02x}", static_cast<unsigned char>(c));
+      }
+    }
+    out_ += '"';
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+class JsonWriter {
+ public:
+  void plain(std::string_view key, std::string_view value) { quoted(key, value); }
+  void number(std::string_view key, std::uint64_t value) {
+    start(key);
+    out_ += std::to_string(value);
+  }
+  void quoted(std::string_view key, std::string_view value) {
+    start(key);
+    out_ += '"';
+    for (const char c : value) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '"' || c == '\\') {
+        out_ += {'\\', c};
+      } else if (byte >= 0x80) {
+        out_ += "\\ufffd";
+      } else if (byte < ' ' || byte == 0x7f) {
+        fmt::format_to(std::back_inserter(out_), "\\u{:04x}", byte);
+      } else {
+        out_ += c;
+      }
+    }
+    out_ += '"';
+  }
+  std::string take() { return std::move(out_) + "}"; }
+
+ private:
+  void start(std::string_view key) {
+    fmt::format_to(std::back_inserter(out_), "{}\"{}\":", out_.empty() ? "{" : ",", key);
+  }
+
+  std::string out_;
+};
+
+template <class Writer>
+void known(Writer& writer, std::string_view key, std::string_view value) {
+  if (!value.empty()) writer.quoted(key, value);
+}
+
+template <class Writer>
+void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& record) {
+  const auto name = [](const Party& p) -> std::string_view {
+    if (!p.pod.empty()) return p.pod;
+    return p.workload.empty() ? p.canonical_service : p.workload;
+  };
+  writer.plain("src.addr", record.source_address.to_string());
+  known(writer, "src.workload", name(record.source));
+  known(writer, "src.namespace", record.source.namespace_name);
+  known(writer, "src.identity", record.source.identity);
+  known(writer, "src.cluster", record.source.cluster);
+  writer.plain("dst.addr", record.destination_address.to_string());
+  if (record.hbone_address) writer.plain("dst.hbone_addr", record.hbone_address->to_string());
+  known(writer, "dst.service", record.service);
+  known(writer, "dst.workload", name(record.destination));
+  known(writer, "dst.namespace", record.destination.namespace_name);
+  known(writer, "dst.identity", record.destination.identity);
+  known(writer, "dst.cluster", record.destination.cluster);
+  writer.quoted("direction", record.direction == Direction::kOutbound ? "outbound" : "inbound");
+  if (event == AccessEvent::kComplete) {
+    using std::chrono::milliseconds;
+    writer.number("bytes_sent", record.bytes_sent);
+    writer.number("bytes_recv", record.bytes_received);
+    writer.quoted(
+        "duration",
+        fmt::format("{}ms", std::chrono::duration_cast<milliseconds>(record.duration).count()));
+  }
+  if (event == AccessEvent::kOpened) return;
+  known(writer, "error", record.error);
+  known(writer, "policy", record.policy);
+}
+
+const char* level_name(log::Level level) {
+  switch (level) {
+    case log::Level::kError:
+      return "error";
+    case log::Level::kWarn:
+      return "warn";
+    case log::Level::kInfo:
+      return "info";
+    case log::Level::kDebug:
+      break;
+  }
+  return "debug";
+}
+
+}  // namespace
+
+log::Level access_level(AccessEvent event, const ConnectionRecord& record) {
+  if (event == AccessEvent::kOpened) return log::Level::kDebug;
+  if (event == AccessEvent::kFailed) return log::Level::kWarn;
+  return record.error.empty() ? log::Level::kInfo : log::Level::kError;
+}
+
+std::string access_text(AccessEvent event, const ConnectionRecord& record) {
+  TextWriter writer(message(event));
+  write_fields(writer, event, record);
+  return writer.take();
+}
+
+std::string access_json(AccessEvent event, const ConnectionRecord& record,
+                        std::chrono::system_clock::time_point time) {
+  using namespace std::chrono;
+  const auto micros = duration_cast<microseconds>(time.time_since_epoch()) % seconds(1);
+  JsonWriter writer;
+  writer.quoted("level", level_name(access_level(event, record)));
+  writer.quoted("time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
+                                    fmt::gmtime(system_clock::to_time_t(time)), micros.count()));
+  writer.quoted("scope", "access");
+  writer.quoted("message", message(event));
+  write_fields(writer, event, record);
+  return writer.take();
+}
+
+}  // namespace culvert::telemetry

@@ -1,0 +1,35 @@
+// The response flags' labels.
+#include "culvert/telemetry/connection_record.hpp"
+
+#include <array>
+#include <string_view>
+
+namespace culvert::telemetry {
+namespace {
+
+// In the order of ResponseFlag.
+constexpr std::array<const char*, kResponseFlagCount> kFlags = {
+    "-",
+    "DENY",
+    "CONNECT",
+    "TLS_FAILURE",
+    "H2_HANDSHAKE_FAILURE",
+    "NETWORK_POLICY",
+    "IDENTITY_ERROR",
+    "CERT_REVOKED",
+};
+
+}  // namespace
+
+const char* to_string(ResponseFlag flag) {
+  return kFlags[static_cast<std::size_t>(flag)];
+}
+
+ResponseFlag response_flag(const char* text) {
+  for (std::size_t i = 0; i < kFlags.size(); ++i) {
+    if (std::string_view(kFlags[i]) == text) return static_cast<ResponseFlag>(i);
+  }
+  return ResponseFlag::kNone;
+}
+
+}  // namespace culvert::telemetry

@@ -1,0 +1,171 @@
+#include <thread>
+
+#include "culvert/base/error.hpp"
+#include "culvert/telemetry/traffic_metrics.hpp"
+#include "exposition.hpp"
+#include "sample_record.hpp"
+
+using namespace culvert;
+using namespace culvert::telemetry;
+using namespace culvert::test;
+
+namespace {
+
+Samples scrape(const TrafficMetrics& metrics) {
+  PrometheusText text;
+  metrics.render(text);
+  return ExpositionReader::read(text.text());
+}
+const std::map<Labels, std::uint64_t>& family(const Samples& samples, const char* name) {
+  REQUIRE(samples.contains(name));
+  return samples.at(name);
+}
+
+}  // namespace
+
+TEST_CASE("a connection is counted with Istio's names and labels") {
+  TrafficMetrics metrics(1);
+  auto& series = metrics.worker(0).series(sample_record());
+  series.opened();
+  series.received(34);
+  series.sent(12);
+  series.closed();
+  const auto samples = scrape(metrics);
+  CHECK(samples.size() == 5);
+  const Labels expected{{"reporter", "destination"},
+                        {"source_workload", "web"},
+                        {"source_canonical_service", "web"},
+                        {"source_canonical_revision", "v1"},
+                        {"source_workload_namespace", "shop"},
+                        {"source_principal", "spiffe://cluster.local/ns/shop/sa/web"},
+                        {"source_app", "web"},
+                        {"source_version", "v1"},
+                        {"source_cluster", "Kubernetes"},
+                        {"destination_service", "db.data.svc.cluster.local"},
+                        {"destination_service_namespace", "data"},
+                        {"destination_service_name", "db"},
+                        {"destination_workload", "db"},
+                        {"destination_canonical_service", "db"},
+                        {"destination_canonical_revision", "v2"},
+                        {"destination_workload_namespace", "data"},
+                        {"destination_principal", "spiffe://cluster.local/ns/data/sa/db"},
+                        {"destination_app", "db"},
+                        {"destination_version", "v2"},
+                        {"destination_cluster", "Kubernetes"},
+                        {"request_protocol", "tcp"},
+                        {"response_flags", "-"},
+                        {"connection_security_policy", "mutual_tls"},
+                        {"source_region", "eu"},
+                        {"source_zone", "eu-1"},
+                        {"destination_region", "unknown"},
+                        {"destination_zone", "unknown"}};
+  const auto& opened = family(samples, "istio_tcp_connections_opened_total");
+  REQUIRE(opened.size() == 1);
+  CHECK(opened.begin()->first == expected);
+  CHECK(opened.begin()->second == 1);
+  CHECK(family(samples, "istio_tcp_connections_closed_total").at(expected) == 1);
+  CHECK(family(samples, "istio_tcp_received_bytes_total").at(expected) == 34);
+  CHECK(family(samples, "istio_tcp_sent_bytes_total").at(expected) == 12);
+  CHECK(family(samples, "istio_tcp_connections_failed_total").empty());
+}
+
+TEST_CASE("the same labels on several workers are one sum") {
+  TrafficMetrics metrics(3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto& series = metrics.worker(i).series(sample_record());
+    CHECK(&series == &metrics.worker(i).series(sample_record()));
+    series.opened();
+    series.sent(100);
+  }
+  const auto samples = scrape(metrics);
+  REQUIRE(family(samples, "istio_tcp_sent_bytes_total").size() == 1);
+  CHECK(family(samples, "istio_tcp_sent_bytes_total").begin()->second == 300);
+}
+
+TEST_CASE("a refused connection is counted with its flag and as nothing else") {
+  TrafficMetrics metrics(1);
+  auto record = sample_record();
+  record.flag = ResponseFlag::kDeny;
+  metrics.worker(0).series(record).failed();
+  const auto samples = scrape(metrics);
+  const auto& failed = family(samples, "istio_tcp_connections_failed_total");
+  REQUIRE(failed.size() == 1);
+  CHECK(failed.begin()->first.at("response_flags") == "DENY");
+  CHECK(family(samples, "istio_tcp_connections_opened_total").empty());
+}
+
+TEST_CASE("label sets are bounded and the rest is counted together") {
+  TrafficMetrics metrics(1, /*max_series=*/10);
+  auto record = sample_record();
+  for (int i = 0; i < 25; ++i) {
+    record.source.workload = "web-" + std::to_string(i);
+    metrics.worker(0).series(record).opened();
+  }
+  const auto samples = scrape(metrics);
+  const auto& opened = family(samples, "istio_tcp_connections_opened_total");
+  CHECK(opened.size() == 11);
+  std::uint64_t overflow = 0;
+  for (const auto& [labels, value] : opened) {
+    if (labels.at("reporter") != "overflow") continue;
+    overflow = value;
+    for (const auto& [name, text] : labels) {
+      CHECK(text == (name == "request_protocol" ? "tcp" : "overflow"));
+    }
+  }
+  CHECK(overflow == 15);
+}
+
+TEST_CASE("hostile names cannot break the exposition") {
+  TrafficMetrics metrics(1);
+  auto record = sample_record();
+  record.source.workload = "a\"} 1\nfake_total{x=\"\\";
+  record.source.cluster = std::string("\0\x7f\xff\r\t", 5);
+  record.source.namespace_name.assign(kMaxLabelValueBytes + 50, '"');
+  metrics.worker(0).series(record).opened();
+  const auto samples = scrape(metrics);
+  CHECK(samples.size() == 5);
+  const auto& labels = family(samples, "istio_tcp_connections_opened_total").begin()->first;
+  CHECK(labels.at("source_workload") == "a\"} 1\nfake_total{x=\"\\");
+  CHECK(labels.at("source_cluster") == "?????");
+  CHECK(labels.at("source_workload_namespace").size() == kMaxLabelValueBytes);
+}
+
+TEST_CASE("scrapes run beside workers that count and make series") {
+  TrafficMetrics metrics(2);
+  constexpr int kSeries = 300, kRounds = 20;
+  const auto work = [&metrics](std::size_t index) {
+    auto record = sample_record();
+    for (int round = 0; round < kRounds; ++round) {
+      for (int i = 0; i < kSeries; ++i) {
+        record.source.workload = "web-" + std::to_string(i);
+        metrics.worker(index).series(record).opened();
+      }
+    }
+  };
+  std::thread first(work, 0), second(work, 1);
+  std::uint64_t last = 0;
+  for (int i = 0; i < 5; ++i) {
+    std::uint64_t sum = 0;
+    for (std::size_t w = 0; w < 2; ++w) {
+      metrics.worker(w).for_each(
+          [&](const TrafficSeries& s) { sum += s.value(TrafficSeries::kOpened); });
+    }
+    CHECK(sum >= last);
+    last = sum;
+  }
+  first.join();
+  second.join();
+  std::uint64_t sum = 0;
+  for (const auto& [labels, value] :
+       family(scrape(metrics), "istio_tcp_connections_opened_total")) {
+    sum += value;
+  }
+  CHECK(sum == 2ULL * kSeries * kRounds);
+}
+
+TEST_CASE("every error's log flag is a response flag") {
+  for (int i = 0; i < kErrorCodeCount; ++i) {
+    const char* flag = error_info(static_cast<ErrorCode>(i)).log_flag;
+    CHECK(std::string_view(to_string(response_flag(flag))) == flag);
+  }
+}
