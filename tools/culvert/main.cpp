@@ -31,7 +31,7 @@ int main(int argc, char** argv) {
       "  culvert lab up -f manifests/samples/bookshop.yaml   a mesh on this machine\n"
       "  culvert status                                      is everything well?\n"
       "  culvert pods                                        who is in the mesh, and why\n"
-             "  culvert maps --lab default                          what the kernel has of it\n"
+      "  culvert maps --lab default                          what the kernel has of it\n"
       "\n\"culvert SUBCOMMAND --help\" has more.");
   culvert::cli::register_lab(app);
   culvert::cli::register_status(app);
