@@ -10,12 +10,13 @@ namespace {
 namespace wire = envoy::service::discovery::v3;
 
 template <class Message>
-Result<Message> parse(std::string_view bytes, std::size_t max_bytes, const char* what) {
+Result<Message> parse(std::string_view bytes, std::size_t max_bytes, Origin origin,
+                      const char* what) {
   if (bytes.size() > max_bytes)
-    return fail(ErrorCode::kLimit, "discovery message too large", Origin::kControl);
+    return fail(ErrorCode::kLimit, "discovery message too large", origin);
   Message message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return fail(ErrorCode::kProtocol, what, Origin::kControl);
+    return fail(ErrorCode::kProtocol, what, origin);
   }
   return message;
 }
@@ -80,7 +81,7 @@ std::string serialize(const DeltaResponse& response) {
 }
 
 Result<DeltaRequest> parse_delta_request(std::string_view bytes) {
-  auto in = parse<wire::DeltaDiscoveryRequest>(bytes, kMaxRequestBytes,
+  auto in = parse<wire::DeltaDiscoveryRequest>(bytes, kMaxRequestBytes, Origin::kClient,
                                                "malformed DeltaDiscoveryRequest");
   if (!in) return std::unexpected(in.error());
   DeltaRequest out;
@@ -100,7 +101,7 @@ Result<DeltaRequest> parse_delta_request(std::string_view bytes) {
 }
 
 Result<DeltaResponse> parse_delta_response(std::string_view bytes) {
-  auto in = parse<wire::DeltaDiscoveryResponse>(bytes, kMaxResponseBytes,
+  auto in = parse<wire::DeltaDiscoveryResponse>(bytes, kMaxResponseBytes, Origin::kControl,
                                                 "malformed DeltaDiscoveryResponse");
   if (!in) return std::unexpected(in.error());
   DeltaResponse out;

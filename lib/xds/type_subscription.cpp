@@ -128,11 +128,11 @@ bool TypeSubscription::add(const std::string& name, const StoredResource& resour
                            std::size_t& bytes, DeltaResponse& out) {
   auto known = sent_.find(name);
   if (known != sent_.end() && known->second == resource.version) return true;
-  const std::size_t size = resource.bytes->size() + 2 * name.size() + resource.version.size();
+  const std::size_t size = resource.bytes.size() + 2 * name.size() + resource.version.size();
   const std::size_t count = out.resources.size() + out.removed.size();
   if (count >= kResponseResources || (count != 0 && bytes + size > kResponseBytes)) return false;
   bytes += size;
-  out.resources.push_back({name, resource.version, {}, *resource.bytes});
+  out.resources.push_back({name, resource.version, {}, resource.bytes});
   if (known == sent_.end()) {
     sent_.emplace(name, resource.version);
   } else {

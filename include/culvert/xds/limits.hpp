@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxRequestBytes = 64U << 20;  // initial versions 
 inline constexpr std::size_t kMaxTypes = 16;
 inline constexpr std::size_t kMaxSubscribedNames = 10'000;  // of one type
 inline constexpr std::size_t kMaxInitialVersions = 1'000'000;
-inline constexpr std::size_t kMaxStreamsPerConnection = 8;
+inline constexpr std::size_t kMaxStreamsPerNode = 8;
 
 // What a server puts into one response: below the 4 MiB that gRPC libraries take by default.
 inline constexpr std::size_t kResponseBytes = 3U << 20;
@@ -26,6 +26,9 @@ inline constexpr std::size_t kResponseResources = 10'000;
 
 /// Text of a NACK, both ways; longer ones are cut.
 inline constexpr std::size_t kMaxNackTextBytes = 4096;
+
+// Connecting.
+inline constexpr std::chrono::seconds kConnectTimeout{5};
 
 // Certificates.
 inline constexpr std::size_t kMaxChainBytes = 1U << 20;

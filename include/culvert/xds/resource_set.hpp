@@ -11,15 +11,17 @@
 namespace culvert::xds {
 
 struct StoredResource {
-  std::string
-      version;  // a hash of the bytes: equal versions are equal resources, also after a restart
-  std::shared_ptr<const std::string> bytes;  // serialized message; never null
+  std::string version;  // of the bytes: equal versions mean equal content, also after a restart
+  std::string bytes;    // the serialized message that belongs to the type
+  bool operator==(const StoredResource&) const = default;
 };
 using ResourcesByName = std::map<std::string, StoredResource, std::less<>>;
+/// By type url, e.g. "type.googleapis.com/istio.workload.Address".
+using ResourcesByType = std::map<std::string, ResourcesByName, std::less<>>;
 
 struct ResourceSet {
-  std::uint64_t generation = 0;                               // counts up; a larger number is newer
-  std::map<std::string, ResourcesByName, std::less<>> types;  // by type url
+  std::uint64_t generation = 0;  // counts up; a larger number is newer
+  ResourcesByType types;
 };
 using ResourceSetPtr = std::shared_ptr<const ResourceSet>;
 

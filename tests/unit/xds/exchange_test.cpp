@@ -65,7 +65,7 @@ struct World {
         continue;
       }
       const auto bytes = (with_bad && pick(6) == 0 ? "bad" : "") + std::to_string(pick(4));
-      type[name] = {"v-" + bytes, std::make_shared<const std::string>(bytes)};
+      type[name] = {"v-" + bytes, bytes};
     }
     set = next;
     session->update(set);
@@ -99,7 +99,7 @@ struct World {
   }
   Contents served(const std::string& type) const {
     Contents out;
-    for (const auto& [name, resource] : set->types.at(type)) out.emplace(name, *resource.bytes);
+    for (const auto& [name, resource] : set->types.at(type)) out.emplace(name, resource.bytes);
     return out;
   }
 };

@@ -26,7 +26,7 @@ using Contents = std::map<std::string, std::string>;
 inline ResourcesByName resources(const Contents& contents) {
   ResourcesByName out;
   for (const auto& [name, bytes] : contents) {
-    out.emplace(name, StoredResource{"v-" + bytes, std::make_shared<const std::string>(bytes)});
+    out.emplace(name, StoredResource{"v-" + bytes, bytes});
   }
   return out;
 }

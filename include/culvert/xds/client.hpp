@@ -1,0 +1,66 @@
+// Client: keeps one delta xDS stream open to a server and feeds a ResourceSink. Loop thread.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "culvert/grpc/channel.hpp"
+#include "culvert/io/event.hpp"
+#include "culvert/io/task.hpp"
+#include "culvert/xds/backoff.hpp"
+#include "culvert/xds/subscriber.hpp"
+
+namespace culvert::xds {
+
+inline constexpr const char* kDeltaMethod =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources";
+
+struct ClientOptions {
+  Node node;
+  std::vector<std::string> type_urls;
+  BackoffLimits backoff = kLocalBackoff;
+  grpc::Metadata metadata;  // e.g. authorization, clusterid
+  std::string authority = "localhost";
+};
+
+struct ClientStatus {
+  bool connected = false;     // the server has answered in HTTP/2, and the stream is open
+  bool ready = false;         // every type had a response, on this stream or an earlier one
+  std::uint64_t streams = 0;  // opened so far
+  std::size_t resources = 0;  // held, all types
+  std::uint64_t nacks = 0;
+  std::string last_nack;
+  std::string last_error;  // why the last stream or attempt ended; the server's words may be in it
+};
+
+class Client {
+ public:
+  /// Connector and sink outlive it.
+  Client(grpc::Connector& connector, ClientOptions options, ResourceSink& sink);
+
+  /// Connects, subscribes and applies, again and again with backoff, until its fiber is stopped.
+  io::Task<> run();
+
+  ClientStatus status() const;
+  bool ready() const { return subscriber_.ready(); }
+  /// false: the deadline passed, or the fiber was stopped.
+  io::Task<bool> wait_ready(io::Deadline deadline);
+
+ private:
+  io::Task<grpc::Status> connect_and_converse();
+  io::Task<grpc::Status> converse(h2::Connection& connection);
+  io::Task<grpc::Status> receive_all(grpc::ClientCall& call);
+
+  grpc::Connector& connector_;
+  const ClientOptions options_;
+  Subscriber subscriber_;
+  io::Event ready_changed_;
+  std::minstd_rand random_{std::random_device{}()};
+  bool connected_ = false;
+  std::uint64_t streams_ = 0;
+  std::string last_error_;
+};
+
+}  // namespace culvert::xds
