@@ -170,7 +170,8 @@ struct Callbacks {
     Session& session = self(user);
     const auto found = session.streams_.find(frame->hd.stream_id);
     if (found == session.streams_.end()) return 0;
-    nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, nullptr);  // it may be freed here
+    nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id,
+                                         nullptr);  // it may be freed here
     session.close_stream(*found->second, kRefusedStream);
     return 0;
   }

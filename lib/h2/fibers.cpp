@@ -226,7 +226,8 @@ void Session::tick() {
   }
   if (next_ping_ <= now) {
     next_ping_ = now + options_.ping_interval;
-    if (ping_sent_ == io::kNoDeadline) {
+    const bool wanted = options_.ping_when_idle || active_streams_ > 0;
+    if (wanted && ping_sent_ == io::kNoDeadline) {
       ping_sent_ = now;
       submit_ping(raw_, kKeepAlivePing);
       wake_writer();

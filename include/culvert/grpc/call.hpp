@@ -44,6 +44,15 @@ class MessageStream {
   Status status_;
 };
 
+/// For a connection to a gRPC server: PINGs only as often as servers bear (Go's take one in 15
+/// seconds from istiod's clients, and none without a call; more than that ends the connection).
+inline h2::Options client_options() {
+  h2::Options options = h2::Options::client();
+  options.ping_interval = std::chrono::seconds(30);
+  options.ping_when_idle = false;
+  return options;
+}
+
 struct CallOptions {
   io::Deadline deadline = io::kNoDeadline;  // kNoDeadline: only for streams that live on
   Metadata metadata;

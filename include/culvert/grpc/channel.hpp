@@ -32,7 +32,7 @@ class UnixConnector final : public Connector {
 
 class Channel {
  public:
-  explicit Channel(Connector& connector, h2::Options options = h2::Options::client());
+  explicit Channel(Connector& connector, h2::Options options = client_options());
   /// close() was awaited.
   ~Channel();
 

@@ -41,7 +41,7 @@ class Connection {
   /// number of streams, kClosed when the connection drains or is over, kInvalid for a bad field.
   Result<Stream> open(const Headers& request, bool end_stream);
   bool can_open() const;
-  /// Waits for the peer's first SETTINGS: it does speak HTTP/2.
+  /// Waits for the peer's first SETTINGS: it does speak HTTP/2. The connection outlives the wait.
   io::Task<Result<void>> handshake(io::Deadline deadline);
 
   std::size_t active_streams() const;

@@ -44,6 +44,8 @@ struct Options {
   std::size_t connection_send_buffer_bytes = 4U << 20;
   /// PINGs keep the connection; zero: none are sent.
   std::chrono::milliseconds ping_interval{10'000};
+  /// Also while no stream is open.
+  bool ping_when_idle = true;
   /// Nothing received for so long after a PING: the connection is dead.
   std::chrono::milliseconds ping_timeout{20'000};
   /// One write to the ByteStream.

@@ -223,3 +223,23 @@ TEST_CASE("a peer that answers no PING is given up, one that does lives on") {
     co_await pair.stop();
   });
 }
+
+TEST_CASE("a connection told not to sends no PING while it is idle") {
+  run_loop([]() -> Task<> {
+    Pair pair;
+    Options client = Options::client();
+    client.ping_interval = milliseconds(10);
+    client.ping_timeout = milliseconds(30);
+    client.ping_when_idle = false;
+    pair.over_memory(client);
+    CHECK((co_await pair.client->handshake(soon())).has_value());
+    const std::size_t sent = pair.to_server->all.size();
+    pair.to_server->stuck = true;  // a PING would go unanswered
+    co_await io::sleep_until(in(milliseconds(150)));
+    CHECK(!pair.client_over);
+    CHECK(pair.to_server->all.size() <= sent + 9);  // the acknowledgment of SETTINGS at most
+    auto mine = pair.client->open(connect_request(), false);
+    CHECK((co_await read_all(&*mine)) == "!timeout");
+    co_await pair.stop();
+  });
+}

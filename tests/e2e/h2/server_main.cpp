@@ -1,0 +1,103 @@
+// An HTTP/2 server without TLS for the tests with real clients: `h2_server 127.0.0.1:0`. GET /N
+// gives N bytes, POST gives the number of bytes received, /trailers ends with trailers, /reset
+// resets. Single thread.
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <memory>
+
+#include "culvert/h2/connection.hpp"
+#include "culvert/io/loop.hpp"
+#include "culvert/io/scope.hpp"
+
+using namespace culvert;
+using io::Task;
+
+namespace {
+
+constexpr std::chrono::seconds kPatience{20};
+
+Task<> send_bytes(h2::Stream& stream, std::size_t count) {
+  const std::string block(50'000, 'x');
+  while (count > 0) {
+    const std::size_t part = std::min(count, block.size());
+    const std::span bytes(reinterpret_cast<const std::uint8_t*>(block.data()), part);
+    if (!co_await stream.write(bytes, io::in(kPatience))) co_return;
+    count -= part;
+  }
+  (void)stream.finish();
+}
+
+Task<> count_bytes(h2::Stream& stream) {
+  std::size_t count = 0;
+  while (true) {
+    const auto part = co_await stream.read(io::in(kPatience));
+    if (!part) co_return;
+    if (part->empty()) break;
+    count += part->size();
+  }
+  const std::string text = fmt::format("{}\n", count);
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  (void)co_await stream.write(bytes, io::in(kPatience));
+  (void)stream.finish();
+}
+
+Task<> answer(h2::Stream stream) {
+  const std::string path = *h2::find(stream.request(), ":path");
+  if (path == "/reset") co_return;
+  (void)stream.send_headers({{":status", "200"}}, false);
+  if (path == "/trailers") {
+    (void)stream.send_trailers({{"x-end", "here"}});
+    co_return;
+  }
+  if (*h2::find(stream.request(), ":method") == "POST") co_return co_await count_bytes(stream);
+  std::size_t count = 0;
+  std::from_chars(path.data() + 1, path.data() + path.size(), count);
+  co_await send_bytes(stream, count);
+}
+
+Task<> serve(std::shared_ptr<UniqueFd> fd) {
+  io::Scope streams;
+  auto connection = h2::Connection::server(
+      std::make_unique<io::FdStream>(std::move(*fd)), h2::Options::server(),
+      [&streams](h2::Stream stream) { streams.spawn(answer, std::move(stream)); });
+  const auto ended = co_await connection->run();
+  streams.request_stop();
+  co_await streams.join();
+  fmt::print("ended: {}\n", ended ? "in order" : ended.error().to_string());
+  std::fflush(stdout);
+}
+
+Task<> listen_on(int listener) {
+  io::Scope connections;
+  while (true) {
+    auto accepted = co_await io::accept(listener);
+    if (!accepted) break;
+    connections.spawn(serve, std::make_shared<UniqueFd>(std::move(accepted->fd)));
+  }
+  connections.request_stop();
+  co_await connections.join();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto address = argc > 1 ? SocketAddress::parse(argv[1]) : std::nullopt;
+  auto loop = io::Loop::create();
+  if (!address || !loop) return 2;
+  sockaddr_storage storage{};
+  socklen_t size = address->to_sockaddr(storage);
+  const UniqueFd listener(::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  auto* raw = reinterpret_cast<sockaddr*>(&storage);
+  if (::bind(listener.get(), raw, size) != 0 || ::listen(listener.get(), 64) != 0) return 1;
+  size = sizeof storage;
+  ::getsockname(listener.get(), raw, &size);
+  fmt::print("listening {}\n", SocketAddress::from_sockaddr(raw)->port);
+  std::fflush(stdout);
+  io::Loop* running = loop->get();
+  running->post([running, fd = listener.get()] { running->root().spawn(listen_on, fd); });
+  running->run();
+}
