@@ -64,6 +64,10 @@ struct Callbacks {
     }
     stream.headers_complete = true;
     if (!session.server_) return;
+    // Streams that the peer has reset still count while their handlers wind down.
+    if (session.streams_.size() > 2 * std::size_t{session.options_.max_streams}) {
+      return session.reset(stream, kRefusedStream);
+    }
     stream.handle_gone = false;
     --session.lingering_streams_;
     session.accepted_.push_back(session.streams_.at(stream.id));
@@ -125,7 +129,7 @@ struct Callbacks {
                            const std::uint8_t* data, std::size_t size, void* user) {
     Session& session = self(user);
     StreamState* stream = stream_of(raw, id);
-    if (stream == nullptr || stream->handle_gone) {
+    if (stream == nullptr || stream->handle_gone || stream->reset_by_us) {
       nghttp2_session_consume(raw, id, size);
       return 0;
     }
@@ -164,10 +168,16 @@ struct Callbacks {
     return 0;
   }
 
-  // A request that could not be sent, e.g. as GOAWAY came first: the peer never saw it.
+  // A request that could not be sent, e.g. as GOAWAY came first: the peer never saw it. An answer
+  // that could not be, e.g. as it is too large: nothing else would end its stream.
   static int frame_not_sent(nghttp2_session* raw, const nghttp2_frame* frame, int, void* user) {
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     Session& session = self(user);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+      StreamState* stream = stream_of(raw, frame->hd.stream_id);
+      if (stream != nullptr) session.reset(*stream, kInternalError);
+      return 0;
+    }
     const auto found = session.streams_.find(frame->hd.stream_id);
     if (found == session.streams_.end()) return 0;
     nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id,

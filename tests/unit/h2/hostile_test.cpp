@@ -161,6 +161,76 @@ TEST_CASE("streams that are reset in the same breath reach no handler") {
   CHECK(outcome.streams == 1);
 }
 
+TEST_CASE("streams whose handlers still wind down count against the peer that reset them") {
+  run_loop([]() -> Task<> {
+    auto in_pipe = std::make_shared<Pipe>();
+    auto out_pipe = std::make_shared<Pipe>();
+    std::vector<Stream> held;
+    Options options = Options::server();
+    options.max_streams = 10;
+    auto server = Connection::server(std::make_unique<MemoryStream>(in_pipe, out_pipe), options,
+                                     [&held](Stream stream) { held.push_back(std::move(stream)); });
+    Scope scope;
+    scope.spawn([](Connection* c) -> Task<> { (void)co_await c->run(); }, server.get());
+    in_pipe->data = std::string(kPreface) + settings();
+    for (std::uint32_t id = 1; id < 200; id += 2) {
+      in_pipe->data += connect(id);
+      in_pipe->changed.notify();
+      co_await io::sleep_until(
+          in(milliseconds(1)));  // a reset of its own, after the handler started
+      in_pipe->data += rst(id);
+      in_pipe->changed.notify();
+      co_await io::sleep_until(in(milliseconds(1)));
+    }
+    CHECK(held.size() == 20);
+    CHECK(!server->closed());
+    held.clear();
+    in_pipe->data += connect(201);
+    in_pipe->changed.notify();
+    co_await settle();
+    CHECK(held.size() == 1);
+    scope.request_stop();
+    co_await scope.join();
+  });
+}
+
+TEST_CASE("an answer that is too large to be sent resets its stream instead of hanging") {
+  run_loop([]() -> Task<> {
+    Pair pair;
+    pair.over_sockets();
+    auto mine = pair.client->open(connect_request(), true);
+    Stream theirs = co_await pair.accept();
+    Headers large = ok();
+    for (int i = 0; i < 100; ++i) large.push_back({"x-large", std::string(1000, 'v')});
+    (void)theirs.send_headers(large, false);
+    CHECK(!(co_await mine->response(soon())).has_value());
+    CHECK(mine->reset_code() == kInternalError);
+    co_await pair.stop();
+  });
+}
+
+TEST_CASE("bytes that were changed at random end at most the connection") {
+  std::string wire = std::string(kPreface) + settings() + connect(1) + frame(0, 0, 1, "some data") +
+                     connect(3) + frame(0, 1, 3, "more") +
+                     frame(8, 0, 0, std::string("\0\0\1\0", 4)) + frame(6, 0, 0, "12345678") +
+                     rst(1) + frame(7, 0, 0, std::string(8, '\0'));
+  std::uint32_t random = 12345;
+  auto next = [&random](std::uint32_t below) {
+    random = random * 1664525U + 1013904223U;
+    return (random >> 8U) % below;
+  };
+  for (int round = 0; round < 300; ++round) {
+    std::string input = wire;
+    for (std::uint32_t i = 0, n = 1 + next(8); i < n; ++i) {
+      // Past the preface most of the time: what has none dies early.
+      const auto at = next(10) == 0 ? next(static_cast<std::uint32_t>(input.size()))
+                                    : 24 + next(static_cast<std::uint32_t>(input.size()) - 24);
+      input[at] = static_cast<char>(next(256));
+    }
+    serve(input, true);
+  }
+}
+
 TEST_CASE("interim answers are skipped and the final one is given") {
   run_loop([]() -> Task<> {
     auto in_pipe = std::make_shared<Pipe>();
