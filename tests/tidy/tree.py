@@ -39,7 +39,7 @@ LEXEME = re.compile(r"""//[^\n]* | /\*.*?\*/ | R"(\w*)\(.*?\)\1" | "(?:\\.|[^"\\
 def code_only(source):
     """C++ without comments and literals; lines keep their numbers. Digit separators are no quotes."""
     source = re.sub(r"(?<=[0-9a-fA-F])'(?=[0-9a-fA-F])", "", source)
-    return LEXEME.sub(lambda m: re.sub(r"[^\n]+", " ", m.group()), source)
+    return LEXEME.sub(lambda m: re.sub(r"[^\n\0]+", " ", m.group()), source)
 
 
 def report(offenders):

@@ -5,7 +5,11 @@ import stat
 import subprocess
 import sys
 
+import pytest
+
 from node import AGENT, wait_until
+
+pytestmark = pytest.mark.sanitized
 
 CONNECT = """
 import socket, sys

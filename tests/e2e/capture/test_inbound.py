@@ -1,7 +1,11 @@
 """Inbound: connections to an enrolled pod, and whom its application sees."""
 import errno
 
+import pytest
+
 from world import connect
+
+pytestmark = pytest.mark.sanitized
 
 
 def enroll_b(world):

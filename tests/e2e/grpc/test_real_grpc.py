@@ -8,6 +8,8 @@ from concurrent import futures
 import grpc
 import pytest
 
+pytestmark = pytest.mark.sanitized
+
 PEER = os.path.join(os.environ.get("CULVERT_BUILD", "build"), "tests/e2e/grpc/grpc_peer")
 RAW = {"request_serializer": None, "response_deserializer": None}
 BIG = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", 64 << 20)]
