@@ -161,34 +161,51 @@ void run_dump(const Options& o) {
   fmt::print("{}", table ? table->to_string() : o.map + " has no entries\n");
 }
 
+// A program's row for the table, and as JSON.
+std::vector<std::string> program_cells(const ProgramRow& row, bool profiled) {
+  std::vector<std::string> cells = {row.name, row.hook, row.attached, std::to_string(row.id)};
+  if (!profiled) return cells;
+  cells.push_back(std::to_string(row.run_count));
+  cells.push_back(row.run_count == 0 ? "-" : std::to_string(row.run_ns / row.run_count));
+  return cells;
+}
+
+json program_json(const NodePins& pins, const ProgramRow& row, bool profiled) {
+  json item{{"node", pins.node},        {"program", row.name}, {"hook", row.hook},
+            {"attached", row.attached}, {"id", row.id},        {"pin", row.pin}};
+  if (!profiled) return item;
+  item["runs"] = row.run_count;
+  item["ns_per_run"] = row.run_count == 0 ? json() : json(row.run_ns / row.run_count);
+  return item;
+}
+
 void run_programs(const Options& o) {
   const std::vector<NodePins> nodes = chosen_nodes(o);
   const auto wanted = filters(o, nodes);
   if (!wanted) return;
+  std::vector<ProgramRow> rows;
+  std::vector<std::size_t> owner;  // of each row, an index of `nodes`
+  for (std::size_t n = 0; n < nodes.size(); n++) {
+    auto own = list_programs(nodes[n]);
+    if (!own) return stop_for(nodes[n], own.error());
+    for (ProgramRow& row : *own) {
+      if (!(*wanted)[n].takes(row.netns_cookie)) continue;
+      rows.push_back(std::move(row));
+      owner.push_back(n);
+    }
+  }
   const bool profiled = o.profile_s > 0;
-  const auto profile = profiled ? std::optional(std::chrono::seconds(o.profile_s)) : std::nullopt;
+  if (profiled)
+    if (auto done = profile_programs(rows, std::chrono::seconds(o.profile_s)); !done)
+      return stop(done.error().to_string(), "run as root on a kernel with BPF_ENABLE_STATS (5.8)");
   std::vector<std::string> head = {"PROGRAM", "HOOK", "ATTACHED TO", "ID"};
   if (profiled) head.insert(head.end(), {"RUNS", "NS/RUN"});
   Table table(with_node(nodes, "NODE", head));
   json out = json::array();
-  for (std::size_t n = 0; n < nodes.size(); n++) {
-    auto rows = list_programs(nodes[n], profile);
-    if (!rows) return stop_for(nodes[n], rows.error());
-    for (const ProgramRow& row : *rows) {
-      if (!(*wanted)[n].takes(row.netns_cookie)) continue;
-      const std::uint64_t mean = row.run_count == 0 ? 0 : row.run_ns / row.run_count;
-      std::vector<std::string> cells = {row.name, row.hook, row.attached, std::to_string(row.id)};
-      json item{{"node", nodes[n].node},    {"program", row.name}, {"hook", row.hook},
-                {"attached", row.attached}, {"id", row.id},        {"pin", row.pin}};
-      if (profiled) {
-        cells.insert(cells.end(), {std::to_string(row.run_count),
-                                   row.run_count == 0 ? "-" : std::to_string(mean)});
-        item["runs"] = row.run_count;
-        item["ns_per_run"] = row.run_count == 0 ? json() : json(mean);
-      }
-      table.add(with_node(nodes, nodes[n].node, cells));
-      out.push_back(std::move(item));
-    }
+  for (std::size_t i = 0; i < rows.size(); i++) {
+    const NodePins& pins = nodes[owner[i]];
+    table.add(with_node(nodes, pins.node, program_cells(rows[i], profiled)));
+    out.push_back(program_json(pins, rows[i], profiled));
   }
   fmt::print("{}", o.output == "json" ? out.dump(2) + "\n" : table.to_string());
 }

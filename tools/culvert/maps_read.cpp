@@ -70,16 +70,18 @@ Result<ProgramRow> program_row(const std::string& pin, const PodNames& names) {
   } else {
     row.attached = info->cgroup_id == 0 ? "a cgroup that is gone" : cgroup_path(info->cgroup_id);
   }
+  auto program = bpf::program_by_id(row.id);
+  if (auto about = program ? bpf::program_info(program->get()) : std::unexpected(program.error()))
+    row.name = about->name;
   return row;
 }
 
-// Reads each program's totals and adds them with the sign: end minus begin is what ran between.
-void add_runs(std::vector<ProgramRow>& rows, bool end) {
+// Reads each program's totals; at the end what ran since the beginning stays.
+void read_runs(std::vector<ProgramRow>& rows, bool end) {
   for (ProgramRow& row : rows) {
     auto program = bpf::program_by_id(row.id);
     auto info = program ? bpf::program_info(program->get()) : std::unexpected(program.error());
     if (!info) continue;
-    row.name = info->name;
     row.run_count = end ? info->run_count - row.run_count : info->run_count;
     row.run_ns = end ? info->run_ns - row.run_ns : info->run_ns;
   }
@@ -139,8 +141,7 @@ Result<std::vector<MapLine>> dump_map(const NodePins& pins, const std::string& m
   return lines;
 }
 
-Result<std::vector<ProgramRow>> list_programs(const NodePins& pins,
-                                              std::optional<std::chrono::seconds> profile) {
+Result<std::vector<ProgramRow>> list_programs(const NodePins& pins) {
   std::error_code error;
   if (!fs::is_directory(pins.bpf_dir, error))
     return fail(ErrorCode::kNotFound, "open the folder of pins");
@@ -152,16 +153,16 @@ Result<std::vector<ProgramRow>> list_programs(const NodePins& pins,
       if (!row) return std::unexpected(row.error());
       rows.push_back(std::move(*row));
     }
-  if (!profile) {
-    add_runs(rows, false);
-    return rows;
-  }
+  return rows;
+}
+
+Result<void> profile_programs(std::vector<ProgramRow>& rows, std::chrono::seconds duration) {
   auto statistics = bpf::enable_run_statistics();
   if (!statistics) return std::unexpected(statistics.error());
-  add_runs(rows, false);
-  std::this_thread::sleep_for(*profile);
-  add_runs(rows, true);
-  return rows;
+  read_runs(rows, false);
+  std::this_thread::sleep_for(duration);
+  read_runs(rows, true);
+  return {};
 }
 
 }  // namespace culvert::cli

@@ -37,8 +37,9 @@ struct ProgramRow {
 Result<std::vector<MapRow>> list_maps(const NodePins& pins);
 /// A map's entries, decoded; kInvalid for socket storage, which cannot be walked.
 Result<std::vector<MapLine>> dump_map(const NodePins& pins, const std::string& map);
-/// All programs behind the pinned links; with `profile` their runs are measured for so long.
-Result<std::vector<ProgramRow>> list_programs(const NodePins& pins,
-                                              std::optional<std::chrono::seconds> profile);
+/// All programs behind the pinned links.
+Result<std::vector<ProgramRow>> list_programs(const NodePins& pins);
+/// Measures the programs' runs for so long, and fills run_count and run_ns.
+Result<void> profile_programs(std::vector<ProgramRow>& rows, std::chrono::seconds duration);
 
 }  // namespace culvert::cli
