@@ -60,7 +60,7 @@ void report(const Options& o, const char* did, const lab::Outcome<lab::ChangeRep
   if (!outcome) return exit_with(fail(outcome.error()));
   const auto& pods = outcome->state.objects.pods;
   const auto meshed = std::ranges::count_if(pods, [](const lab::Pod& p) { return p.meshed(); });
-  for (const std::string& note : outcome->notes) fmt::print(stderr, "{}\n", note);
+  for (const lab::Note& note : outcome->notes) fmt::print(stderr, "{}\n", note.text);
   fmt::print("lab {} {} in {:.1f} s: {} nodes, {} pods, {} in the mesh\n", o.up.name, did,
              outcome->seconds, outcome->state.objects.nodes.size(), pods.size(), meshed);
 }
@@ -93,7 +93,11 @@ void register_changes(CLI::App& lab, const Shared& o) {
   add_wait(apply, o);
   add_timeout(apply, o);
   apply->callback([o] {
-    report(*o, "has it", lab::lab_apply(o->up.name, o->up.files, !o->no_wait, o->timeout()));
+    const auto outcome = lab::lab_apply(o->up.name, o->up.files, !o->no_wait, o->timeout());
+    report(*o, "has it", outcome);
+    if (std::ranges::any_of(outcome->notes, &lab::Note::error))
+      exit_with(fail({"the configuration holds objects that are refused (above)",
+                      "correct them; until then their last good state stays in force"}));
   });
 
   CLI::App* remove = add(lab, o, "delete", "remove objects and pods; returns when it is in force",

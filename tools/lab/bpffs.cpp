@@ -23,6 +23,14 @@ bool is_bpffs() {
   return ::statfs(kBpffs, &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
+// Nobody pins anything. The kernel itself puts iterators there (maps.debug, progs.debug).
+bool holds_no_pins() {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(kBpffs, ignored))
+    if (entry.path().extension() != ".debug") return false;
+  return true;
+}
+
 }  // namespace
 
 Outcome<void> mount_bpffs() {
@@ -44,7 +52,7 @@ Outcome<void> remove_pins(const LabNames& names) {
   ::rmdir((std::string(kBpffs) + "/culvert/lab").c_str());  // fail while other labs have pins
   ::rmdir((std::string(kBpffs) + "/culvert").c_str());
   const bool others = list_labs().size() > 1;
-  if (!others && fs::exists(kMountedByLab, error) && fs::is_empty(kBpffs, error)) {
+  if (!others && fs::exists(kMountedByLab, error) && holds_no_pins()) {
     ::umount2(kBpffs, MNT_DETACH);
     ::unlink(kMountedByLab);
   }

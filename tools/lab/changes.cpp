@@ -19,11 +19,11 @@ Outcome<void> start_pods(const LabState& state, const std::vector<Pod>& pods) {
   return {};
 }
 
-Outcome<std::vector<std::string>> settle(LabState& state, bool wait, std::chrono::seconds timeout) {
+Outcome<std::vector<Note>> settle(LabState& state, bool wait, std::chrono::seconds timeout) {
   if (auto written = write_objects(state); !written) return std::unexpected(written.error());
-  if (!wait) return std::vector<std::string>{};
+  if (!wait) return std::vector<Note>{};
   if (auto ready = wait_ready(state, timeout); !ready) return std::unexpected(ready.error());
-  if (!state.mesh) return std::vector<std::string>{};
+  if (!state.mesh) return std::vector<Note>{};
   return sync_config(state, timeout);
 }
 

@@ -16,6 +16,6 @@ Outcome<std::vector<SourceFile>> read_sources(const std::vector<std::string>& pa
 /// Network, hosts files, enrolment, and then the processes, of pods that are in `state` already.
 Outcome<void> start_pods(const LabState& state, const std::vector<Pod>& pods);
 /// Waits until pods are ready and the configuration is in force; returns control's diagnostics.
-Outcome<std::vector<std::string>> settle(LabState& state, bool wait, std::chrono::seconds timeout);
+Outcome<std::vector<Note>> settle(LabState& state, bool wait, std::chrono::seconds timeout);
 
 }  // namespace culvert::lab

@@ -41,8 +41,8 @@ Outcome<void> enroll(const LabState& state, const Pod& pod);
 Outcome<void> withdraw(const LabState& state, const Pod& pod);
 
 /// Makes control read the folder and waits until every node has acknowledged it. Returns warnings
-/// and errors about objects, one a line, under the user's own file names.
-Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono::seconds timeout);
+/// and errors about objects, under the user's own file names.
+Outcome<std::vector<Note>> sync_config(const LabState& state, std::chrono::seconds timeout);
 
 /// Ids at the supervisor.
 std::string component_id(const std::string& node, const std::string& component);

@@ -87,7 +87,7 @@ Outcome<void> withdraw(const LabState& state, const Pod& pod) {
   return {};
 }
 
-Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono::seconds timeout) {
+Outcome<std::vector<Note>> sync_config(const LabState& state, std::chrono::seconds timeout) {
   const LabNames names(state.name);
   const auto wait = std::chrono::milliseconds(timeout);
   const auto answer =
@@ -97,9 +97,11 @@ Outcome<std::vector<std::string>> sync_config(const LabState& state, std::chrono
     return problem("control: " + answer.error().to_string(),
                    fmt::format("see culvert lab logs control --name {}", state.name));
   const json tree = parse(answer->body);
-  std::vector<std::string> out;
+  std::vector<Note> out;
   if (const auto list = tree.find("diagnostics"); list != tree.end())
-    for (const json& diagnostic : *list) out.push_back(diagnostic_text(state, diagnostic));
+    for (const json& diagnostic : *list)
+      out.push_back(
+          {diagnostic_text(state, diagnostic), text_at(diagnostic, "severity") == "error"});
   if (answer->status == 200) return out;
   std::string behind;
   const auto generation = tree.value("generation", json(0));

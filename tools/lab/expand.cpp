@@ -8,6 +8,7 @@
 #include <set>
 
 #include "lab/names.hpp"
+#include "lab/objects.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -99,10 +100,15 @@ const char* membership_reason(Membership membership) {
 }
 
 Pod fresh_pod(const Pod& pod) {
-  Pod out = pod;
-  out.uid.clear();
-  out.ips.clear();
-  out.ready = false;
+  const Document document{.file = pod.file,
+                          .line = pod.line,
+                          .text = pod.source,
+                          .kind = "Pod",
+                          .ns = pod.ns,
+                          .name = pod.name};
+  Pod out = read_pod(document).value_or(pod);  // it was read from this text before
+  out.owner = pod.owner;
+  out.folder = pod.folder;
   return out;
 }
 

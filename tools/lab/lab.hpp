@@ -22,7 +22,7 @@ struct UpOptions {
 };
 struct ChangeReport {
   LabState state;
-  std::vector<std::string> notes;  // diagnostics about the configuration
+  std::vector<Note> notes;  // diagnostics about the configuration
   double seconds = 0;
 };
 /// Pods with the same text keep running; a changed one is replaced.

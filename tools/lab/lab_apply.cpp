@@ -120,9 +120,9 @@ void append(std::vector<T>& to, const std::vector<T>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
-Outcome<std::vector<std::string>> change(LabState& state, Manifest wanted,
-                                         const std::vector<SourceFile>& files, bool wait,
-                                         std::chrono::seconds timeout) {
+Outcome<std::vector<Note>> change(LabState& state, Manifest wanted,
+                                  const std::vector<SourceFile>& files, bool wait,
+                                  std::chrono::seconds timeout) {
   AddressPool pool = pool_of(state);
   const std::vector<Pod> old_pods = superseded(state, wanted);
   Placement staying = state.objects;
@@ -152,7 +152,7 @@ Outcome<std::vector<std::string>> change(LabState& state, Manifest wanted,
   return settle(state, wait, timeout);
 }
 
-ChangeReport report(LabState state, std::vector<std::string> notes, Clock::time_point begin) {
+ChangeReport report(LabState state, std::vector<Note> notes, Clock::time_point begin) {
   return {std::move(state), std::move(notes),
           std::chrono::duration<double>(Clock::now() - begin).count()};
 }

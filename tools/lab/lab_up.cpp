@@ -88,8 +88,8 @@ Outcome<void> start_mesh(const LabState& state, std::chrono::seconds timeout) {
   return {};
 }
 
-Outcome<std::vector<std::string>> bring_up(LabState& state, const std::vector<SourceFile>& files,
-                                           std::chrono::seconds timeout) {
+Outcome<std::vector<Note>> bring_up(LabState& state, const std::vector<SourceFile>& files,
+                                    std::chrono::seconds timeout) {
   const LabNames names(state.name);
   if (auto made = make_dirs(names.config_dir(), 0700); !made)
     return problem(made.error().to_string());

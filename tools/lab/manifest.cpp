@@ -9,6 +9,7 @@
 #include <map>
 
 #include "culvert/base/fd.hpp"
+#include "culvert/config/parse.hpp"
 #include "lab/objects.hpp"
 
 namespace culvert::lab {
@@ -41,12 +42,25 @@ void each_line(std::string_view text, F&& f) {
   }
 }
 
-void add_document(Manifest& out, const Document& document, const std::string& folder) {
+// Errors in the objects that the lab runs, and in the YAML itself. Those of other objects are
+// control's to report: it keeps their last good state.
+Diagnostics lab_errors(const SourceFile& file) {
+  Diagnostics out;
+  for (Diagnostic& d : config::parse_file(file.path, file.text).diagnostics) {
+    const std::string_view kind = std::string_view(d.object).substr(0, d.object.find(' '));
+    const bool ours = d.object.empty() || kind == "Namespace" || Document::lab_owns(kind);
+    if (ours && d.severity == Diagnostic::Severity::kError) out.push_back(std::move(d));
+  }
+  return out;
+}
+
+void add_document(Manifest& out, Diagnostics& problems, const Document& document,
+                  const std::string& folder) {
   const auto keep = [&](auto&& read, auto& list) {
     if (read)
       list.push_back(std::move(*read));
     else
-      out.problems.push_back(std::move(read.error()));
+      problems.push_back(std::move(read.error()));
   };
   if (document.kind == "Node") {
     keep(read_node(document), out.nodes);
@@ -60,7 +74,7 @@ void add_document(Manifest& out, const Document& document, const std::string& fo
   } else if (document.kind == "Deployment") {
     auto pods = read_deployment(document);
     if (!pods) {
-      out.problems.push_back(std::move(pods.error()));
+      problems.push_back(std::move(pods.error()));
       return;
     }
     for (Pod& pod : *pods) {
@@ -136,15 +150,22 @@ std::vector<Document> split_documents(const SourceFile& file) {
 
 Manifest read_manifest(const std::vector<SourceFile>& files) {
   Manifest out;
-  for (const SourceFile& file : files)
+  for (const SourceFile& file : files) {
+    Diagnostics errors = lab_errors(file);
+    const bool good = errors.empty();
+    out.problems.insert(out.problems.end(), errors.begin(), errors.end());
+    Diagnostics own;
     for (Document& document : split_documents(file)) {
       if (auto bad = read_header(document); bad) {
-        out.problems.push_back(std::move(*bad));
+        own.push_back(std::move(*bad));
         continue;
       }
-      add_document(out, document, file.folder);
+      add_document(out, own, document, file.folder);
       out.documents.push_back(std::move(document));
     }
+    // What the lab itself cannot run comes after what no cluster would take.
+    if (good) out.problems.insert(out.problems.end(), own.begin(), own.end());
+  }
   find_duplicates(out);
   return out;
 }

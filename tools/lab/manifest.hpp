@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "culvert/base/diagnostic.hpp"
@@ -31,7 +32,8 @@ struct Document {
   /// same object.
   std::string key() const { return kind + " " + ns + "/" + name; }
   /// The lab writes these objects itself.
-  bool lab_owned() const {
+  bool lab_owned() const { return lab_owns(kind); }
+  static bool lab_owns(std::string_view kind) {
     return kind == "Node" || kind == "Pod" || kind == "Deployment" || kind == "Service";
   }
 };

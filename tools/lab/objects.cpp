@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <nlohmann/json.hpp>
+
 #include "lab/names.hpp"
 
 namespace culvert::lab {
 namespace {
+
+using nlohmann::json;
 
 constexpr const char* kBadName = "letters, digits, - and . only, at most 253";
 
@@ -174,10 +178,39 @@ Pod pod_of(const YAML::Node& root, const Document& document) {
   return out;
 }
 
-std::string emit(const YAML::Node& root) {
-  YAML::Emitter out;
-  out << root;
-  return std::string(out.c_str()) + "\n";
+// The tree as JSON, which is YAML too and keeps strings apart from what only looks like a number or
+// a boolean. A quoted scalar has the tag "!", a plain one "?" (YAML 1.2, section 3.3.2).
+json to_json(const YAML::Node& node) {
+  if (node.IsMap()) {
+    json out = json::object();
+    for (const auto& entry : node) out[entry.first.Scalar()] = to_json(entry.second);
+    return out;
+  }
+  if (node.IsSequence()) {
+    json out = json::array();
+    for (const auto& item : node) out.push_back(to_json(item));
+    return out;
+  }
+  if (!node.IsScalar()) return nullptr;
+  const std::string& text = node.Scalar();
+  if (node.Tag() != "?") return text;
+  if (text == "true" || text == "false") return text == "true";
+  const json value = json::parse(text, nullptr, false);
+  return value.is_number() ? value : json(text);
+}
+
+json object_of(const std::string& source) {
+  return to_json(YAML::Load(source));
+}
+
+std::string emit(const json& root) {
+  return root.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+json entries(const char* key, const std::vector<IpAddress>& ips) {
+  json out = json::array();
+  for (const IpAddress& ip : ips) out.push_back({{key, ip.to_string()}});
+  return out;
 }
 
 }  // namespace
@@ -260,26 +293,26 @@ std::expected<std::vector<Pod>, Diagnostic> read_deployment(const Document& docu
                      fmt::format("0 to {} replicas", kReplicasMax)};
     const std::string hash = fmt::format("{:08x}", name_hash(document.text) & 0xffffffffU);
     std::vector<Pod> out;
+    pod_of(spec["template"], document);  // errors are told at the template's own lines
+    const json pod_template = to_json(spec["template"]);
+    const json owner{{"apiVersion", "apps/v1"},
+                     {"kind", "ReplicaSet"},
+                     {"name", document.name + "-" + hash},
+                     {"controller", true},
+                     {"uid", fmt::format("{:016x}", name_hash(document.key()))}};
     for (int i = 1; i <= replicas; ++i) {
-      YAML::Node pod = YAML::Clone(spec["template"]);
+      Document as_pod = document;
+      as_pod.kind = "Pod";
+      as_pod.name = fmt::format("{}-{}", document.name, i);
+      json pod = pod_template;
       pod["apiVersion"] = "v1";
       pod["kind"] = "Pod";
-      pod["metadata"]["name"] = fmt::format("{}-{}", document.name, i);
+      pod["metadata"]["name"] = as_pod.name;
       pod["metadata"]["namespace"] = document.ns;
       pod["metadata"]["labels"]["pod-template-hash"] = hash;
-      YAML::Node owner;
-      owner["apiVersion"] = "apps/v1";
-      owner["kind"] = "ReplicaSet";
-      owner["name"] = document.name + "-" + hash;
-      owner["uid"] = fmt::format("{:016x}", name_hash(document.key()));
-      owner["controller"] = true;
-      pod["metadata"]["ownerReferences"].push_back(owner);
-      Document as_pod = document;
-      as_pod.name = pod["metadata"]["name"].Scalar();
-      // Errors are told at the template's own lines; the expanded text is what is kept.
-      pod_of(spec["template"], document);
-      Pod expanded = pod_of(pod, as_pod);
-      expanded.source = emit(pod);
+      pod["metadata"]["ownerReferences"] = json::array({owner});
+      as_pod.text = emit(pod);
+      Pod expanded = pod_of(YAML::Load(as_pod.text), as_pod);
       expanded.owner = document.name;
       out.push_back(std::move(expanded));
     }
@@ -288,51 +321,37 @@ std::expected<std::vector<Pod>, Diagnostic> read_deployment(const Document& docu
 }
 
 std::string render_node(const Node& node) {
-  YAML::Node root = YAML::Load(node.source.empty() ? "{apiVersion: v1, kind: Node}" : node.source);
+  json root =
+      node.source.empty() ? json{{"apiVersion", "v1"}, {"kind", "Node"}} : object_of(node.source);
   root["metadata"]["name"] = node.name;
-  root.remove("status");
-  for (const IpAddress& ip : node.ips) {
-    YAML::Node address;
-    address["type"] = "InternalIP";
-    address["address"] = ip.to_string();
-    root["status"]["addresses"].push_back(address);
-  }
+  root["status"] = {{"addresses", entries("address", node.ips)}};
+  for (json& address : root["status"]["addresses"]) address["type"] = "InternalIP";
   return emit(root);
 }
 
 std::string render_pod(const Pod& pod, const Node& node) {
-  YAML::Node root = YAML::Load(pod.source);
+  json root = object_of(pod.source);
   root["metadata"]["namespace"] = pod.ns;
   root["metadata"]["uid"] = pod.uid;
   if (pod.meshed()) root["metadata"]["annotations"]["ambient.istio.io/redirection"] = "enabled";
   root["spec"]["nodeName"] = pod.node;
   root["spec"]["serviceAccountName"] = pod.service_account;
-  root.remove("status");
-  YAML::Node status;
-  status["phase"] = "Running";
+  json status{{"phase", "Running"}, {"podIPs", entries("ip", pod.ips)}};
   if (!node.ips.empty()) status["hostIP"] = node.ips.front().to_string();
   if (!pod.ips.empty()) status["podIP"] = pod.ips.front().to_string();
-  for (const IpAddress& ip : pod.ips) {
-    YAML::Node entry;
-    entry["ip"] = ip.to_string();
-    status["podIPs"].push_back(entry);
-  }
-  YAML::Node ready;
-  ready["type"] = "Ready";
-  ready["status"] = pod.ready ? "True" : "False";
-  status["conditions"].push_back(ready);
-  root["status"] = status;
+  status["conditions"] = {{{"type", "Ready"}, {"status", pod.ready ? "True" : "False"}}};
+  root["status"] = std::move(status);
   return emit(root);
 }
 
 std::string render_service(const Service& service) {
-  YAML::Node root = YAML::Load(service.source);
+  json root = object_of(service.source);
   root["metadata"]["namespace"] = service.ns;
   if (!service.cluster_ips.empty()) {
-    root["spec"]["clusterIP"] = service.cluster_ips.front().to_string();
-    root["spec"].remove("clusterIPs");
-    for (const IpAddress& ip : service.cluster_ips)
-      root["spec"]["clusterIPs"].push_back(ip.to_string());
+    json& spec = root["spec"];
+    spec["clusterIP"] = service.cluster_ips.front().to_string();
+    spec["clusterIPs"] = json::array();
+    for (const IpAddress& ip : service.cluster_ips) spec["clusterIPs"].push_back(ip.to_string());
   }
   return emit(root);
 }

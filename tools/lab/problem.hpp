@@ -11,6 +11,12 @@ struct Problem {
   std::string next;  // "see culvert lab logs shop/web"; empty when the text says it
 };
 
+/// What control says about an object of the configuration.
+struct Note {
+  std::string text;    // "shop.yaml:12:5: AuthorizationPolicy shop/x: spec.rulez: unknown field"
+  bool error = false;  // the object is refused; what was in force before still is
+};
+
 template <class T>
 using Outcome = std::expected<T, Problem>;
 

@@ -24,10 +24,11 @@ spec:
 
 
 @pytest.mark.parametrize("text, words", [
-    ("kind: Pod\nmetadata: {name: a\nspec: {}\n", ["m.yaml:"]),
-    ("# one\n---\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: x}]\n",
-     ["m.yaml:6:", "spec.containers[0].command"]),
+    ("apiVersion: v1\nkind: Pod\nmetadata: {name: a\nspec: {}\n", ["m.yaml:"]),
+    ("# one\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  containers: [{name: x}]\n",
+     ["m.yaml:7:", "spec.containers[0].command"]),
     (POD % ("a", "[x]") + "---\n" + POD % ("a", "[x]"), ["m.yaml:9:", "m.yaml:1"]),
+    (POD.replace("spec:", "spec:\n  nodeNam: x") % ("a", "[x]"), ["nodeNam", "nodeName"]),
     (POD % ("a", "[x]") + "  nodeName: nowhere\n", ["nowhere", "next:"]),
     (POD % ("../../etc", "[x]"), ["m.yaml:3:", "metadata.name"]),
 ])

@@ -7,11 +7,12 @@ using namespace culvert;
 using namespace culvert::lab;
 
 TEST_CASE("lab-owned documents become empty lines, the rest keeps its lines") {
-  const SourceFile file{"m.yaml", "/",
-                        "kind: Pod\nmetadata: {name: a}\n---\nkind: AuthorizationPolicy\n"
-                        "metadata: {name: deny}\nspec: {}\n"};
+  const SourceFile file{
+      "m.yaml", "/",
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\nkind: AuthorizationPolicy\n"
+      "metadata: {name: deny}\nspec: {}\n"};
   CHECK(configuration_text(file) ==
-        "\n\n---\nkind: AuthorizationPolicy\nmetadata: {name: deny}\nspec: {}\n");
+        "\n\n\n---\nkind: AuthorizationPolicy\nmetadata: {name: deny}\nspec: {}\n");
 }
 
 TEST_CASE("copies keep their file's name, and two files never share one") {

@@ -18,11 +18,13 @@ static Outcome<Placement> placed(const std::string& text, bool mesh = true) {
 
 static std::string pod(const std::string& name, const std::string& more = "",
                        const std::string& labels = "", const std::string& status = "") {
-  return "---\nkind: Pod\nmetadata: {name: " + name + ", namespace: shop, labels: {" + labels +
+  return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+         ", namespace: shop, labels: {" + labels +
          "}}\nspec:\n  containers: [{name: x, command: [a]}]\n" + more + status;
 }
 static const std::string kNodes =
-    "kind: Node\nmetadata: {name: east}\n---\nkind: Node\nmetadata: {name: west}\n";
+    "apiVersion: v1\nkind: Node\nmetadata: {name: east}\n---\napiVersion: v1\nkind: "
+    "Node\nmetadata: {name: west}\n";
 
 TEST_CASE("a manifest without nodes gets one") {
   const auto out = placed(pod("a"));
@@ -57,8 +59,9 @@ TEST_CASE("an address in a manifest is never given to another pod first") {
 
 TEST_CASE("membership follows Istio's labels") {
   const std::string in =
-      "kind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n";
-  const std::string out = "kind: Namespace\nmetadata: {name: shop}\n";
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: "
+      "ambient}}\n";
+  const std::string out = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
   const auto of = [](const std::string& text, bool mesh = true) {
     return placed(text, mesh)->pods.at(0).membership;
   };
@@ -72,24 +75,29 @@ TEST_CASE("membership follows Istio's labels") {
 
 TEST_CASE("two pods that would share a netns name are refused") {
   const auto out = placed(
-      "kind: Pod\nmetadata: {name: c, namespace: a-b}\nspec: {containers: [{name: x, command: "
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: c, namespace: a-b}\nspec: {containers: [{name: "
+      "x, command: "
       "[a]}]}\n---\n"
-      "kind: Pod\nmetadata: {name: b-c, namespace: a}\nspec: {containers: [{name: x, command: "
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: b-c, namespace: a}\nspec: {containers: [{name: "
+      "x, command: "
       "[a]}]}\n");
   CHECK_FALSE(out);
 }
 
 TEST_CASE("what control reads has the pod's node, addresses, readiness and redirection") {
   const auto out = placed(
-      "kind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n" +
+      "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: "
+      "ambient}}\n" +
       pod("a"));
   REQUIRE(out);
   Pod p = out->pods[0];
   p.ready = true;
   const std::string text = render_pod(p, out->nodes[0]);
   for (const char* part :
-       {"uid: uid-1", "nodeName: node-1", "ambient.istio.io/redirection: enabled",
-        "podIP: 10.244.0.2", "hostIP: 172.31.0.10", "serviceAccountName: default"})
+       {"\"uid\": \"uid-1\"", "\"nodeName\": \"node-1\"",
+        "\"ambient.istio.io/redirection\": \"enabled\"", "\"podIP\": \"10.244.0.2\"",
+        "\"hostIP\": \"172.31.0.10\"", "\"serviceAccountName\": \"default\""})
     CHECK_MESSAGE(text.find(part) != std::string::npos, part);
-  CHECK(read_manifest({{"r.yaml", "/", text}}).problems.empty());
+  for (const auto& d : read_manifest({{"r.yaml", "/", text}}).problems)
+    FAIL_CHECK(d.to_string() << " in\n" << text);
 }
