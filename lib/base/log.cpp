@@ -37,7 +37,7 @@ std::optional<Level> parse_level(std::string_view text) {
   return std::nullopt;
 }
 
-void write(Level level, std::string_view text) {
+std::string format_line(Level level, std::string_view text) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   tm parts{};
@@ -48,6 +48,11 @@ void write(Level level, std::string_view text) {
       kLevelNames[static_cast<std::size_t>(level)], g_component.load(std::memory_order_relaxed));
   append_escaped(line, text);
   line.push_back('\n');
+  return line;
+}
+
+void write(Level level, std::string_view text) {
+  const std::string line = format_line(level, text);
   [[maybe_unused]] const auto n = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

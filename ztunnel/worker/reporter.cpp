@@ -1,6 +1,10 @@
 #include "ztunnel/worker/reporter.hpp"
 
+#include "culvert/base/log.hpp"
+
 namespace culvert::ztunnel {
+
+using telemetry::AccessEvent;
 
 telemetry::Party party_of(const mesh::Workload& w) {
   telemetry::Party party;
@@ -17,6 +21,13 @@ telemetry::Party party_of(const mesh::Workload& w) {
   return party;
 }
 
+void Reporter::log(telemetry::AccessEvent event, const telemetry::ConnectionRecord& record) {
+  const auto level = telemetry::access_level(event, record);
+  if (log::level() < level) return;
+  lines_.push(json_ ? telemetry::access_json(event, record, std::chrono::system_clock::now()) + "\n"
+                    : log::format_line(level, telemetry::access_text(event, record)));
+}
+
 Report::Report(Reporter& reporter, telemetry::Direction direction) : reporter_(reporter) {
   record.direction = direction;
 }
@@ -28,18 +39,24 @@ Report::~Report() {
 }
 
 void Report::open() {
-  opened_ = true;
-  reporter_.opened(record);
+  series_ = &reporter_.series(record);
+  series_->opened();
+  reporter_.log(AccessEvent::kOpened, record);
 }
 
 void Report::end() {
   ended_ = true;
   record.duration = io::Clock::now() - start_;
-  if (opened_) {
-    reporter_.closed(record);
+  if (series_ != nullptr) {
+    series_->closed();
+    series_->received(record.bytes_sent);
+    series_->sent(record.bytes_received);
   } else {
-    reporter_.failed(record);
+    reporter_.series(record).failed();
   }
+  // Without a destination the connection was refused before it was known where it went.
+  const bool known = record.destination_address.port != 0;
+  reporter_.log(known ? AccessEvent::kComplete : AccessEvent::kFailed, record);
 }
 
 void Report::finish() {

@@ -1,10 +1,13 @@
-// Turns finished connections into access-log lines and metrics. One a worker.
+// Turns connections into access-log lines and metrics. One a worker, on its thread.
 #pragma once
 
 #include "culvert/base/error.hpp"
 #include "culvert/io/deadline.hpp"
 #include "culvert/mesh/route.hpp"
+#include "culvert/telemetry/access_log.hpp"
 #include "culvert/telemetry/connection_record.hpp"
+#include "culvert/telemetry/line_writer.hpp"
+#include "culvert/telemetry/traffic_metrics.hpp"
 
 namespace culvert::ztunnel {
 
@@ -13,9 +16,20 @@ telemetry::Party party_of(const mesh::Workload& workload);
 
 class Reporter {
  public:
-  void opened(const telemetry::ConnectionRecord& record);
-  void closed(const telemetry::ConnectionRecord& record);
-  void failed(const telemetry::ConnectionRecord& record);
+  /// Both outlive the reporter; `json`: the access log's form.
+  Reporter(telemetry::WorkerTraffic& traffic, telemetry::LineWriter& lines, bool json)
+      : traffic_(traffic), lines_(lines), json_(json) {}
+
+  telemetry::TrafficSeries& series(const telemetry::ConnectionRecord& record) {
+    return traffic_.series(record);
+  }
+  /// Writes the line if its level is on.
+  void log(telemetry::AccessEvent event, const telemetry::ConnectionRecord& record);
+
+ private:
+  telemetry::WorkerTraffic& traffic_;
+  telemetry::LineWriter& lines_;
+  const bool json_;
 };
 
 /// The record of one connection on its way through a worker: opened once, finished exactly once, by
@@ -43,8 +57,8 @@ class Report {
  private:
   void end();
   Reporter& reporter_;
+  telemetry::TrafficSeries* series_ = nullptr;  // set when opened
   io::Clock::time_point start_ = io::Clock::now();
-  bool opened_ = false;
   bool ended_ = false;
 };
 

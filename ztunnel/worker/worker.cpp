@@ -16,12 +16,13 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after EMFILE an
 }  // namespace
 
 Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-               std::unique_ptr<io::Loop> loop)
+               Reporter reporter, std::unique_ptr<io::Loop> loop)
     : settings_(settings),
       maps_(maps),
       budget_(budget),
       loop_(std::move(loop)),
-      snapshot_(std::make_shared<const mesh::Snapshot>()) {}
+      snapshot_(std::make_shared<const mesh::Snapshot>()),
+      reporter_(reporter) {}
 
 void Worker::take_snapshot(mesh::SnapshotPtr snapshot) {
   snapshot_ = std::move(snapshot);

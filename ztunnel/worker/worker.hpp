@@ -62,7 +62,7 @@ class Guest {
 class Worker {
  public:
   /// `settings`, `maps` and `budget` (the process's bytes in HTTP/2 streams) outlive the worker.
-  Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
+  Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget, Reporter reporter,
          std::unique_ptr<io::Loop> loop);
 
   /// Runs the loop until stop_all(); on its own thread.

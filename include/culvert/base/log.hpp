@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace culvert::log {
@@ -19,6 +20,8 @@ std::optional<Level> parse_level(std::string_view text);
 void set_component(const char* name);
 /// Writes one line; `text` is escaped so that it cannot forge a line (control bytes as \xNN).
 void write(Level level, std::string_view text);
+/// The line that write() writes, with its newline, for those that write elsewhere.
+std::string format_line(Level level, std::string_view text);
 
 template <class... Args>
 void error(fmt::format_string<Args...> f, Args&&... args) {
