@@ -189,7 +189,7 @@ TEST_CASE("a context refuses credentials that cannot work, and says which") {
   CHECK(make(leaf.certificate, "", good_root) == "no unencrypted private key in the PEM text");
   CHECK(make(leaf.certificate, leaf.private_key, "") == "PEM text without a certificate");
   auto broken = leaf.certificate;
-  broken[broken.size() / 2] = broken[broken.size() / 2] == 'A' ? 'B' : 'A';
+  broken.replace(broken.size() / 2, 4, "!!!!");  // no base64
   CHECK(make(broken, leaf.private_key, good_root) != "made");
   const auto unnamed = mint({}, &root());
   CHECK(make(unnamed.certificate, unnamed.private_key, good_root) ==
