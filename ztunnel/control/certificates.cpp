@@ -56,18 +56,19 @@ Task<> Certificates::stop() {
   co_await retiring_.join();
 }
 
-Task<Result<system_clock::time_point>> Certificates::renew(std::string identity, Wanted* wanted) {
+Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(
+    std::string identity, Wanted* wanted) {
   auto request = certs::make_signing_request(identity);
-  if (!request) co_return std::unexpected(request.error());
+  if (!request) co_return std::unexpected(request.error().to_string());
   auto reply = co_await service_.sign(request->request, identity);
   if (!reply) co_return std::unexpected(reply.error());
   auto certificate = certs::WorkloadCertificate::from_reply(
       identity, std::move(request->private_key), *reply, system_clock::now());
-  if (!certificate) co_return std::unexpected(certificate.error());
+  if (!certificate) co_return std::unexpected(certificate.error().to_string());
   auto client = certificate->make_context(tls::Role::kClient);
-  if (!client) co_return std::unexpected(client.error());
+  if (!client) co_return std::unexpected(client.error().to_string());
   auto server = certificate->make_context(tls::Role::kServer);
-  if (!server) co_return std::unexpected(server.error());
+  if (!server) co_return std::unexpected(server.error().to_string());
   wanted->status.ready = true;
   wanted->status.not_after = certificate->not_after;
   wanted->status.chain_pem = certificate->chain;
@@ -89,9 +90,9 @@ Task<> Certificates::keep(std::string identity, Wanted* wanted) {
       log::debug("certificate of {} is valid, renewal in {} s", identity,
                  std::chrono::duration_cast<std::chrono::seconds>(pause).count());
     } else {
-      if (renew_at.error().code == ErrorCode::kCancelled) co_return;
-      wanted->status.last_error = renew_at.error().to_string();
+      wanted->status.last_error = renew_at.error();
       pause = certs::retry_delay(++failures);
+      if (wanted->scope.stopping()) co_return;
       log::warn("certificate of {}: {}; again in {} ms", identity, wanted->status.last_error,
                 std::chrono::duration_cast<std::chrono::milliseconds>(pause).count());
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,9 +20,10 @@ namespace culvert::ztunnel {
 class CertificateService {
  public:
   virtual ~CertificateService() = default;
-  /// Signs `request_pem` for `identity`: PEM texts of leaf, intermediates, root(s).
-  virtual io::Task<Result<std::vector<std::string>>> sign(std::string request_pem,
-                                                          std::string identity) = 0;
+  /// Signs `request_pem` for `identity`: PEM texts of leaf, intermediates, root(s). The error is the
+  /// service's own words.
+  virtual io::Task<std::expected<std::vector<std::string>, std::string>> sign(
+      std::string request_pem, std::string identity) = 0;
 };
 
 class Certificates {
@@ -55,8 +57,8 @@ class Certificates {
     io::Scope scope;
   };
   io::Task<> keep(std::string identity, Wanted* wanted);
-  io::Task<Result<std::chrono::system_clock::time_point>> renew(std::string identity,
-                                                                Wanted* wanted);
+  io::Task<std::expected<std::chrono::system_clock::time_point, std::string>> renew(
+      std::string identity, Wanted* wanted);
 
   CertificateService& service_;
   Publish publish_;

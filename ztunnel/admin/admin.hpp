@@ -1,0 +1,46 @@
+// What ztunnel tells about itself over HTTP: administration (loopback), metrics, readiness. The servers
+// have threads of their own; each answer is made on the loop that owns what it tells.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "culvert/admin/http_server.hpp"
+#include "culvert/io/loop.hpp"
+#include "culvert/telemetry/traffic_metrics.hpp"
+#include "ztunnel/settings.hpp"
+
+namespace culvert::ztunnel {
+
+class ControlLink;
+class ZdsLink;
+class PodRegistry;
+class Certificates;
+
+/// The parts that the answers are read from; on the control loop's thread unless it says
+/// otherwise.
+struct Observed {
+  const ControlLink* control;
+  const ZdsLink* zds;
+  const PodRegistry* registry;
+  const Certificates* certificates;
+  const telemetry::TrafficMetrics* metrics;  // any thread
+  std::size_t workers;
+};
+
+class Admin {
+ public:
+  /// GET /healthz/ready on the readiness address; GET /metrics and /stats/prometheus on the metrics
+  /// address; GET /, /config_dump on the administration address. `loop` is the control loop and runs
+  /// until the Admin is gone.
+  static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
+                                              Observed observed);
+
+ private:
+  std::vector<std::unique_ptr<admin::HttpServer>> servers_;
+};
+
+/// What is still missing before pods can be served: empty when ready.
+std::vector<std::string> pending_tasks(const Observed& observed);
+
+}  // namespace culvert::ztunnel

@@ -1,0 +1,217 @@
+#include "ztunnel/app.hpp"
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <optional>
+#include <thread>
+
+#include "culvert/base/log.hpp"
+#include "culvert/io/socket.hpp"
+#include "ztunnel/admin/admin.hpp"
+#include "ztunnel/control/certificates.hpp"
+#include "ztunnel/control/control_link.hpp"
+#include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/pods/registry.hpp"
+#include "ztunnel/worker/worker.hpp"
+
+namespace culvert::ztunnel {
+
+using io::Task;
+
+namespace {
+
+constexpr auto kMapsRetry = std::chrono::milliseconds(50);
+constexpr std::size_t kStreamBytesBudget = 256U << 20;  // all HTTP/2 streams of the process together
+constexpr unsigned kCoresPerWorker = 4;
+
+unsigned worker_count(const Settings& settings) {
+  if (settings.workers > 0) return settings.workers;
+  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
+}
+
+// Every connection takes two descriptors: use all that the hard limit allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// SIGTERM and SIGINT as a descriptor; blocked before any thread exists, so that all inherit it.
+Result<UniqueFd> termination_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
+  if (!fd.valid()) return fail_errno(errno, "open the signal descriptor");
+  return fd;
+}
+
+}  // namespace
+
+class App {
+ public:
+  App(const Settings& settings, std::unique_ptr<io::Loop> loop, UniqueFd signals)
+      : settings_(settings), loop_(std::move(loop)), signals_(std::move(signals)) {}
+
+  int run() {
+    loop_->post([this] {
+      loop_->root().spawn([](App* self) -> Task<> { co_await self->main(); }, this);
+    });
+    loop_->run();
+    for (auto& thread : threads_) thread.join();
+    log::info("stopped");
+    return status_;
+  }
+
+ private:
+  // The life of the process.
+  Task<> main() {
+    io::Scope watch;
+    watch.spawn([](App* self) -> Task<> { co_await self->wait_for_signal(); }, this);
+    if (co_await open_maps()) {
+      if (auto started = start(); !started) {
+        log::error("cannot start: {}", started.error().to_string());
+        status_ = 1;
+        parts_.request_stop();
+      }
+      co_await parts_.join();
+    }
+    watch.request_stop();
+    co_await watch.join();
+    co_await shut_down();
+    loop_->stop();
+  }
+
+  Task<> wait_for_signal() {
+    signalfd_siginfo info{};
+    std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(&info), sizeof info);
+    if (!co_await io::read(signals_.get(), bytes, io::kNoDeadline)) co_return;
+    log::info("received signal {}: ending every connection", info.ssi_signo);
+    terminating_ = true;
+    parts_.request_stop();
+    signalled_.notify();
+  }
+
+  // The agent pins the maps; ztunnel may be started first.
+  Task<bool> open_maps() {
+    bool said = false;
+    while (!terminating_) {
+      auto maps = bpf::SocketMaps::open(settings_.bpf_dir);
+      if (maps) {
+        maps_.emplace(std::move(*maps));
+        co_return true;
+      }
+      if (maps.error().code != ErrorCode::kNotFound) {
+        log::error("maps in {}: {}", settings_.bpf_dir, maps.error().to_string());
+        status_ = 1;
+        co_return false;
+      }
+      if (!said) log::info("waiting for the agent to pin its maps in {}", settings_.bpf_dir);
+      said = true;
+      (void)co_await signalled_.wait(io::in(kMapsRetry));
+    }
+    co_return false;
+  }
+
+  Result<void> start() {
+    for (unsigned i = 0; i < worker_count_; ++i) {
+      auto loop = io::Loop::create();
+      if (!loop) return std::unexpected(loop.error());
+      const Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json");
+      workers_.push_back(
+          std::make_unique<Worker>(settings_, *maps_, budget_, reporter, std::move(*loop)));
+    }
+    for (auto& worker : workers_) {
+      threads_.emplace_back([w = worker.get()] { w->run(); });
+    }
+    certificates_.emplace(
+        control_, [this](const auto& identity, const auto& credentials) { publish(identity, credentials); },
+        [this](const auto& identity) { withdraw(identity); });
+    registry_.emplace(
+        settings_, *maps_, workers_, [this](const auto& identity) { certificates_->want(identity); },
+        [this](const auto& identity) { certificates_->unwant(identity); });
+    zds_.emplace(settings_.zds_socket, *registry_);
+    parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
+    parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
+    auto admin = Admin::start(settings_, *loop_, Observed{&control_, &*zds_, &*registry_,
+                                                          &*certificates_, &metrics_, workers_.size()});
+    if (!admin) return std::unexpected(admin.error());
+    admin_ = std::move(*admin);
+    log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
+    return {};
+  }
+
+  void publish(const std::string& identity, const Credentials& credentials) {
+    for (auto& worker : workers_) {
+      worker->post([identity, credentials](Worker& w) { w.take_credentials(identity, credentials); });
+    }
+  }
+
+  void withdraw(const std::string& identity) {
+    for (auto& worker : workers_) {
+      worker->post([identity](Worker& w) { w.drop_credentials(identity); });
+    }
+  }
+
+  void publish(const mesh::SnapshotPtr& snapshot) {
+    for (auto& worker : workers_) {
+      worker->post([snapshot](Worker& w) { w.take_snapshot(snapshot); });
+    }
+  }
+
+  // In the reverse order of start().
+  Task<> shut_down() {
+    admin_.reset();
+    if (registry_) registry_->retain({});
+    if (certificates_) co_await certificates_->stop();
+    co_await control_.close();
+    for (auto& worker : workers_) worker->stop_all();
+  }
+
+  const Settings& settings_;
+  std::unique_ptr<io::Loop> loop_;
+  UniqueFd signals_;
+  bool terminating_ = false;
+  int status_ = 0;
+  io::Event signalled_;
+  io::Scope parts_;
+  const unsigned worker_count_ = worker_count(settings_);
+  telemetry::TrafficMetrics metrics_{worker_count_};
+  telemetry::LineWriter lines_{STDERR_FILENO};
+  h2::Budget budget_{kStreamBytesBudget};
+  std::optional<bpf::SocketMaps> maps_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::thread> threads_;
+  ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
+  std::optional<Certificates> certificates_;
+  std::optional<PodRegistry> registry_;
+  std::optional<ZdsLink> zds_;
+  std::unique_ptr<Admin> admin_;
+};
+
+int run(const Settings& settings) {
+  auto signals = termination_signals();
+  if (!signals) {
+    log::error("cannot start: {}", signals.error().to_string());
+    return 1;
+  }
+  raise_descriptor_limit();
+  auto loop = io::Loop::create();
+  if (!loop) {
+    log::error("cannot start: {}", loop.error().to_string());
+    return 1;
+  }
+  App app(settings, std::move(*loop), std::move(*signals));
+  return app.run();
+}
+
+}  // namespace culvert::ztunnel

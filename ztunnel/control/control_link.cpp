@@ -1,0 +1,40 @@
+#include "ztunnel/control/control_link.hpp"
+
+#include "culvert/xds/resources.hpp"
+
+namespace culvert::ztunnel {
+namespace {
+
+// A ztunnel's name in xDS, in Istio's form: TYPE~IP~POD.NAMESPACE~DOMAIN.
+xds::ClientOptions client_options(const Settings& settings) {
+  xds::ClientOptions options;
+  options.node.id = "ztunnel~127.0.0.1~" + settings.node + ".culvert-system~culvert-system.svc.cluster.local";
+  options.node.cluster = settings.cluster_id;
+  options.node.metadata = {{"NODE_NAME", settings.node}, {"CLUSTER_ID", settings.cluster_id}};
+  options.type_urls = {std::string(xds::kAddressType), std::string(xds::kAuthorizationType)};
+  return options;
+}
+
+}  // namespace
+
+ControlLink::ControlLink(const Settings& settings, MeshFeed::Publish publish)
+    : connector_(settings.control_socket),
+      feed_(settings.trust_domain, std::move(publish)),
+      client_(connector_, client_options(settings), feed_),
+      certificates_(connector_) {}
+
+io::Task<> ControlLink::run() { co_await client_.run(); }
+
+io::Task<> ControlLink::close() { co_await certificates_.close(); }
+
+io::Task<std::expected<std::vector<std::string>, std::string>> ControlLink::sign(
+    std::string request_pem, std::string identity) {
+  xds::CertificateRequest request;
+  request.csr_pem = std::move(request_pem);
+  request.identity = std::move(identity);
+  auto chain = co_await certificates_.create(std::move(request));
+  if (!chain) co_return std::unexpected(chain.error().to_string());
+  co_return std::move(*chain);
+}
+
+}  // namespace culvert::ztunnel

@@ -1,0 +1,76 @@
+// culvert-ztunnel: reads its flags and runs the node's tunnel until SIGTERM or SIGINT.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "culvert/base/log.hpp"
+#include "ztunnel/app.hpp"
+
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  # as the agent's counterpart on one node
+  culvert-ztunnel --node node-a --bpf-dir /sys/fs/bpf/culvert/v1 \
+      --zds-socket /run/culvert/zds.sock --control-socket /run/culvert/control.sock
+
+  # encrypt between pods of this node too
+  culvert-ztunnel ... --same-node encrypt
+
+Ports in the node's network namespace: 15000 administration (loopback), 15020 metrics,
+15021 readiness. SIGTERM ends every connection and exits; redirection stays, so that pods
+are refused rather than let through.)";
+
+std::string check_address(const std::string& text) {
+  return culvert::SocketAddress::parse(text) ? "" : "not an address and port: " + text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace culvert;
+  ztunnel::Settings settings;
+  std::string same_node = "join";
+  std::string log_level = "info";
+  std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
+
+  CLI::App cli{"The node's tunnel of a Culvert mesh: captures the connections of its pods, carries "
+               "them over mutual TLS, and decides by policy.",
+               "culvert-ztunnel"};
+  cli.footer(kFooter);
+  cli.set_version_flag("--version", "culvert-ztunnel " CULVERT_VERSION);
+  cli.add_option("--node", settings.node, "this node's name")->required();
+  cli.add_option("--bpf-dir", settings.bpf_dir, "where the agent pinned its maps")->required();
+  cli.add_option("--zds-socket", settings.zds_socket, "the agent's socket that announces pods")
+      ->required();
+  cli.add_option("--control-socket", settings.control_socket,
+                 "control's Unix socket: configuration and certificates")
+      ->required();
+  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
+      ->check(CLI::Range(0U, ztunnel::kMaxWorkers))
+      ->capture_default_str();
+  cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
+  cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
+  cli.add_option("--network", settings.network, "the network that this node's addresses are of");
+  cli.add_option("--same-node", same_node, "how two pods of this node are connected")
+      ->check(CLI::IsMember({"join", "encrypt"}))
+      ->capture_default_str();
+  cli.add_option("--admin-addr", admin)->check(check_address)->capture_default_str();
+  cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();
+  cli.add_option("--ready-addr", ready)->check(check_address)->capture_default_str();
+  cli.add_option("--log-level", log_level)
+      ->check(CLI::IsMember({"error", "warn", "info", "debug"}))
+      ->capture_default_str();
+  cli.add_option("--log-format", settings.log_format, "form of the access log")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  CLI11_PARSE(cli, argc, argv);
+
+  settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
+  settings.admin_address = *SocketAddress::parse(admin);
+  settings.metrics_address = *SocketAddress::parse(metrics);
+  settings.ready_address = *SocketAddress::parse(ready);
+  log::set_component("ztunnel");
+  log::set_level(*log::parse_level(log_level));
+  return ztunnel::run(settings);
+}
