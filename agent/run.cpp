@@ -52,7 +52,9 @@ UniqueFd block_signals() {
   return UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
 }
 
-std::string boot_id() { return read_file("/proc/sys/kernel/random/boot_id", 4096).value_or("unknown"); }
+std::string boot_id() {
+  return read_file("/proc/sys/kernel/random/boot_id", 4096).value_or("unknown");
+}
 
 Result<UniqueFd> open_pod_netns(const Pod& pod) {
   auto opened = open_netns_file(pod.spec.netns);
@@ -62,8 +64,8 @@ Result<UniqueFd> open_pod_netns(const Pod& pod) {
   return std::move(opened->fd);
 }
 
-// The former agent's pods. A file that cannot be understood is put aside and reported; what is captured
-// refuses until it is enrolled again.
+// The former agent's pods. A file that cannot be understood is put aside and reported; what is
+// captured refuses until it is enrolled again.
 Outcome<std::vector<Pod>> read_pods(const std::string& pods_file, const std::string& boot) {
   const auto text = read_file(pods_file);
   if (!text && text.error().code == ErrorCode::kNotFound) return std::vector<Pod>{};
@@ -72,7 +74,8 @@ Outcome<std::vector<Pod>> read_pods(const std::string& pods_file, const std::str
   if (pods) return pods;
   const std::string aside = pods_file + ".unreadable";
   log::error("{}: {}; kept as {}", pods_file, pods.error().what, aside);
-  if (auto kept = write_file_atomic(aside, *text, 0600); !kept) return problem("write " + aside, kept.error());
+  if (auto kept = write_file_atomic(aside, *text, 0600); !kept)
+    return problem("write " + aside, kept.error());
   return std::vector<Pod>{};
 }
 
@@ -90,7 +93,8 @@ void watch(int signals, int changed, NetnsWatch& netns_watch, Enrollment& enroll
     ::poll(fds, std::size(fds), static_cast<int>(interval.count()));
     if (fds[0].revents != 0) return;
     std::uint64_t count = 0;
-    if (fds[1].revents != 0 && ::read(changed, &count, sizeof count) < 0) log::warn("read the agent's eventfd");
+    if (fds[1].revents != 0 && ::read(changed, &count, sizeof count) < 0)
+      log::warn("read the agent's eventfd");
     netns_watch.drain();
     enrollment.check();
   }
@@ -101,7 +105,8 @@ void watch(int signals, int changed, NetnsWatch& netns_watch, Enrollment& enroll
 int run(const RunSettings& settings) {
   const UniqueFd signals = block_signals();
   const std::string pods_file = settings.state_dir + "/pods.json";
-  if (auto made = make_dirs(settings.state_dir, 0700); !made) return report("make --state-dir", made.error());
+  if (auto made = make_dirs(settings.state_dir, 0700); !made)
+    return report("make --state-dir", made.error());
   auto datapath = Datapath::open({.pin_dir = settings.bpf_dir,
                                   .cgroup = settings.cgroup,
                                   .kubelet_cgroup = settings.kubelet_cgroup,
@@ -127,21 +132,24 @@ int run(const RunSettings& settings) {
   if (!known) return report(known.error());
   if (auto resumed = enrollment.resume(*known); !resumed) return report(resumed.error());
   zds_loop.post([&] {
-    zds_loop.root().spawn([](ZdsServer* server, int fd) -> io::Task<> { co_await server->run(UniqueFd(fd)); }, &zds,
-                          zds_listener->release());
+    zds_loop.root().spawn(
+        [](ZdsServer* server, int fd) -> io::Task<> { co_await server->run(UniqueFd(fd)); }, &zds,
+        zds_listener->release());
   });
   std::thread zds_thread([&] { zds_loop.run(); });
 
   const UniqueFd changed(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   auto server = admin::HttpServer::on_unix_socket(
       settings.admin_socket,
-      pod_routes({enrollment, handover, [&] {
+      pod_routes({enrollment, handover,
+                  [&] {
                     const std::uint64_t one = 1;
                     [[maybe_unused]] const auto n = ::write(changed.get(), &one, sizeof one);
                   }}),
       {.threads = kAdminThreads});
   if (server) {
-    log::info("node {} is ready: admin {}, ZDS {}", settings.node, settings.admin_socket, settings.zds_socket);
+    log::info("node {} is ready: admin {}, ZDS {}", settings.node, settings.admin_socket,
+              settings.zds_socket);
     watch(signals.get(), changed.get(), *netns_watch, enrollment);
     (*server)->stop();
     log::info("stopped; pins stay in {}, so enrolled pods stay captured", settings.bpf_dir);

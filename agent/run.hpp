@@ -22,8 +22,8 @@ struct RunSettings {
   std::vector<std::uint16_t> exclude_ports;
 };
 
-/// Until SIGTERM or SIGINT. The exit status. Pins stay: enrolled pods stay captured, and refuse once
-/// their ztunnel is gone too. Call from the main thread before any other thread exists.
+/// Until SIGTERM or SIGINT. The exit status. Pins stay: enrolled pods stay captured, and refuse
+/// once their ztunnel is gone too. Call from the main thread before any other thread exists.
 int run(const RunSettings& settings);
 
 }  // namespace culvert::agent

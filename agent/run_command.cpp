@@ -28,25 +28,36 @@ void add_options(CLI::App& command, Options& options) {
   RunSettings& s = options.settings;
   command.add_option("--node", s.node, "name of this node")->required();
   command.add_option("--bpf-dir", s.bpf_dir, "folder for pins, on a bpf file system")->required();
-  command.add_option("--cgroup", s.cgroup, "cgroup2 folder whose processes are captured")->required();
-  command.add_option("--admin-socket", s.admin_socket, "Unix socket for POST /pods and its like")->required();
-  command.add_option("--zds-socket", s.zds_socket, "Unix socket that ztunnel connects to")->required();
+  command.add_option("--cgroup", s.cgroup, "cgroup2 folder whose processes are captured")
+      ->required();
+  command.add_option("--admin-socket", s.admin_socket, "Unix socket for POST /pods and its like")
+      ->required();
+  command.add_option("--zds-socket", s.zds_socket, "Unix socket that ztunnel connects to")
+      ->required();
   command.add_option("--state-dir", s.state_dir, "folder for pods.json")->required();
-  command.add_option("--kubelet-cgroup", s.kubelet_cgroup, "cgroup2 folder whose probes pass ztunnel by");
-  command.add_option("--outbound-ports", options.block, "16 ports that no pod may serve, from a multiple of 16")
+  command.add_option("--kubelet-cgroup", s.kubelet_cgroup,
+                     "cgroup2 folder whose probes pass ztunnel by");
+  command
+      .add_option("--outbound-ports", options.block,
+                  "16 ports that no pod may serve, from a multiple of 16")
       ->capture_default_str();
-  command.add_option("--exclude-cidr", options.exclude_ranges, "destinations to leave alone")->delimiter(',');
-  command.add_option("--exclude-port", s.exclude_ports, "destination ports to leave alone")->delimiter(',');
+  command.add_option("--exclude-cidr", options.exclude_ranges, "destinations to leave alone")
+      ->delimiter(',');
+  command.add_option("--exclude-port", s.exclude_ports, "destination ports to leave alone")
+      ->delimiter(',');
 }
 
 // Turns the texts into values; a CLI::ValidationError says which is wrong.
 void read_values(Options& options) {
   const auto block = parse_block(options.block);
-  if (!block) throw CLI::ValidationError("--outbound-ports", "16 ports that start at a multiple of 16, e.g. 288-303");
+  if (!block)
+    throw CLI::ValidationError("--outbound-ports",
+                               "16 ports that start at a multiple of 16, e.g. 288-303");
   options.settings.block_first = *block;
   for (const std::string& text : options.exclude_ranges) {
     const auto range = IpPrefix::parse(text);
-    if (!range) throw CLI::ValidationError("--exclude-cidr", text + " is no range, write e.g. 10.0.0.0/8");
+    if (!range)
+      throw CLI::ValidationError("--exclude-cidr", text + " is no range, write e.g. 10.0.0.0/8");
     options.settings.exclude_ranges.push_back(*range);
   }
 }

@@ -18,32 +18,43 @@ admin::Response json_response(const Json& body) {
 
 const char* text(CaptureState state) {
   switch (state) {
-    case CaptureState::kCaptured: return "captured";
-    case CaptureState::kFailed: return "failed";
-    case CaptureState::kEnding: return "ending";
+    case CaptureState::kCaptured:
+      return "captured";
+    case CaptureState::kFailed:
+      return "failed";
+    case CaptureState::kEnding:
+      return "ending";
   }
   return "";
 }
 const char* text(ZtunnelState state) {
   switch (state) {
-    case ZtunnelState::kPending: return "pending";
-    case ZtunnelState::kAcked: return "acked";
-    case ZtunnelState::kFailed: return "failed";
+    case ZtunnelState::kPending:
+      return "pending";
+    case ZtunnelState::kAcked:
+      return "acked";
+    case ZtunnelState::kFailed:
+      return "failed";
   }
   return "";
 }
 int http_status(Fault fault) {
   switch (fault) {
-    case Fault::kInvalid: return 400;
-    case Fault::kConflict: return 409;
-    case Fault::kFull: return 507;
-    case Fault::kNode: return 500;
+    case Fault::kInvalid:
+      return 400;
+    case Fault::kConflict:
+      return 409;
+    case Fault::kFull:
+      return 507;
+    case Fault::kNode:
+      return 500;
   }
   return 500;
 }
 
 admin::Response refusal(const Refusal& refused) {
-  return admin::error_response(http_status(refused.fault), refused.problem.what, refused.problem.next);
+  return admin::error_response(http_status(refused.fault), refused.problem.what,
+                               refused.problem.next);
 }
 
 // wait_ms of the query; nullopt when it is no number within the bound.
@@ -59,14 +70,16 @@ std::optional<std::chrono::milliseconds> ack_wait(const admin::Request& request)
 
 admin::Response post_pod(const PodRoutesContext& context, const admin::Request& request) {
   const auto wait = ack_wait(request);
-  if (!wait) return admin::error_response(400, "wait_ms is no number of milliseconds", "use 0 to 60000");
+  if (!wait)
+    return admin::error_response(400, "wait_ms is no number of milliseconds", "use 0 to 60000");
   const auto spec = parse_pod(request.body);
   if (!spec) return admin::error_response(400, spec.error().what, spec.error().next);
   const auto pod = context.enrollment.enroll(*spec);
   context.pods_changed();
   if (!pod) return refusal(pod.error());
   const Handed handed = context.handover.wait(pod->spec.uid, *wait);
-  Json body = {{"uid", pod->spec.uid}, {"netns_cookie", pod->netns_cookie}, {"ztunnel", text(handed.state)}};
+  Json body = {
+      {"uid", pod->spec.uid}, {"netns_cookie", pod->netns_cookie}, {"ztunnel", text(handed.state)}};
   if (!handed.error.empty()) body["error"] = handed.error;
   return json_response(body);
 }

@@ -14,7 +14,9 @@ std::unexpected<Refusal> refuse(Fault fault, std::string what, std::string next)
 std::unexpected<Refusal> refuse(Fault fault, Problem problem) {
   return std::unexpected(Refusal{fault, std::move(problem)});
 }
-std::string full_name(const PodSpec& spec) { return spec.pod_namespace + "/" + spec.name; }
+std::string full_name(const PodSpec& spec) {
+  return spec.pod_namespace + "/" + spec.name;
+}
 
 }  // namespace
 
@@ -39,8 +41,10 @@ std::expected<void, Refusal> Enrollment::admit(const PodSpec& spec, std::uint64_
   }
   for (const auto& [uid, entry] : pods_) {
     if (entry.pod.netns_cookie != cookie || uid == spec.uid) continue;
-    return refuse(Fault::kConflict, fmt::format("{} is pod {} (uid {}) already", spec.netns, full_name(entry.pod.spec), uid),
-                  "DELETE /pods/" + uid + " first");
+    return refuse(
+        Fault::kConflict,
+        fmt::format("{} is pod {} (uid {}) already", spec.netns, full_name(entry.pod.spec), uid),
+        "DELETE /pods/" + uid + " first");
   }
   if (!pods_.contains(spec.uid) && pods_.size() >= kMaxPods) {
     return refuse(Fault::kFull, fmt::format("the node holds {} pods, which is the most", kMaxPods),
@@ -61,8 +65,10 @@ std::expected<void, Refusal> Enrollment::release_sandbox(const Pod& pod) {
 std::expected<Pod, Refusal> Enrollment::enroll(const PodSpec& spec) {
   const std::lock_guard lock(mutex_);
   const auto opened = capture_.open_netns(spec.netns);
-  if (!opened) return refuse(opened.error().gone ? Fault::kInvalid : Fault::kNode, opened.error().problem);
-  if (auto admitted = admit(spec, opened->cookie); !admitted) return std::unexpected(admitted.error());
+  if (!opened)
+    return refuse(opened.error().gone ? Fault::kInvalid : Fault::kNode, opened.error().problem);
+  if (auto admitted = admit(spec, opened->cookie); !admitted)
+    return std::unexpected(admitted.error());
 
   const auto before = pods_.find(spec.uid);
   const Pod pod{spec, opened->cookie};
@@ -79,10 +85,12 @@ std::expected<Pod, Refusal> Enrollment::enroll(const PodSpec& spec) {
   if (auto done = capture(pods_[spec.uid], opened->fd.get()); !done) {
     return refuse(Fault::kNode, done.error().what,
                   done.error().next.empty()
-                      ? "the pod refuses connections and is tried again; DELETE /pods/" + spec.uid + " gives up"
+                      ? "the pod refuses connections and is tried again; DELETE /pods/" + spec.uid +
+                            " gives up"
                       : done.error().next);
   }
-  log::info("pod {} (uid {}) is captured, netns cookie {}", full_name(spec), spec.uid, pod.netns_cookie);
+  log::info("pod {} (uid {}) is captured, netns cookie {}", full_name(spec), spec.uid,
+            pod.netns_cookie);
   return pod;
 }
 
@@ -110,8 +118,10 @@ std::vector<PodStatus> Enrollment::list() const {
   const std::lock_guard lock(mutex_);
   std::vector<PodStatus> out;
   for (const auto& [cookie, spec] : ending_) {
-    out.push_back({{spec, cookie}, CaptureState::kEnding,
-                   "its network namespace has no name any more; refused until the kernel frees it"});
+    out.push_back(
+        {{spec, cookie},
+         CaptureState::kEnding,
+         "its network namespace has no name any more; refused until the kernel frees it"});
   }
   for (const auto& [uid, entry] : pods_) out.push_back({entry.pod, entry.state, entry.error});
   return out;

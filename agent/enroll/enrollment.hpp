@@ -1,9 +1,10 @@
-// Enrollment: which pods of this node are in the mesh, and making it so. Called by the admin threads
-// and by the agent's main thread, under one lock; ZDS learns of it through the Handover.
+// Enrollment: which pods of this node are in the mesh, and making it so. Called by the admin
+// threads and by the agent's main thread, under one lock; ZDS learns of it through the Handover.
 //
-// Every step fails closed: pods.json is written before a pod is captured and a pod is captured before
-// ztunnel hears of it, so that dying in between leaves a pod that refuses connections. A namespace
-// that lost its name stays captured until the kernel frees it: processes may still run in it.
+// Every step fails closed: pods.json is written before a pod is captured and a pod is captured
+// before ztunnel hears of it, so that dying in between leaves a pod that refuses connections. A
+// namespace that lost its name stays captured until the kernel frees it: processes may still run in
+// it.
 #pragma once
 
 #include <cstdint>
@@ -87,7 +88,8 @@ class Enrollment {
   // Guarded by mutex_.
   std::map<std::string, Entry, std::less<>> pods_;
   std::vector<std::string> order_warnings_;
-  std::map<std::uint64_t, PodSpec> ending_;  // by cookie; an empty spec when the pod's name is not known
+  std::map<std::uint64_t, PodSpec>
+      ending_;  // by cookie; an empty spec when the pod's name is not known
 };
 
 }  // namespace culvert::agent

@@ -43,7 +43,8 @@ bool Handover::complete() const {
   return complete_;
 }
 
-void Handover::answered(const std::string& uid, std::uint64_t cookie, ZtunnelState state, std::string error) {
+void Handover::answered(const std::string& uid, std::uint64_t cookie, ZtunnelState state,
+                        std::string error) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = pods_.find(uid);

@@ -37,12 +37,14 @@ class Handover {
 
   /// The loop thread tells: an answer for one pod, and that a (or no) ztunnel is being served now,
   /// which makes every pod pending.
-  void answered(const std::string& uid, std::uint64_t cookie, ZtunnelState state, std::string error);
+  void answered(const std::string& uid, std::uint64_t cookie, ZtunnelState state,
+                std::string error);
   void served(bool connected);
 
   bool connected() const;
   Handed state(const std::string& uid) const;
-  /// Waits until ztunnel has acked or failed the pod, or has no such pod to hold, or the time is up.
+  /// Waits until ztunnel has acked or failed the pod, or has no such pod to hold, or the time is
+  /// up.
   Handed wait(const std::string& uid, std::chrono::milliseconds at_most) const;
 
  private:

@@ -18,7 +18,9 @@ namespace {
 
 std::unexpected<NetnsProblem> netns_problem(bool gone, std::string what) {
   return std::unexpected(NetnsProblem{
-      gone, {std::move(what), gone ? "name a live network namespace, e.g. one of `ip netns list`" : "run as root"}});
+      gone,
+      {std::move(what),
+       gone ? "name a live network namespace, e.g. one of `ip netns list`" : "run as root"}});
 }
 
 }  // namespace
@@ -65,8 +67,8 @@ Outcome<std::vector<CapturedNetns>> KernelCapture::captured() {
   return out;
 }
 
-// The sk_lookup link of a pod outlives its namespace by its pin, and says so: inode 0. Without a link
-// nobody can say; the entry then stays, and refuses.
+// The sk_lookup link of a pod outlives its namespace by its pin, and says so: inode 0. Without a
+// link nobody can say; the entry then stays, and refuses.
 bool KernelCapture::netns_freed(std::uint64_t cookie) {
   const auto link = bpf::open_pinned(fmt::format("{}/pods/{}", datapath_.pin_dir(), cookie));
   if (!link) return false;
@@ -76,7 +78,8 @@ bool KernelCapture::netns_freed(std::uint64_t cookie) {
 
 Outcome<void> KernelCapture::save(const std::string& pods_json) {
   if (auto written = write_file_atomic(pods_file_, pods_json, 0600); !written) {
-    return problem("write " + pods_file_, written.error(), "make the folder of --state-dir writable");
+    return problem("write " + pods_file_, written.error(),
+                   "make the folder of --state-dir writable");
   }
   return {};
 }

@@ -1,5 +1,6 @@
-// Tells that files in the folders of the pods' network namespaces were removed (inotify(7)), so that
-// a pod which went away is noticed at once. Only a hint: what is true is read by Enrollment::check().
+// Tells that files in the folders of the pods' network namespaces were removed (inotify(7)), so
+// that a pod which went away is noticed at once. Only a hint: what is true is read by
+// Enrollment::check().
 #pragma once
 
 #include <set>

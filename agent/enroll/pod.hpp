@@ -28,9 +28,9 @@ struct Pod {
 };
 
 enum class CaptureState {
-  kCaptured,   // its connections are redirected
-  kFailed,     // asked for, not reached: it refuses; tried again
-  kEnding,     // its namespace has lost its name; captured until the kernel frees it
+  kCaptured,  // its connections are redirected
+  kFailed,    // asked for, not reached: it refuses; tried again
+  kEnding,    // its namespace has lost its name; captured until the kernel frees it
 };
 
 /// How far ztunnel is with a pod.

@@ -15,8 +15,12 @@ constexpr int kFileVersion = 1;
 constexpr const char* kPodExample =
     R"(send {"uid","namespace","name","service_account","netns":"/run/netns/...","ips":["10.0.0.5"]})";
 
-bool is_name_byte(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'; }
-bool is_uid_byte(char c) { return is_name_byte(c) || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_name_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+bool is_uid_byte(char c) {
+  return is_name_byte(c) || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 struct NameRule {
   const char* member;
@@ -50,7 +54,8 @@ Outcome<std::string> netns_member(const Json& object) {
   auto path = found->get<std::string>();
   const bool printable = std::ranges::all_of(path, [](char c) { return c > ' ' && c < 0x7f; });
   if (path.size() > kMaxNetnsPathBytes || !path.starts_with('/') || !printable) {
-    return problem("\"netns\" is no absolute path", "name the file of the network namespace, e.g. /run/netns/POD");
+    return problem("\"netns\" is no absolute path",
+                   "name the file of the network namespace, e.g. /run/netns/POD");
   }
   return path;
 }
@@ -67,10 +72,13 @@ Outcome<std::vector<IpAddress>> ips_member(const Json& object) {
   std::vector<IpAddress> out;
   for (const Json& item : *found) {
     const auto ip = item.is_string() ? IpAddress::parse(item.get<std::string>()) : std::nullopt;
-    if (!ip) return problem("\"ips\" holds something that is no IP address", "write \"10.0.0.5\" or \"fd00::5\"");
+    if (!ip)
+      return problem("\"ips\" holds something that is no IP address",
+                     "write \"10.0.0.5\" or \"fd00::5\"");
     if (ip->is_loopback() || ip->is_unspecified() || ip->is_link_local() || is_multicast(*ip)) {
-      return problem(fmt::format("\"ips\": {} cannot be a pod's address", ip->to_string()),
-                     "name the addresses of the pod's eth0; host-network pods are never in the mesh");
+      return problem(
+          fmt::format("\"ips\": {} cannot be a pod's address", ip->to_string()),
+          "name the addresses of the pod's eth0; host-network pods are never in the mesh");
     }
     out.push_back(*ip);
   }
@@ -78,16 +86,17 @@ Outcome<std::vector<IpAddress>> ips_member(const Json& object) {
 }
 
 Outcome<PodSpec> parse_object(const Json& object, const std::set<std::string>& also_allowed) {
-  static const std::set<std::string> kMembers{"uid", "namespace", "name", "service_account", "netns", "ips"};
+  static const std::set<std::string> kMembers{"uid",   "namespace", "name", "service_account",
+                                              "netns", "ips"};
   if (!object.is_object()) return problem("a pod is no JSON object", kPodExample);
   for (const auto& [member, value] : object.items()) {
     if (kMembers.contains(member) || also_allowed.contains(member)) continue;
     return problem("unknown member in a pod", kPodExample);
   }
   PodSpec spec;
-  for (const auto& [rule, into] : {std::pair{&kUid, &spec.uid}, std::pair{&kNamespace, &spec.pod_namespace},
-                                   std::pair{&kName, &spec.name},
-                                   std::pair{&kServiceAccount, &spec.service_account}}) {
+  for (const auto& [rule, into] :
+       {std::pair{&kUid, &spec.uid}, std::pair{&kNamespace, &spec.pod_namespace},
+        std::pair{&kName, &spec.name}, std::pair{&kServiceAccount, &spec.service_account}}) {
     auto text = name_member(object, *rule);
     if (!text) return std::unexpected(text.error());
     *into = std::move(*text);
@@ -122,13 +131,15 @@ std::string format_pods(std::span<const Pod> pods, std::string_view boot_id) {
                     {"ips", ips},
                     {"netns_cookie", pod.netns_cookie}});
   }
-  const nlohmann::ordered_json file = {{"version", kFileVersion}, {"boot_id", boot_id}, {"pods", list}};
+  const nlohmann::ordered_json file = {
+      {"version", kFileVersion}, {"boot_id", boot_id}, {"pods", list}};
   return file.dump(1) + "\n";
 }
 
 Outcome<std::vector<Pod>> parse_pods(std::string_view json, std::string_view boot_id) {
   const Json file = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!file.is_object() || !file.contains("version") || !file.contains("pods") || !file["pods"].is_array()) {
+  if (!file.is_object() || !file.contains("version") || !file.contains("pods") ||
+      !file["pods"].is_array()) {
     return problem("it is no list of pods");
   }
   if (file["version"] != kFileVersion) return problem("it was written by another version");
@@ -138,7 +149,8 @@ Outcome<std::vector<Pod>> parse_pods(std::string_view json, std::string_view boo
     auto spec = parse_object(item, {"netns_cookie"});
     if (!spec) return std::unexpected(spec.error());
     const auto cookie = item.find("netns_cookie");
-    if (cookie == item.end() || !cookie->is_number_unsigned()) return problem("a pod has no netns cookie");
+    if (cookie == item.end() || !cookie->is_number_unsigned())
+      return problem("a pod has no netns cookie");
     out.push_back({std::move(*spec), cookie->get<std::uint64_t>()});
   }
   return out;

@@ -22,8 +22,9 @@ inline constexpr std::size_t kMaxPodIps = 16;
 /// addresses that no pod can have (loopback, unspecified, link-local, multicast).
 Outcome<PodSpec> parse_pod(std::string_view json);
 
-/// pods.json, and back. Netns cookies are unique until the machine boots anew: a file of another boot
-/// holds no pods. Parsing refuses a file of another version and any entry that parse_pod would.
+/// pods.json, and back. Netns cookies are unique until the machine boots anew: a file of another
+/// boot holds no pods. Parsing refuses a file of another version and any entry that parse_pod
+/// would.
 std::string format_pods(std::span<const Pod> pods, std::string_view boot_id);
 Outcome<std::vector<Pod>> parse_pods(std::string_view json, std::string_view boot_id);
 

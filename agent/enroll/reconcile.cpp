@@ -22,7 +22,10 @@ Outcome<void> Enrollment::resume(const std::vector<Pod>& known) {
   for (const auto& [uid, entry] : pods_) left->erase(entry.pod.netns_cookie);
   for (const auto& [cookie, complete] : *left) {
     if (!ending_.try_emplace(cookie).second) continue;
-    log::warn("netns cookie {} is captured but no pod is known for it: it refuses until it is enrolled again", cookie);
+    log::warn(
+        "netns cookie {} is captured but no pod is known for it: it refuses until it is enrolled "
+        "again",
+        cookie);
   }
   if (auto saved = save(); !saved) return saved;
   log::info("{} pods taken up, {} namespaces ending", pods_.size(), ending_.size());
@@ -35,7 +38,8 @@ void Enrollment::take_up(const Pod& pod, const Captured& captured) {
   const auto opened = capture_.open_netns(pod.spec.netns);
   const bool gone = opened ? opened->cookie != pod.netns_cookie : opened.error().gone;
   if (gone) {
-    log::info("pod {}/{} (uid {}) is gone: its network namespace is", pod.spec.pod_namespace, pod.spec.name, pod.spec.uid);
+    log::info("pod {}/{} (uid {}) is gone: its network namespace is", pod.spec.pod_namespace,
+              pod.spec.name, pod.spec.uid);
     if (captured.contains(pod.netns_cookie)) ending_[pod.netns_cookie] = pod.spec;
     return;
   }
@@ -49,10 +53,11 @@ void Enrollment::take_up(const Pod& pod, const Captured& captured) {
   }
 }
 
-// The file of the namespace is gone. Its processes, if any, stay captured (and refused, once ztunnel
-// has let go) until the kernel frees the namespace.
+// The file of the namespace is gone. Its processes, if any, stay captured (and refused, once
+// ztunnel has let go) until the kernel frees the namespace.
 void Enrollment::end(const Pod& pod) {
-  log::info("pod {}/{} (uid {}) went away without being removed", pod.spec.pod_namespace, pod.spec.name, pod.spec.uid);
+  log::info("pod {}/{} (uid {}) went away without being removed", pod.spec.pod_namespace,
+            pod.spec.name, pod.spec.uid);
   ending_[pod.netns_cookie] = pod.spec;
   handover_.remove(pod.spec.uid);
   pods_.erase(pod.spec.uid);
@@ -72,7 +77,8 @@ void Enrollment::check_pods(const Captured& captured) {
     if (complete && entry.state == CaptureState::kCaptured) continue;
     const std::string former = entry.error;
     const auto done = capture(entry, opened->fd.get());
-    if (done) log::warn("pod {}/{} is captured again", entry.pod.spec.pod_namespace, entry.pod.spec.name);
+    if (done)
+      log::warn("pod {}/{} is captured again", entry.pod.spec.pod_namespace, entry.pod.spec.name);
     if (!done && entry.error != former) {
       log::error("pod {}/{}: {}", entry.pod.spec.pod_namespace, entry.pod.spec.name, entry.error);
     }

@@ -15,9 +15,9 @@ struct ZdsServer::Connection {
   explicit Connection(UniqueFd socket) : fd(std::move(socket)) {}
   UniqueFd fd;
   zds::ServerConnection zds;
-  Handover::Pods pods;  // what `zds` was told to hand over
+  Handover::Pods pods;                  // what `zds` was told to hand over
   std::set<std::string> without_netns;  // of these: could not be opened when it was tried
-  io::Event changed;    // a packet came, the peer left, or it is worth looking at the pods again
+  io::Event changed;  // a packet came, the peer left, or it is worth looking at the pods again
   bool hello = false;
   bool closed = false;
 };
@@ -102,8 +102,8 @@ void ZdsServer::start_serving(Connection& connection) {
   report(connection);
 }
 
-// Brings the conversation's pods up to date. A pod whose namespace cannot be opened now is looked at
-// again at every wake, until Enrollment has forgotten it or it opens.
+// Brings the conversation's pods up to date. A pod whose namespace cannot be opened now is looked
+// at again at every wake, until Enrollment has forgotten it or it opens.
 void ZdsServer::take_over_pods(Connection& connection) {
   const Handover::Pods wanted = handover_.pods();
   for (const auto& [uid, pod] : connection.pods) {
@@ -116,7 +116,8 @@ void ZdsServer::take_over_pods(Connection& connection) {
     const bool opens = open_netns_(pod).has_value();
     opens ? (void)connection.without_netns.erase(uid) : (void)connection.without_netns.insert(uid);
     const PodSpec& spec = pod.spec;
-    connection.zds.add({uid, spec.name, spec.pod_namespace, spec.service_account}, pod.netns_cookie, opens);
+    connection.zds.add({uid, spec.name, spec.pod_namespace, spec.service_account}, pod.netns_cookie,
+                       opens);
   }
   connection.pods = wanted;
 }
@@ -143,8 +144,10 @@ io::Task<bool> ZdsServer::say_next(Connection& connection) {
   }
   const std::span bytes(reinterpret_cast<const std::uint8_t*>(request.packet.data()),
                         request.packet.size());
-  const auto sent = co_await io::send_packet(connection.fd.get(), bytes, netns.get(), io::in(kSendTimeout));
-  if (!sent && sent.error().code != ErrorCode::kCancelled) log::warn("zds: {}", sent.error().to_string());
+  const auto sent =
+      co_await io::send_packet(connection.fd.get(), bytes, netns.get(), io::in(kSendTimeout));
+  if (!sent && sent.error().code != ErrorCode::kCancelled)
+    log::warn("zds: {}", sent.error().to_string());
   co_return sent.has_value();
 }
 
@@ -157,7 +160,8 @@ io::Task<> ZdsServer::read_packets(ZdsServer* self, Connection* connection) {
     if (!connection->closed) {
       const auto bytes = std::as_bytes(std::span(buffer).first(packet->size));
       const auto understood = connection->zds.on_packet(bytes, io::Clock::now());
-      if (!understood) log::warn("zds: ztunnel broke the protocol: {}", understood.error().to_string());
+      if (!understood)
+        log::warn("zds: ztunnel broke the protocol: {}", understood.error().to_string());
       connection->closed = !understood;
       connection->hello = connection->hello || understood.has_value();
       // A predecessor's late answer says nothing of the ztunnel that is served now.
@@ -172,9 +176,10 @@ void ZdsServer::report(const Connection& connection) {
   for (const auto& [uid, pod] : connection.pods) {
     const auto status = connection.zds.status(uid);
     if (!status || status->state == PodState::kPending) continue;
-    handover_.answered(uid, pod.netns_cookie,
-                       status->state == PodState::kAcked ? ZtunnelState::kAcked : ZtunnelState::kFailed,
-                       status->error);
+    handover_.answered(
+        uid, pod.netns_cookie,
+        status->state == PodState::kAcked ? ZtunnelState::kAcked : ZtunnelState::kFailed,
+        status->error);
   }
 }
 

@@ -3,7 +3,8 @@
 // What to say next is zds::ServerConnection's business; here are sockets, fibers and turns.
 //
 // Of several connected ztunnels the newest is served, the others stay connected and hear nothing: a
-// successor takes over while its predecessor drains. When the newest leaves, the one before is served.
+// successor takes over while its predecessor drains. When the newest leaves, the one before is
+// served.
 #pragma once
 
 #include <cstdint>

@@ -11,7 +11,8 @@ namespace culvert::admin {
 
 Result<void> DeadlineSocket::wait(short events) const {
   while (true) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
     if (left <= 0) return fail(ErrorCode::kTimeout, "wait for the admin connection");
     pollfd poll_fd{fd_, events, 0};
     const int n = ::poll(&poll_fd, 1, static_cast<int>(std::min<long long>(left, INT_MAX)));

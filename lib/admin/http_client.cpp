@@ -23,7 +23,9 @@ std::optional<std::string_view> header(std::string_view head, std::string_view n
     head.remove_prefix(end + 2);
     std::string_view line = head.substr(0, head.find("\r\n"));
     if (line.size() <= name.size() || line[name.size()] != ':') continue;
-    const auto same = [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); };
+    const auto same = [](unsigned char a, unsigned char b) {
+      return std::tolower(a) == std::tolower(b);
+    };
     if (!std::equal(name.begin(), name.end(), line.begin(), same)) continue;
     line.remove_prefix(name.size() + 1);
     while (line.starts_with(' ')) line.remove_prefix(1);
@@ -49,7 +51,8 @@ Result<Response> parse(std::string_view bytes) {
   const auto status = number<int>(head.substr(9, 3));
   const auto length = header(head, "content-length");
   const auto size = length ? number<std::size_t>(*length) : body.size();
-  if (!status || !size || *size > body.size()) return fail(ErrorCode::kProtocol, "read the admin answer");
+  if (!status || !size || *size > body.size())
+    return fail(ErrorCode::kProtocol, "read the admin answer");
   return Response{.status = *status,
                   .body = std::string(body.substr(0, *size)),
                   .content_type = std::string(header(head, "content-type").value_or(""))};
@@ -57,8 +60,9 @@ Result<Response> parse(std::string_view bytes) {
 
 }  // namespace
 
-Result<Response> call(const std::string& socket_path, std::string_view method, std::string_view target,
-                      std::string_view body, std::chrono::milliseconds timeout) {
+Result<Response> call(const std::string& socket_path, std::string_view method,
+                      std::string_view target, std::string_view body,
+                      std::chrono::milliseconds timeout) {
   const auto fd = connect_unix(socket_path, SOCK_STREAM);
   if (!fd) return std::unexpected(fd.error());
   DeadlineSocket socket(fd->get(), Clock::now() + timeout);

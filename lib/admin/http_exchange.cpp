@@ -58,8 +58,16 @@ class BoundedStream final : public httplib::Stream {
   bool answering_ = false;
 };
 
+// A request without a length has no body (RFC 9112 section 6.3); httplib would read until the
+// client closes, as `curl -X POST` never does.
+void no_length_is_no_body(httplib::Request& request) {
+  if (request.has_header("Content-Length") || request.has_header("Transfer-Encoding")) return;
+  request.set_header("Content-Length", "0");
+}
+
 Request to_request(const httplib::Request& from) {
-  Request out{.method = from.method == "HEAD" ? "GET" : from.method, .path = from.path, .body = from.body};
+  Request out{
+      .method = from.method == "HEAD" ? "GET" : from.method, .path = from.path, .body = from.body};
   for (const auto& [name, value] : from.params) out.query.try_emplace(name, value);
   for (const auto& [name, value] : from.headers) {
     std::string lower = name;
@@ -86,7 +94,8 @@ Response answer(const std::vector<Route>& routes, Request request) {
     if (route.method == request.method) return route.handler(request);
   }
   std::string paths;
-  for (const Route& route : routes) paths += (paths.empty() ? "" : ", ") + route.method + " " + route.path;
+  for (const Route& route : routes)
+    paths += (paths.empty() ? "" : ", ") + route.method + " " + route.path;
   return error_response(known_path ? 405 : 404, known_path ? "no such method here" : "no such path",
                         "this server has: " + paths);
 }
@@ -103,23 +112,25 @@ class HttpExchange::Parser final : public httplib::Server {
       response.set_content(std::move(ours.body), ours.content_type);
     };
     Get(".*", handler).Post(".*", handler).Put(".*", handler).Delete(".*", handler);
-    set_exception_handler([](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-      log::error("admin: the handler of {} {} failed", request.method, request.path);
-      response.status = 500;
-    });
+    set_exception_handler(
+        [](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
+          log::error("admin: the handler of {} {} failed", request.method, request.path);
+          response.status = 500;
+        });
   }
 
   void serve(int fd, std::chrono::milliseconds io_timeout) {
     BoundedStream stream(fd, io_timeout);
     bool closed = false;
-    process_request(stream, /*close_connection=*/true, closed, nullptr);
+    process_request(stream, /*close_connection=*/true, closed, &no_length_is_no_body);
   }
 
  private:
   const std::vector<Route> routes_;
 };
 
-HttpExchange::HttpExchange(std::vector<Route> routes) : parser_(std::make_unique<Parser>(std::move(routes))) {}
+HttpExchange::HttpExchange(std::vector<Route> routes)
+    : parser_(std::make_unique<Parser>(std::move(routes))) {}
 HttpExchange::~HttpExchange() = default;
 
 void HttpExchange::serve(int fd, std::chrono::milliseconds io_timeout) {

@@ -1,5 +1,5 @@
-// One HTTP exchange on a connected socket. cpp-httplib parses and writes; the socket, its bounds and
-// its deadline are ours (http_exchange.cpp is the one place that includes httplib.h).
+// One HTTP exchange on a connected socket. cpp-httplib parses and writes; the socket, its bounds
+// and its deadline are ours (http_exchange.cpp is the one place that includes httplib.h).
 #pragma once
 
 #include <chrono>

@@ -24,9 +24,13 @@ namespace {
 class ThreadedServer final : public HttpServer {
  public:
   ThreadedServer(Listener listener, UniqueFd wake, std::vector<Route> routes, ServerOptions options)
-      : listener_(std::move(listener)), wake_(std::move(wake)), exchange_(std::move(routes)), options_(options) {
+      : listener_(std::move(listener)),
+        wake_(std::move(wake)),
+        exchange_(std::move(routes)),
+        options_(options) {
     threads_.emplace_back(&ThreadedServer::accept_connections, this);
-    for (unsigned i = 0; i < options.threads; ++i) threads_.emplace_back(&ThreadedServer::serve_connections, this);
+    for (unsigned i = 0; i < options.threads; ++i)
+      threads_.emplace_back(&ThreadedServer::serve_connections, this);
   }
   ~ThreadedServer() override { stop(); }
 
@@ -102,24 +106,28 @@ Result<std::unique_ptr<HttpServer>> start(Result<Listener> listener, std::vector
   if (!listener) return std::unexpected(listener.error());
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
   if (!wake.valid()) return fail_errno(errno, "create the admin server's eventfd");
-  return std::make_unique<ThreadedServer>(std::move(*listener), std::move(wake), std::move(routes), options);
+  return std::make_unique<ThreadedServer>(std::move(*listener), std::move(wake), std::move(routes),
+                                          options);
 }
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::on_unix_socket(const std::string& path, std::vector<Route> routes,
+Result<std::unique_ptr<HttpServer>> HttpServer::on_unix_socket(const std::string& path,
+                                                               std::vector<Route> routes,
                                                                ServerOptions options) {
   return start(listen_on_unix(path), std::move(routes), options);
 }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::on_address(const SocketAddress& address,
-                                                           std::vector<Route> routes, ServerOptions options) {
+                                                           std::vector<Route> routes,
+                                                           ServerOptions options) {
   return start(listen_on_address(address), std::move(routes), options);
 }
 
 Response error_response(int status, std::string_view error, std::string_view next) {
   nlohmann::ordered_json body = {{"error", error}, {"next", next}};
-  return {.status = status, .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
+  return {.status = status,
+          .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"};
 }
 
 }  // namespace culvert::admin

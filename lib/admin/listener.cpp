@@ -14,7 +14,8 @@ namespace culvert::admin {
 Result<Listener> listen_on_unix(const std::string& path) {
   auto fd = listen_unix(path, SOCK_STREAM, kListenBacklog);
   if (!fd) return std::unexpected(fd.error());
-  if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "set the admin socket's flags");
+  if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0)
+    return fail_errno(errno, "set the admin socket's flags");
   return Listener{std::move(*fd), path, 0};
 }
 
@@ -31,9 +32,11 @@ Result<Listener> listen_on_address(const SocketAddress& address) {
   socklen_t size = address.to_sockaddr(storage);
   auto* raw = reinterpret_cast<sockaddr*>(&storage);
   if (::bind(fd.get(), raw, size) != 0) return fail_errno(errno, "bind the admin socket");
-  if (::listen(fd.get(), kListenBacklog) != 0) return fail_errno(errno, "listen on the admin socket");
+  if (::listen(fd.get(), kListenBacklog) != 0)
+    return fail_errno(errno, "listen on the admin socket");
   size = sizeof storage;
-  if (::getsockname(fd.get(), raw, &size) != 0) return fail_errno(errno, "read the admin socket's port");
+  if (::getsockname(fd.get(), raw, &size) != 0)
+    return fail_errno(errno, "read the admin socket's port");
   const auto bound = SocketAddress::from_sockaddr(raw);
   return Listener{std::move(fd), "", bound ? bound->port : std::uint16_t{0}};
 }

@@ -11,9 +11,9 @@
 namespace culvert::admin {
 
 struct Listener {
-  UniqueFd fd;               // non-blocking
-  std::string unix_path;     // empty for TCP
-  std::uint16_t port = 0;    // 0 for Unix
+  UniqueFd fd;             // non-blocking
+  std::string unix_path;   // empty for TCP
+  std::uint16_t port = 0;  // 0 for Unix
 };
 
 Result<Listener> listen_on_unix(const std::string& path);

@@ -15,7 +15,8 @@ void UniqueFd::reset() {
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Not to wait for the writer of a FIFO that somebody put there.
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd.valid()) return fail_errno(errno, "open file");
   std::string out;
   while (true) {

@@ -8,9 +8,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 namespace culvert {
 namespace {
+
+// io_uring lets go of a killed process's listeners a moment after the process is gone.
+constexpr int kTries = 50;
+constexpr std::chrono::milliseconds kTryInterval{20};
 
 Result<sockaddr_un> unix_address(const std::string& path) {
   sockaddr_un address{};
@@ -20,6 +26,12 @@ Result<sockaddr_un> unix_address(const std::string& path) {
   }
   std::ranges::copy(path, address.sun_path);
   return address;
+}
+
+bool somebody_listens(const std::string& path, int type) {
+  const auto answer = connect_unix(path, type | SOCK_NONBLOCK);
+  return answer || (answer.error().code != ErrorCode::kRefused &&
+                    answer.error().code != ErrorCode::kNotFound);
 }
 
 // Whether the name is free to take: absent, or a socket that nobody listens on.
@@ -32,9 +44,10 @@ Result<void> check_free(const std::string& path, int type) {
   if (!S_ISSOCK(info.st_mode)) {
     return fail(ErrorCode::kInvalid, "listen on Unix socket: the path is something else");
   }
-  const auto answer = connect_unix(path, type | SOCK_NONBLOCK);
-  if (answer || answer.error().code != ErrorCode::kRefused) {
-    return fail(ErrorCode::kInvalid, "listen on Unix socket: another process listens there");
+  for (int tries = 0; somebody_listens(path, type); ++tries) {
+    if (tries == kTries)
+      return fail(ErrorCode::kInvalid, "listen on Unix socket: another process listens there");
+    std::this_thread::sleep_for(kTryInterval);
   }
   return {};
 }
@@ -70,7 +83,8 @@ Result<UniqueFd> listen_unix(const std::string& path, int type, int backlog) {
   const std::string first_name = *folder + "/s";
   auto fd = bind_at(first_name, type);
   if (fd && ::listen(fd->get(), backlog) != 0) fd = fail_errno(errno, "listen on Unix socket");
-  if (fd && ::rename(first_name.c_str(), path.c_str()) != 0) fd = fail_errno(errno, "name Unix socket");
+  if (fd && ::rename(first_name.c_str(), path.c_str()) != 0)
+    fd = fail_errno(errno, "name Unix socket");
   if (!fd) ::unlink(first_name.c_str());
   ::rmdir(folder->c_str());
   return fd;

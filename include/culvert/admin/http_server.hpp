@@ -1,6 +1,6 @@
-// The administration server of every binary: HTTP/1.1 on a Unix socket (mode 0600) or a TCP address,
-// on threads of its own, off the data threads. One request a connection; every request is bounded in
-// bytes and time, so a slow or hostile client holds one thread for one timeout at most.
+// The administration server of every binary: HTTP/1.1 on a Unix socket (mode 0600) or a TCP
+// address, on threads of its own, off the data threads. One request a connection; every request is
+// bounded in bytes and time, so a slow or hostile client holds one thread for one timeout at most.
 #pragma once
 
 #include <chrono>
@@ -18,10 +18,10 @@
 namespace culvert::admin {
 
 struct Request {
-  std::string method;  // "GET"; HEAD is served as GET without the body
-  std::string path;    // decoded, without the query
-  std::string rest;    // what "*" of the route matched: "/pods/*" gives "UID"
-  std::map<std::string, std::string> query;    // decoded; the first of equal names
+  std::string method;                        // "GET"; HEAD is served as GET without the body
+  std::string path;                          // decoded, without the query
+  std::string rest;                          // what "*" of the route matched: "/pods/*" gives "UID"
+  std::map<std::string, std::string> query;  // decoded; the first of equal names
   std::map<std::string, std::string> headers;  // names in lower case; the first of equal names
   std::string body;
 };
@@ -42,8 +42,8 @@ struct Route {
   Handler handler;
 };
 
-inline constexpr std::size_t kMaxBodyBytes = 1U << 20;    // 413 beyond
-inline constexpr std::size_t kMaxHeadBytes = 64U << 10;   // the connection is closed beyond
+inline constexpr std::size_t kMaxBodyBytes = 1U << 20;     // 413 beyond
+inline constexpr std::size_t kMaxHeadBytes = 64U << 10;    // the connection is closed beyond
 inline constexpr std::size_t kMaxWaitingConnections = 64;  // accepted, waiting for a thread
 inline constexpr int kListenBacklog = 64;
 
@@ -58,10 +58,12 @@ class HttpServer {
  public:
   /// The socket appears at `path` with its mode set, replacing a stale one; its folder must exist.
   /// Errors: kInvalid when a live server answers there or the path is too long.
-  static Result<std::unique_ptr<HttpServer>> on_unix_socket(const std::string& path, std::vector<Route> routes,
+  static Result<std::unique_ptr<HttpServer>> on_unix_socket(const std::string& path,
+                                                            std::vector<Route> routes,
                                                             ServerOptions options = {});
   /// Port 0 takes a free one (see port()). [::] serves IPv4 too.
-  static Result<std::unique_ptr<HttpServer>> on_address(const SocketAddress& address, std::vector<Route> routes,
+  static Result<std::unique_ptr<HttpServer>> on_address(const SocketAddress& address,
+                                                        std::vector<Route> routes,
                                                         ServerOptions options = {});
   virtual ~HttpServer() = default;
 

@@ -1,5 +1,5 @@
-// Listening Unix sockets that are safe from their first instant: the file appears with its mode set,
-// and replaces what a dead process left there.
+// Listening Unix sockets that are safe from their first instant: the file appears with its mode
+// set, and replaces what a dead process left there.
 #pragma once
 
 #include <string>
@@ -9,9 +9,10 @@
 
 namespace culvert {
 
-/// Binds and listens at `path` (at most 107 bytes, unix(7)) with mode 0600. `type` is SOCK_STREAM or
-/// SOCK_SEQPACKET. The socket is close-on-exec and blocking. A stale socket file is replaced; kInvalid
-/// when a process still listens there, or when something else than a socket has the name.
+/// Binds and listens at `path` (at most 107 bytes, unix(7)) with mode 0600. `type` is SOCK_STREAM
+/// or SOCK_SEQPACKET. The socket is close-on-exec and blocking. A stale socket file is replaced;
+/// kInvalid when a process still listens there after a second, or when something else than a socket
+/// has the name.
 Result<UniqueFd> listen_unix(const std::string& path, int type, int backlog);
 
 /// Connects, blocking; close-on-exec. kNotFound or kRefused when nobody listens.

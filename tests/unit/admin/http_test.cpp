@@ -7,10 +7,10 @@
 #include <atomic>
 #include <thread>
 
+#include "../temporary_folder.hpp"
 #include "culvert/admin/http_client.hpp"
 #include "culvert/admin/http_server.hpp"
 #include "culvert/base/unix_socket.hpp"
-#include "../temporary_folder.hpp"
 
 using namespace culvert;
 using namespace culvert::admin;
@@ -22,7 +22,9 @@ namespace {
 std::vector<Route> echo_routes() {
   return {{"GET", "/ping", [](const Request&) { return Response{.body = "pong"}; }},
           {"POST", "/echo",
-           [](const Request& r) { return Response{.status = 201, .body = r.body, .content_type = "text/plain"}; }},
+           [](const Request& r) {
+             return Response{.status = 201, .body = r.body, .content_type = "text/plain"};
+           }},
           {"DELETE", "/pods/*",
            [](const Request& r) { return Response{.body = r.rest + "?" + r.query.at("wait")}; }}};
 }
@@ -69,7 +71,9 @@ TEST_CASE("a handler gets method, rest of path, query and body, and its answer a
   CHECK(call(f.path, "DELETE", "/pods/uid%201?wait=5&wait=6", "", 2s)->body == "uid 1?5");
 }
 
-TEST_CASE("an unknown path gives 404 and a known one with another method 405, each saying what there is") {
+TEST_CASE(
+    "an unknown path gives 404 and a known one with another method 405, each saying what there "
+    "is") {
   const Fixture f;
   const auto missing = call(f.path, "GET", "/nothing", "", 2s);
   CHECK(missing->status == 404);
@@ -87,9 +91,18 @@ TEST_CASE("a request split at every byte is the same request") {
   }
 }
 
+TEST_CASE("a POST without a length has no body and is answered at once") {
+  const Fixture f;
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(exchange_raw(f.path, "POST /echo HTTP/1.1\r\nHost: x\r\n\r\n", 0)
+            .starts_with("HTTP/1.1 201"));
+  CHECK(std::chrono::steady_clock::now() - begin < 2s);
+}
+
 TEST_CASE("a body of more than 1 MiB is refused, 1 MiB is not") {
   const Fixture f;
-  CHECK(call(f.path, "POST", "/echo", std::string(kMaxBodyBytes, 'x'), 5s)->body.size() == kMaxBodyBytes);
+  CHECK(call(f.path, "POST", "/echo", std::string(kMaxBodyBytes, 'x'), 5s)->body.size() ==
+        kMaxBodyBytes);
   const auto refused = call(f.path, "POST", "/echo", std::string(kMaxBodyBytes + 1, 'x'), 5s);
   CHECK((!refused.has_value() || refused->status == 413));
 }
@@ -97,7 +110,8 @@ TEST_CASE("a body of more than 1 MiB is refused, 1 MiB is not") {
 TEST_CASE("endless headers end at the bound") {
   const Fixture f;
   std::string request = "GET /ping HTTP/1.1\r\n";
-  while (request.size() < kMaxHeadBytes + kMaxBodyBytes + 8192) request += "X: " + std::string(1000, 'y') + "\r\n";
+  while (request.size() < kMaxHeadBytes + kMaxBodyBytes + 8192)
+    request += "X: " + std::string(1000, 'y') + "\r\n";
   CHECK(exchange_raw(f.path, request, 0).find("200 OK") == std::string::npos);
 }
 
@@ -153,7 +167,8 @@ TEST_CASE("a TCP server on a free port says which, and answers") {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const UniqueFd owned(fd);
   sockaddr_storage to{};
-  const socklen_t size = SocketAddress{IpAddress::v4(127, 0, 0, 1), (*server)->port()}.to_sockaddr(to);
+  const socklen_t size =
+      SocketAddress{IpAddress::v4(127, 0, 0, 1), (*server)->port()}.to_sockaddr(to);
   REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&to), size) == 0);
   const std::string_view request = "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n";
   REQUIRE(::send(fd, request.data(), request.size(), 0) > 0);

@@ -58,7 +58,8 @@ TEST_CASE("what cannot be written down is not captured") {
   CHECK(f.handover.pods().empty());
 }
 
-TEST_CASE("a pod whose capture failed stays in the book, is not handed to ztunnel, and is tried again") {
+TEST_CASE(
+    "a pod whose capture failed stays in the book, is not handed to ztunnel, and is tried again") {
   Fixture f;
   f.node.fail_capture = true;
   const auto refused = f.enrollment.enroll(spec_of("u1", "/n/a"));
@@ -90,7 +91,9 @@ TEST_CASE("a failure of our own is not taken for a namespace that is gone") {
   CHECK(f.enrollment.enroll(spec_of("u2", "/n/b")).error().fault == Fault::kNode);
 }
 
-TEST_CASE("a pod whose namespace lost its name leaves ztunnel, and is released only when the kernel freed it") {
+TEST_CASE(
+    "a pod whose namespace lost its name leaves ztunnel, and is released only when the kernel "
+    "freed it") {
   Fixture f;
   REQUIRE(f.enrollment.enroll(spec_of("u1", "/n/a")).has_value());
   f.node.namespaces.erase("/n/a");

@@ -17,7 +17,9 @@ namespace {
 const Pod kPod{spec_of("u1", "/n/a"), 7};
 }
 
-TEST_CASE("an answer counts for the namespace that it was given for, and only while that ztunnel is served") {
+TEST_CASE(
+    "an answer counts for the namespace that it was given for, and only while that ztunnel is "
+    "served") {
   Handover handover;
   handover.add(kPod);
   handover.served(true);
@@ -54,7 +56,8 @@ TEST_CASE("only changes are announced") {
 
 TEST_CASE("the longest names that are admitted fit into a ZDS packet") {
   static_assert(kMaxUidBytes == culvert::zds::kMaxUidBytes);
-  const culvert::zds::Workload longest{std::string(kMaxUidBytes, 'u'), std::string(kMaxNameBytes, 'p'),
-                                       std::string(kMaxNamespaceBytes, 'n'), std::string(kMaxNameBytes, 's')};
+  const culvert::zds::Workload longest{
+      std::string(kMaxUidBytes, 'u'), std::string(kMaxNameBytes, 'p'),
+      std::string(kMaxNamespaceBytes, 'n'), std::string(kMaxNameBytes, 's')};
   CHECK(culvert::zds::encode(culvert::zds::Add{longest}).has_value());
 }

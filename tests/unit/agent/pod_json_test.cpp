@@ -13,9 +13,12 @@ namespace {
 
 std::string pod_with(const std::string& member, const std::string& value) {
   std::string out = "{";
-  for (const auto& [name, good] : {std::pair<std::string, std::string>{"uid", "\"u-1\""}, {"namespace", "\"shop\""},
-                                   {"name", "\"web-0\""}, {"service_account", "\"web\""},
-                                   {"netns", "\"/run/netns/x\""}, {"ips", "[\"10.0.0.5\",\"fd00::5\"]"}}) {
+  for (const auto& [name, good] : {std::pair<std::string, std::string>{"uid", "\"u-1\""},
+                                   {"namespace", "\"shop\""},
+                                   {"name", "\"web-0\""},
+                                   {"service_account", "\"web\""},
+                                   {"netns", "\"/run/netns/x\""},
+                                   {"ips", "[\"10.0.0.5\",\"fd00::5\"]"}}) {
     out += (out.size() > 1 ? ",\"" : "\"") + name + "\":" + (name == member ? value : good);
   }
   return out + "}";
@@ -29,17 +32,33 @@ TEST_CASE("a complete pod is read") {
   CHECK(pod->uid == "u-1");
   CHECK(pod->pod_namespace == "shop");
   CHECK(pod->netns == "/run/netns/x");
-  CHECK(pod->ips == std::vector<IpAddress>{IpAddress::v4(10, 0, 0, 5), *IpAddress::parse("fd00::5")});
+  CHECK(pod->ips ==
+        std::vector<IpAddress>{IpAddress::v4(10, 0, 0, 5), *IpAddress::parse("fd00::5")});
 }
 
-TEST_CASE("a pod that is missing something, or has something that cannot be, is refused with a next step") {
+TEST_CASE(
+    "a pod that is missing something, or has something that cannot be, is refused with a next "
+    "step") {
   for (const auto& [member, value] : std::vector<std::pair<std::string, std::string>>{
-           {"uid", "\"\""}, {"uid", "7"}, {"uid", "\"a/b\""}, {"uid", "\"" + std::string(kMaxUidBytes + 1, 'a') + "\""},
-           {"namespace", "\"Shop\""}, {"namespace", "\"" + std::string(kMaxNamespaceBytes + 1, 'a') + "\""},
-           {"name", "\"a\\u0000b\""}, {"service_account", "null"}, {"netns", "\"run/x\""},
-           {"netns", "\"/run/a\\nb\""}, {"netns", "\"/" + std::string(kMaxNetnsPathBytes, 'a') + "\""},
-           {"ips", "[]"}, {"ips", "\"10.0.0.5\""}, {"ips", "[\"127.0.0.1\"]"}, {"ips", "[\"::\"]"},
-           {"ips", "[\"fe80::1\"]"}, {"ips", "[\"224.0.0.1\"]"}, {"ips", "[\"ff02::1\"]"}, {"ips", "[10]"}}) {
+           {"uid", "\"\""},
+           {"uid", "7"},
+           {"uid", "\"a/b\""},
+           {"uid", "\"" + std::string(kMaxUidBytes + 1, 'a') + "\""},
+           {"namespace", "\"Shop\""},
+           {"namespace", "\"" + std::string(kMaxNamespaceBytes + 1, 'a') + "\""},
+           {"name", "\"a\\u0000b\""},
+           {"service_account", "null"},
+           {"netns", "\"run/x\""},
+           {"netns", "\"/run/a\\nb\""},
+           {"netns", "\"/" + std::string(kMaxNetnsPathBytes, 'a') + "\""},
+           {"ips", "[]"},
+           {"ips", "\"10.0.0.5\""},
+           {"ips", "[\"127.0.0.1\"]"},
+           {"ips", "[\"::\"]"},
+           {"ips", "[\"fe80::1\"]"},
+           {"ips", "[\"224.0.0.1\"]"},
+           {"ips", "[\"ff02::1\"]"},
+           {"ips", "[10]"}}) {
     CAPTURE(member);
     CAPTURE(value);
     const auto refused = parse_pod(pod_with(member, value));
@@ -53,7 +72,8 @@ TEST_CASE("a pod that is missing something, or has something that cannot be, is 
 }
 
 TEST_CASE("pods.json comes back as it was written, in the same boot only") {
-  const std::vector<Pod> pods{{spec_of("u1", "/n/a"), 0xffff'ffff'ffff'ffffU}, {spec_of("u2", "/n/b"), 8}};
+  const std::vector<Pod> pods{{spec_of("u1", "/n/a"), 0xffff'ffff'ffff'ffffU},
+                              {spec_of("u2", "/n/b"), 8}};
   const std::string text = format_pods(pods, "boot-1");
   CHECK(*parse_pods(text, "boot-1") == pods);
   CHECK(parse_pods(text, "boot-2")->empty());
@@ -62,7 +82,8 @@ TEST_CASE("pods.json comes back as it was written, in the same boot only") {
 TEST_CASE("pods.json that is cut short, of another version or edited wrongly is refused") {
   const std::vector<Pod> pods{{spec_of("u1", "/n/a"), 7}};
   const std::string text = format_pods(pods, "b");
-  for (std::size_t cut = 0; cut + 2 < text.size(); ++cut) CHECK_FALSE(parse_pods(text.substr(0, cut), "b").has_value());
+  for (std::size_t cut = 0; cut + 2 < text.size(); ++cut)
+    CHECK_FALSE(parse_pods(text.substr(0, cut), "b").has_value());
   std::string other = text;
   other.replace(other.find("\"version\": 1"), 12, "\"version\": 2");
   CHECK_FALSE(parse_pods(other, "b").has_value());

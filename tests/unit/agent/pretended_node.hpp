@@ -1,4 +1,5 @@
-// A node without a kernel: namespaces are names with cookies, capture is a set, steps can be made fail.
+// A node without a kernel: namespaces are names with cookies, capture is a set, steps can be made
+// fail.
 #pragma once
 
 #include <map>

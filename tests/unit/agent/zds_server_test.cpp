@@ -28,14 +28,17 @@ struct Fixture {
   std::unique_ptr<io::Loop> loop;
   std::thread thread;
 
-  explicit Fixture(
-      OpenPodNetns open = [](const Pod&) -> Result<UniqueFd> { return UniqueFd(::open("/dev/null", O_RDONLY)); })
+  explicit Fixture(OpenPodNetns open = [](const Pod&) -> Result<UniqueFd> {
+    return UniqueFd(::open("/dev/null", O_RDONLY));
+  })
       : server(handover, std::move(open)) {
-    loop = std::move(*io::Loop::create({.ring_entries = 64, .buffers = {.count = 4, .bytes = 4096}}));
+    loop =
+        std::move(*io::Loop::create({.ring_entries = 64, .buffers = {.count = 4, .bytes = 4096}}));
     handover.on_change([this] { loop->post([this] { server.wake(); }); });
     const int listener = listen_unix(path, SOCK_SEQPACKET, kZdsBacklog)->release();
     loop->post([this, listener] {
-      loop->root().spawn([](ZdsServer* s, int fd) -> io::Task<> { co_await s->run(UniqueFd(fd)); }, &server, listener);
+      loop->root().spawn([](ZdsServer* s, int fd) -> io::Task<> { co_await s->run(UniqueFd(fd)); },
+                         &server, listener);
     });
     thread = std::thread([this] { loop->run(); });
   }
@@ -52,7 +55,9 @@ struct Ztunnel {
       : fd(std::move(*connect_unix(path, SOCK_SEQPACKET))) {
     send(hello);
   }
-  void send(std::string_view packet) const { (void)::send(fd.get(), packet.data(), packet.size(), MSG_NOSIGNAL); }
+  void send(std::string_view packet) const {
+    (void)::send(fd.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
+  }
   void ack() const { send({"\x0a\x00", 2}); }
   // The next packet; "closed" at the end, "silent" when none comes.
   std::string receive(int timeout_ms = 2000) {
@@ -61,7 +66,10 @@ struct Ztunnel {
     char buffer[1024];
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
     iovec vector{buffer, sizeof buffer};
-    msghdr message{.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    msghdr message{.msg_iov = &vector,
+                   .msg_iovlen = 1,
+                   .msg_control = control,
+                   .msg_controllen = sizeof control};
     const ssize_t n = ::recvmsg(fd.get(), &message, MSG_CMSG_CLOEXEC);
     if (n <= 0) return "closed";
     const cmsghdr* header = CMSG_FIRSTHDR(&message);

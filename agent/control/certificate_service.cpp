@@ -1,0 +1,62 @@
+#include "certificate_service.hpp"
+
+#include <fmt/format.h>
+
+#include "culvert/base/log.hpp"
+#include "culvert/xds/certificate_messages.hpp"
+
+namespace culvert::control {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+
+constexpr std::size_t kMaxShownBytes = 256;  // of what a client says, in messages and logs
+
+}  // namespace
+
+std::expected<CertificateOrder, Status> judge_request(std::string_view request,
+                                                      std::string_view node, const View& view) {
+  const auto message = xds::parse_certificate_request(request);
+  if (!message)
+    return std::unexpected(Status{StatusCode::kInvalidArgument, message.error().to_string()});
+  const std::string& identity = message->identity;
+  if (message->validity < std::chrono::seconds(0)) {
+    return std::unexpected(Status{StatusCode::kInvalidArgument, "validity_duration is negative"});
+  }
+  if (identity.empty()) {
+    return std::unexpected(Status{StatusCode::kPermissionDenied,
+                                  "name the pod's identity in metadata ImpersonatedIdentity"});
+  }
+  const auto of_node = view.identities.find(node);
+  if (of_node == view.identities.end() || !of_node->second.contains(identity)) {
+    return std::unexpected(Status{StatusCode::kPermissionDenied,
+                                  fmt::format("no pod of the mesh on node {} has the identity {}",
+                                              node, identity.substr(0, kMaxShownBytes))});
+  }
+  return CertificateOrder{message->csr_pem, identity, message->validity};
+}
+
+io::Task<Status> CertificateService::serve(grpc::ServerCall& call) {
+  const auto request = co_await call.read();
+  if (!request) co_return call.status();
+  const auto order = judge_request(*request, call.peer(), *view_);
+  if (!order) {
+    log::warn("node {}: certificate refused: {}", call.peer(), order.error().message);
+    co_return order.error();
+  }
+  const auto chain = authority_.sign(order->csr, order->identity, order->lifetime);
+  if (!chain) {
+    log::warn("node {}: certificate for {} refused: {}", call.peer(), order->identity,
+              chain.error().to_string());
+    const bool ours =
+        chain.error().code == ErrorCode::kUnavailable || chain.error().code == ErrorCode::kSystem;
+    co_return Status{ours ? StatusCode::kUnavailable : StatusCode::kInvalidArgument,
+                     chain.error().to_string()};
+  }
+  log::info("node {}: certificate for {}", call.peer(), order->identity);
+  co_await call.write(xds::serialize_chain(*chain));
+  co_return call.status();
+}
+
+}  // namespace culvert::control

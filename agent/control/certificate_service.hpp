@@ -1,0 +1,44 @@
+// Istio's certificate service. Which node asks is known by the socket it came in on; it gets
+// certificates for the identities of its own pods only, whatever the request itself names as SAN.
+// Loop thread.
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "culvert/certs/certificate_authority.hpp"
+#include "culvert/grpc/server.hpp"
+#include "view.hpp"
+
+namespace culvert::control {
+
+inline constexpr std::size_t kMaxCertificateRequestBytes = 64U << 10;
+
+struct CertificateOrder {
+  std::string csr;       // PEM
+  std::string identity;  // checked
+  std::chrono::seconds lifetime{0};
+};
+
+/// Reads a serialized IstioCertificateRequest from `node` and judges it. Pure. kInvalidArgument: no
+/// such message, a negative lifetime; kPermissionDenied: no ImpersonatedIdentity, or none of the
+/// node's pods'.
+std::expected<CertificateOrder, grpc::Status> judge_request(std::string_view request,
+                                                            std::string_view node,
+                                                            const View& view);
+
+class CertificateService final : public grpc::Method {
+ public:
+  explicit CertificateService(certs::CertificateAuthority authority)
+      : authority_(std::move(authority)) {}
+  io::Task<grpc::Status> serve(grpc::ServerCall& call) override;
+  void publish(ViewPtr view) { view_ = std::move(view); }
+
+ private:
+  certs::CertificateAuthority authority_;
+  ViewPtr view_ = std::make_shared<View>();
+};
+
+}  // namespace culvert::control

@@ -1,0 +1,66 @@
+// The mesh control: a folder of objects in, resources and certificates out to each node's socket.
+// Everything here is the loop thread's; admin threads reach it through admin_routes.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "certificate_service.hpp"
+#include "config_folder.hpp"
+#include "culvert/grpc/server.hpp"
+#include "culvert/io/loop.hpp"
+#include "culvert/xds/server.hpp"
+#include "folder_watch.hpp"
+#include "node_sockets.hpp"
+#include "view.hpp"
+
+namespace culvert::control {
+
+struct NodeReport {
+  std::string name;
+  xds::NodeStatus xds;
+  std::string error;  // why it has no socket; empty when it has one
+};
+struct Report {
+  ViewPtr view;
+  std::vector<NodeReport> nodes;
+};
+struct SyncResult {
+  Report report;
+  bool folder_read = false;
+  bool acknowledged = false;  // by every connected node, within the time
+};
+
+struct ControlSettings {
+  std::string config_dir;
+  std::string socket_dir;
+  CompileSettings compile;
+};
+
+class Control {
+ public:
+  /// `loop` outlives it, and runs it.
+  Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority);
+
+  /// Before the loop runs: watches and reads the folder, and opens the nodes' sockets.
+  Result<void> start();
+  /// Reads the folder anew, and publishes what it found.
+  Result<void> reload();
+  /// reload(), then waits until every connected node has acknowledged it.
+  io::Task<SyncResult> sync(io::Deadline deadline);
+  Report report() const;
+
+ private:
+  void publish();
+
+  io::Loop& loop_;
+  ConfigFolder folder_;
+  FolderWatch watch_;
+  xds::Server xds_;
+  CertificateService certificates_;
+  grpc::Server server_;
+  NodeSockets sockets_;
+};
+
+}  // namespace culvert::control

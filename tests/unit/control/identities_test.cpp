@@ -1,0 +1,93 @@
+// Who may be certified where, and what a certificate request is judged by.
+#include "identities.hpp"
+
+#include <doctest/doctest.h>
+
+#include "certificate_service.hpp"
+#include "culvert/config/object_store.hpp"
+#include "culvert/xds/certificate_messages.hpp"
+
+using namespace culvert;
+using namespace culvert::control;
+
+namespace {
+
+constexpr const char* kMesh = R"(
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: n2}
+)";
+
+std::string pod(const std::string& name, const std::string& spec,
+                const std::string& redirection = "enabled", const std::string& phase = "Running") {
+  return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+         ", namespace: shop, annotations: {ambient.istio.io/redirection: " + redirection +
+         "}}\nspec: {" + spec + ", containers: [{name: c, image: i}]}\nstatus: {phase: " + phase +
+         "}\n";
+}
+
+IdentitiesByNode identities(const std::string& pods) {
+  config::ObjectStore store;
+  const auto report = store.load({config::parse_file("mesh.yaml", kMesh + pods)});
+  for (const Diagnostic& d : report.diagnostics) MESSAGE(d.to_string());
+  REQUIRE(report.diagnostics.empty());
+  return identities_by_node(*store.objects(), "td");
+}
+
+using Set = std::set<std::string>;
+
+}  // namespace
+
+TEST_CASE("a node has the identities of its own meshed pods, each once") {
+  const auto found =
+      identities(pod("a", "nodeName: n1, serviceAccountName: web") +
+                 pod("b", "nodeName: n1, serviceAccountName: web") + pod("c", "nodeName: n1") +
+                 pod("d", "nodeName: n2, serviceAccountName: db"));
+  CHECK(found.at("n1") == Set{"spiffe://td/ns/shop/sa/default", "spiffe://td/ns/shop/sa/web"});
+  CHECK(found.at("n2") == Set{"spiffe://td/ns/shop/sa/db"});
+}
+
+TEST_CASE(
+    "pods that are not meshed, have ended, share the node's network or have no such node do not "
+    "count") {
+  const auto found = identities(
+      pod("a", "nodeName: n1", "disabled") + pod("b", "nodeName: n1", "enabled", "Succeeded") +
+      pod("c", "nodeName: n1", "enabled", "Failed") + pod("d", "nodeName: n1, hostNetwork: true") +
+      pod("e", "serviceAccountName: x") + pod("f", "nodeName: n3"));
+  CHECK(found == IdentitiesByNode{{"n1", {}}, {"n2", {}}});
+}
+
+TEST_CASE("a certificate is ordered only by the node that the identity's pod runs on") {
+  View view;
+  view.identities = identities(pod("a", "nodeName: n1, serviceAccountName: web"));
+  const std::string web = "spiffe://td/ns/shop/sa/web";
+  const std::string request =
+      xds::serialize(xds::CertificateRequest{"csr", std::chrono::hours(1), web});
+  const auto order = judge_request(request, "n1", view);
+  REQUIRE(order.has_value());
+  CHECK(order->identity == web);
+  CHECK(order->csr == "csr");
+  CHECK(order->lifetime == std::chrono::hours(1));
+  for (const char* node : {"n2", "n3", ""}) {
+    CHECK(judge_request(request, node, view).error().code == grpc::StatusCode::kPermissionDenied);
+  }
+}
+
+TEST_CASE(
+    "a request without identity is denied, one with a negative lifetime or of other bytes is "
+    "invalid") {
+  View view;
+  view.identities = identities(pod("a", "nodeName: n1, serviceAccountName: web"));
+  const auto code = [&](const std::string& bytes) {
+    return judge_request(bytes, "n1", view).error().code;
+  };
+  CHECK(code("") == grpc::StatusCode::kPermissionDenied);
+  CHECK(code("\xff\xff") == grpc::StatusCode::kInvalidArgument);
+  CHECK(code(xds::serialize(xds::CertificateRequest{"csr", std::chrono::seconds(-1),
+                                                    "spiffe://td/ns/shop/sa/web"})) ==
+        grpc::StatusCode::kInvalidArgument);
+}
