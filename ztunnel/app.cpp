@@ -101,22 +101,19 @@ class App {
     signalled_.notify();
   }
 
-  // The agent pins the maps; ztunnel may be started first.
+  // The agent pins the maps; ztunnel may be started first, or while it pins them, or with an agent of
+  // another layout that is about to be replaced. It waits: pods are refused meanwhile.
   Task<bool> open_maps() {
-    bool said = false;
+    std::string said;
     while (!terminating_) {
       auto maps = bpf::SocketMaps::open(settings_.bpf_dir);
       if (maps) {
         maps_.emplace(std::move(*maps));
         co_return true;
       }
-      if (maps.error().code != ErrorCode::kNotFound) {
-        log::error("maps in {}: {}", settings_.bpf_dir, maps.error().to_string());
-        status_ = 1;
-        co_return false;
-      }
-      if (!said) log::info("waiting for the agent to pin its maps in {}", settings_.bpf_dir);
-      said = true;
+      const std::string why = maps.error().to_string();
+      if (why != said) log::info("waiting for the agent's maps in {}: {}", settings_.bpf_dir, why);
+      said = why;
       (void)co_await signalled_.wait(io::in(kMapsRetry));
     }
     co_return false;
@@ -130,8 +127,9 @@ class App {
       workers_.push_back(
           std::make_unique<Worker>(settings_, *maps_, budget_, reporter, std::move(*loop)));
     }
-    for (auto& worker : workers_) {
-      threads_.emplace_back([w = worker.get()] { w->run(); });
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
+      ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
     }
     certificates_.emplace(
         control_, [this](const auto& identity, const auto& credentials) { publish(identity, credentials); },

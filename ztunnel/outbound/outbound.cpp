@@ -75,14 +75,13 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
 Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int fd, SocketAddress peer,
                     const Resolved* resolved, Report* report) {
   const auto& route = resolved->route;
+  report->record.destination_address = route.target;
+  report->record.hbone_address.reset();
+  report->record.destination.identity = route.workload->identity().to_string();
+  report->record.mutual_tls = true;
   Report inbound(worker->reporter(), Direction::kInbound);
   inbound.record = report->record;
   inbound.record.direction = Direction::kInbound;
-  inbound.record.destination_address = route.target;
-  inbound.record.hbone_address.reset();
-  inbound.record.destination.identity = route.workload->identity().to_string();
-  report->record.destination.identity = inbound.record.destination.identity;
-  report->record.mutual_tls = inbound.record.mutual_tls = true;
 
   const mesh::Connection question{resolved->source->identity(), peer.ip, route.target};
   const auto verdict = mesh::authorize(*worker->snapshot(), *route.workload, question);

@@ -45,6 +45,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: no delayed acknowledgment between them
+    disable_nagle_algorithm = True
 
     def answer(self, status, body, kind="application/json"):
         self.send_response(status)
