@@ -27,7 +27,8 @@ using io::Task;
 namespace {
 
 constexpr auto kMapsRetry = std::chrono::milliseconds(50);
-constexpr std::size_t kStreamBytesBudget = 256U << 20;  // all HTTP/2 streams of the process together
+constexpr std::size_t kStreamBytesBudget = 256U
+                                           << 20;  // all HTTP/2 streams of the process together
 constexpr unsigned kCoresPerWorker = 4;
 
 unsigned worker_count(const Settings& settings) {
@@ -63,9 +64,8 @@ class App {
       : settings_(settings), loop_(std::move(loop)), signals_(std::move(signals)) {}
 
   int run() {
-    loop_->post([this] {
-      loop_->root().spawn([](App* self) -> Task<> { co_await self->main(); }, this);
-    });
+    loop_->post(
+        [this] { loop_->root().spawn([](App* self) -> Task<> { co_await self->main(); }, this); });
     loop_->run();
     for (auto& thread : threads_) thread.join();
     log::info("stopped");
@@ -101,8 +101,8 @@ class App {
     signalled_.notify();
   }
 
-  // The agent pins the maps; ztunnel may be started first, or while it pins them, or with an agent of
-  // another layout that is about to be replaced. It waits: pods are refused meanwhile.
+  // The agent pins the maps; ztunnel may be started first, or while it pins them, or with an agent
+  // of another layout that is about to be replaced. It waits: pods are refused meanwhile.
   Task<bool> open_maps() {
     std::string said;
     while (!terminating_) {
@@ -132,16 +132,19 @@ class App {
       ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
     }
     certificates_.emplace(
-        control_, [this](const auto& identity, const auto& credentials) { publish(identity, credentials); },
+        control_,
+        [this](const auto& identity, const auto& credentials) { publish(identity, credentials); },
         [this](const auto& identity) { withdraw(identity); });
     registry_.emplace(
-        settings_, *maps_, workers_, [this](const auto& identity) { certificates_->want(identity); },
+        settings_, *maps_, workers_,
+        [this](const auto& identity) { certificates_->want(identity); },
         [this](const auto& identity) { certificates_->unwant(identity); });
     zds_.emplace(settings_.zds_socket, *registry_);
     parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
-    auto admin = Admin::start(settings_, *loop_, Observed{&control_, &*zds_, &*registry_,
-                                                          &*certificates_, &metrics_, workers_.size()});
+    auto admin = Admin::start(
+        settings_, *loop_,
+        Observed{&control_, &*zds_, &*registry_, &*certificates_, &metrics_, workers_.size()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
@@ -150,7 +153,8 @@ class App {
 
   void publish(const std::string& identity, const Credentials& credentials) {
     for (auto& worker : workers_) {
-      worker->post([identity, credentials](Worker& w) { w.take_credentials(identity, credentials); });
+      worker->post(
+          [identity, credentials](Worker& w) { w.take_credentials(identity, credentials); });
     }
   }
 

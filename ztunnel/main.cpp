@@ -34,9 +34,10 @@ int main(int argc, char** argv) {
   std::string log_level = "info";
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
-  CLI::App cli{"The node's tunnel of a Culvert mesh: captures the connections of its pods, carries "
-               "them over mutual TLS, and decides by policy.",
-               "culvert-ztunnel"};
+  CLI::App cli{
+      "The node's tunnel of a Culvert mesh: captures the connections of its pods, carries "
+      "them over mutual TLS, and decides by policy.",
+      "culvert-ztunnel"};
   cli.footer(kFooter);
   cli.set_version_flag("--version", "culvert-ztunnel " CULVERT_VERSION);
   cli.add_option("--node", settings.node, "this node's name")->required();

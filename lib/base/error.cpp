@@ -34,7 +34,9 @@ constexpr std::array<ErrorInfo, kErrorCodeCount> kErrorTable{{
 
 }  // namespace
 
-const ErrorInfo& error_info(ErrorCode code) { return kErrorTable[static_cast<std::size_t>(code)]; }
+const ErrorInfo& error_info(ErrorCode code) {
+  return kErrorTable[static_cast<std::size_t>(code)];
+}
 
 std::string Error::to_string() const {
   const char* name = error_info(code).name;
@@ -48,20 +50,35 @@ std::string Error::to_string() const {
 std::unexpected<Error> fail_errno(int sys_errno, const char* text, Origin origin) {
   ErrorCode code = ErrorCode::kSystem;
   switch (sys_errno) {
-    case ECANCELED: code = ErrorCode::kCancelled; break;
+    case ECANCELED:
+      code = ErrorCode::kCancelled;
+      break;
     case ETIMEDOUT:
-    case ETIME: code = ErrorCode::kTimeout; break;
+    case ETIME:
+      code = ErrorCode::kTimeout;
+      break;
     case ECONNRESET:
-    case EPIPE: code = ErrorCode::kReset; break;
-    case ECONNREFUSED: code = ErrorCode::kRefused; break;
+    case EPIPE:
+      code = ErrorCode::kReset;
+      break;
+    case ECONNREFUSED:
+      code = ErrorCode::kRefused;
+      break;
     case ENETUNREACH:
-    case EHOSTUNREACH: code = ErrorCode::kUnreachable; break;
+    case EHOSTUNREACH:
+      code = ErrorCode::kUnreachable;
+      break;
     case EMFILE:
     case ENFILE:
     case ENOBUFS:
-    case ENOSPC: code = ErrorCode::kLimit; break;
-    case ENOENT: code = ErrorCode::kNotFound; break;
-    default: break;
+    case ENOSPC:
+      code = ErrorCode::kLimit;
+      break;
+    case ENOENT:
+      code = ErrorCode::kNotFound;
+      break;
+    default:
+      break;
   }
   return fail(code, text, origin, sys_errno);
 }

@@ -58,11 +58,14 @@ IpAddress IpAddress::v4(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uin
   return out;
 }
 
-bool IpAddress::is_v4() const { return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin()); }
+bool IpAddress::is_v4() const {
+  return std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), bytes.begin());
+}
 
 bool IpAddress::is_loopback() const {
   if (is_v4()) return bytes[12] == 127;
-  return std::all_of(bytes.begin(), bytes.end() - 1, [](auto b) { return b == 0; }) && bytes[15] == 1;
+  return std::all_of(bytes.begin(), bytes.end() - 1, [](auto b) { return b == 0; }) &&
+         bytes[15] == 1;
 }
 
 bool IpAddress::is_unspecified() const {
@@ -108,7 +111,9 @@ bool IpPrefix::contains(const IpAddress& ip) const {
   return ((ip.bytes[whole] ^ address.bytes[whole]) & mask) == 0;
 }
 
-std::string IpPrefix::to_string() const { return fmt::format("{}/{}", address.to_string(), length); }
+std::string IpPrefix::to_string() const {
+  return fmt::format("{}/{}", address.to_string(), length);
+}
 
 std::optional<SocketAddress> SocketAddress::parse(std::string_view text) {
   const auto colon = text.rfind(':');

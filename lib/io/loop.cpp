@@ -26,7 +26,9 @@ Result<std::unique_ptr<Loop>> Loop::create(LoopOptions options) {
 Loop::Loop(std::unique_ptr<Backend> backend, UniqueFd wake)
     : backend_(std::move(backend)), wake_(std::move(wake)) {}
 
-Loop::~Loop() { assert(backend_->in_flight() == 0 && "every operation ends before its loop"); }
+Loop::~Loop() {
+  assert(backend_->in_flight() == 0 && "every operation ends before its loop");
+}
 
 Loop& Loop::current() {
   assert(t_current != nullptr && "no loop runs on this thread");

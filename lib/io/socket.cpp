@@ -75,11 +75,13 @@ accept::accept(int listener, Deadline deadline) : SocketOperation(deadline) {
 Result<Accepted> accept::await_resume() {
   if (failed()) return failure("accept");
   Accepted out{UniqueFd(result_), {}};
-  out.peer = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage_)).value_or(SocketAddress{});
+  out.peer = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&storage_))
+                 .value_or(SocketAddress{});
   return out;
 }
 
-connect::connect(int socket, const SocketAddress& to, Deadline deadline) : SocketOperation(deadline) {
+connect::connect(int socket, const SocketAddress& to, Deadline deadline)
+    : SocketOperation(deadline) {
   kind = IoKind::kConnect;
   fd = socket;
   connect_size = to.to_sockaddr(storage_);

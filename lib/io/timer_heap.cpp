@@ -52,7 +52,9 @@ void TimerHeap::remove(Timer& timer) {
   sift_down(last->heap_index_);
 }
 
-Deadline TimerHeap::earliest() const { return heap_.empty() ? kNoDeadline : heap_.front()->at_; }
+Deadline TimerHeap::earliest() const {
+  return heap_.empty() ? kNoDeadline : heap_.front()->at_;
+}
 
 void TimerHeap::expire(Deadline now) {
   while (!heap_.empty() && heap_.front()->at_ <= now) {

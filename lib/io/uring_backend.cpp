@@ -1,5 +1,5 @@
-// The io_uring backend: one ring a loop, requests as submission entries whose user data is the request,
-// a ring of provided buffers for pooled receives. The only file that includes liburing.
+// The io_uring backend: one ring a loop, requests as submission entries whose user data is the
+// request, a ring of provided buffers for pooled receives. The only file that includes liburing.
 // Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2). Floor: kernel 5.19 (provided
 // buffer rings); SINGLE_ISSUER and DEFER_TASKRUN (6.0, 6.1) are used where the kernel takes them.
 #include <liburing.h>
@@ -103,8 +103,10 @@ class UringBackend final : public Backend {
   Result<void> register_pool() {
     ring_bytes_ = sizeof(io_uring_buf) * pool_.count;
     pool_bytes_ = std::size_t{pool_.count} * pool_.bytes;
-    ring_memory_ = ::mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-    pool_memory_ = ::mmap(nullptr, pool_bytes_, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    ring_memory_ =
+        ::mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+    pool_memory_ =
+        ::mmap(nullptr, pool_bytes_, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     if (ring_memory_ == MAP_FAILED || pool_memory_ == MAP_FAILED) {
       return fail_errno(errno, "map the receive buffers");
     }
@@ -144,17 +146,23 @@ class UringBackend final : public Backend {
       case IoKind::kAccept:
         io_uring_prep_accept(&sqe, r.fd, r.address, r.address_size, SOCK_CLOEXEC);
         break;
-      case IoKind::kConnect: io_uring_prep_connect(&sqe, r.fd, r.address, r.connect_size); break;
+      case IoKind::kConnect:
+        io_uring_prep_connect(&sqe, r.fd, r.address, r.connect_size);
+        break;
       case IoKind::kRecvPooled:
         io_uring_prep_recv(&sqe, r.fd, nullptr, 0, r.flags);
         sqe.flags |= IOSQE_BUFFER_SELECT;
         sqe.buf_group = kBufferGroup;
         break;
-      case IoKind::kRecv: io_uring_prep_recv(&sqe, r.fd, r.data, r.size, r.flags); break;
+      case IoKind::kRecv:
+        io_uring_prep_recv(&sqe, r.fd, r.data, r.size, r.flags);
+        break;
       case IoKind::kRecvMsg:
         io_uring_prep_recvmsg(&sqe, r.fd, r.message, static_cast<unsigned>(r.flags));
         break;
-      case IoKind::kSend: io_uring_prep_send(&sqe, r.fd, r.data, r.size, r.flags); break;
+      case IoKind::kSend:
+        io_uring_prep_send(&sqe, r.fd, r.data, r.size, r.flags);
+        break;
       case IoKind::kSendMsg:
         io_uring_prep_sendmsg(&sqe, r.fd, r.message, static_cast<unsigned>(r.flags));
         break;
@@ -162,7 +170,9 @@ class UringBackend final : public Backend {
         io_uring_prep_read(&sqe, r.fd, r.data, static_cast<unsigned>(r.size),
                            static_cast<std::uint64_t>(-1));
         break;
-      case IoKind::kPoll: io_uring_prep_poll_add(&sqe, r.fd, static_cast<unsigned>(r.flags)); break;
+      case IoKind::kPoll:
+        io_uring_prep_poll_add(&sqe, r.fd, static_cast<unsigned>(r.flags));
+        break;
     }
   }
 

@@ -18,8 +18,9 @@ std::span<const std::uint8_t> as_octets(const std::string& text) {
 
 }  // namespace
 
-// Sends all that the session has produced. One fiber sends at a time; another that comes meanwhile (the
-// reader, with an alert or a KeyUpdate answer) waits for its turn, so that records leave in order.
+// Sends all that the session has produced. One fiber sends at a time; another that comes meanwhile
+// (the reader, with an alert or a KeyUpdate answer) waits for its turn, so that records leave in
+// order.
 Task<Result<void>> Stream::flush(Deadline deadline) {
   while (!session_.output().empty()) {
     if (sender_active_) {
@@ -61,7 +62,8 @@ Task<Result<std::span<const std::uint8_t>>> Stream::read(Deadline deadline) {
   while (plaintext_.empty()) {
     if (session_.progress() == Progress::kPeerClosed) co_return std::span<const std::uint8_t>();
     auto fed = co_await feed_once(deadline);
-    // What was decrypted before a failure is authentic: it is given out first, the failure comes again.
+    // What was decrypted before a failure is authentic: it is given out first, the failure comes
+    // again.
     if (!fed && plaintext_.empty()) co_return std::unexpected(fed.error());
   }
   std::swap(given_, plaintext_);

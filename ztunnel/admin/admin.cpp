@@ -11,10 +11,13 @@ namespace culvert::ztunnel {
 namespace {
 
 constexpr const char* kText = "text/plain; charset=utf-8";
-constexpr const char* kIndex = "culvert-ztunnel\n\nGET /config_dump  what it knows: workloads, services, "
-                               "policies, certificates, pods (JSON)\n";
+constexpr const char* kIndex =
+    "culvert-ztunnel\n\nGET /config_dump  what it knows: workloads, services, "
+    "policies, certificates, pods (JSON)\n";
 
-admin::Response busy() { return admin::error_response(503, "the process is busy", "ask again"); }
+admin::Response busy() {
+  return admin::error_response(503, "the process is busy", "ask again");
+}
 
 admin::Response readiness(io::Loop& loop, std::shared_ptr<const Observed> observed) {
   const auto pending = ask(loop, [observed] { return pending_tasks(*observed); });
@@ -32,7 +35,8 @@ std::vector<std::string> pending_tasks(const Observed& observed) {
   return out;
 }
 
-Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& loop, Observed observed) {
+Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& loop,
+                                            Observed observed) {
   const auto kept = std::make_shared<const Observed>(observed);
   const auto metrics = [kept](const admin::Request&) {
     telemetry::PrometheusText text;
@@ -44,7 +48,8 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
     return text ? admin::Response{200, *text} : busy();
   };
   auto out = std::make_unique<Admin>();
-  const auto serve = [&](const SocketAddress& at, std::vector<admin::Route> routes) -> Result<void> {
+  const auto serve = [&](const SocketAddress& at,
+                         std::vector<admin::Route> routes) -> Result<void> {
     auto server = admin::HttpServer::on_address(at, std::move(routes));
     if (!server) return std::unexpected(server.error());
     out->servers_.push_back(std::move(*server));
@@ -52,7 +57,8 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
   };
   auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
   auto index = [](const admin::Request&) { return admin::Response{200, kIndex, kText}; };
-  if (auto ok = serve(settings.admin_address, {{"GET", "/config_dump", dump}, {"GET", "/", index}}); !ok) {
+  if (auto ok = serve(settings.admin_address, {{"GET", "/config_dump", dump}, {"GET", "/", index}});
+      !ok) {
     return std::unexpected(ok.error());
   }
   if (auto ok = serve(settings.metrics_address,

@@ -1,5 +1,5 @@
-// What ztunnel tells about itself over HTTP: administration (loopback), metrics, readiness. The servers
-// have threads of their own; each answer is made on the loop that owns what it tells.
+// What ztunnel tells about itself over HTTP: administration (loopback), metrics, readiness. The
+// servers have threads of their own; each answer is made on the loop that owns what it tells.
 #pragma once
 
 #include <memory>
@@ -31,8 +31,8 @@ struct Observed {
 class Admin {
  public:
   /// GET /healthz/ready on the readiness address; GET /metrics and /stats/prometheus on the metrics
-  /// address; GET /, /config_dump on the administration address. `loop` is the control loop and runs
-  /// until the Admin is gone.
+  /// address; GET /, /config_dump on the administration address. `loop` is the control loop and
+  /// runs until the Admin is gone.
   static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
                                               Observed observed);
 

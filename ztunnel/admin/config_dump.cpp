@@ -43,7 +43,11 @@ json service_json(const mesh::Service& s) {
   for (const auto& vip : s.vips) vips.push_back(vip.network + "/" + vip.ip.to_string());
   json ports = json::object();
   for (const auto& port : s.ports) ports[std::to_string(port.service_port)] = port.target_port;
-  return {{"name", s.name}, {"namespace", s.ns}, {"hostname", s.hostname}, {"vips", vips}, {"ports", ports}};
+  return {{"name", s.name},
+          {"namespace", s.ns},
+          {"hostname", s.hostname},
+          {"vips", vips},
+          {"ports", ports}};
 }
 
 json policy_json(const mesh::Policy& p) {
@@ -76,9 +80,11 @@ std::string config_dump(const Settings& settings, const Observed& observed) {
   for (const auto& status : observed.certificates->status()) {
     json one{{"identity", status.identity}, {"state", status.ready ? "Available" : "Initializing"}};
     if (status.ready) {
-      one["certChain"] = json::array({{{"pem", status.chain_pem},
-                                       {"expirationTime", fmt::format("{:%FT%TZ}", fmt::gmtime(
-                                           std::chrono::system_clock::to_time_t(status.not_after)))}}});
+      one["certChain"] = json::array(
+          {{{"pem", status.chain_pem},
+            {"expirationTime",
+             fmt::format("{:%FT%TZ}",
+                         fmt::gmtime(std::chrono::system_clock::to_time_t(status.not_after)))}}});
     }
     if (!status.last_error.empty()) one["error"] = status.last_error;
     out["certificates"].push_back(std::move(one));

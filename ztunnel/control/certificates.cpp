@@ -56,8 +56,8 @@ Task<> Certificates::stop() {
   co_await retiring_.join();
 }
 
-Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(
-    std::string identity, Wanted* wanted) {
+Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(std::string identity,
+                                                                               Wanted* wanted) {
   auto request = certs::make_signing_request(identity);
   if (!request) co_return std::unexpected(request.error().to_string());
   auto reply = co_await service_.sign(request->request, identity);

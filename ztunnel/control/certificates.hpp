@@ -1,5 +1,6 @@
 // Keeps a valid certificate for every identity of this node's pods: asks when the first pod comes,
-// renews at half life, forgets when the last pod went. In memory only. On the control loop's thread.
+// renews at half life, forgets when the last pod went. In memory only. On the control loop's
+// thread.
 #pragma once
 
 #include <chrono>
@@ -20,8 +21,8 @@ namespace culvert::ztunnel {
 class CertificateService {
  public:
   virtual ~CertificateService() = default;
-  /// Signs `request_pem` for `identity`: PEM texts of leaf, intermediates, root(s). The error is the
-  /// service's own words.
+  /// Signs `request_pem` for `identity`: PEM texts of leaf, intermediates, root(s). The error is
+  /// the service's own words.
   virtual io::Task<std::expected<std::vector<std::string>, std::string>> sign(
       std::string request_pem, std::string identity) = 0;
 };

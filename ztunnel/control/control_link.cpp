@@ -8,7 +8,8 @@ namespace {
 // A ztunnel's name in xDS, in Istio's form: TYPE~IP~POD.NAMESPACE~DOMAIN.
 xds::ClientOptions client_options(const Settings& settings) {
   xds::ClientOptions options;
-  options.node.id = "ztunnel~127.0.0.1~" + settings.node + ".culvert-system~culvert-system.svc.cluster.local";
+  options.node.id =
+      "ztunnel~127.0.0.1~" + settings.node + ".culvert-system~culvert-system.svc.cluster.local";
   options.node.cluster = settings.cluster_id;
   options.node.metadata = {{"NODE_NAME", settings.node}, {"CLUSTER_ID", settings.cluster_id}};
   options.type_urls = {std::string(xds::kAddressType), std::string(xds::kAuthorizationType)};
@@ -23,9 +24,13 @@ ControlLink::ControlLink(const Settings& settings, MeshFeed::Publish publish)
       client_(connector_, client_options(settings), feed_),
       certificates_(connector_) {}
 
-io::Task<> ControlLink::run() { co_await client_.run(); }
+io::Task<> ControlLink::run() {
+  co_await client_.run();
+}
 
-io::Task<> ControlLink::close() { co_await certificates_.close(); }
+io::Task<> ControlLink::close() {
+  co_await certificates_.close();
+}
 
 io::Task<std::expected<std::vector<std::string>, std::string>> ControlLink::sign(
     std::string request_pem, std::string identity) {

@@ -1,5 +1,5 @@
-// The link to control: what it says of the mesh (delta xDS) and the certificates that it signs (CSR),
-// over one socket. On the control loop's thread.
+// The link to control: what it says of the mesh (delta xDS) and the certificates that it signs
+// (CSR), over one socket. On the control loop's thread.
 #pragma once
 
 #include <memory>
@@ -28,8 +28,8 @@ class ControlLink final : public CertificateService {
   xds::ClientStatus status() const { return client_.status(); }
   const mesh::SnapshotPtr& snapshot() const { return feed_.snapshot(); }
 
-  io::Task<std::expected<std::vector<std::string>, std::string>> sign(std::string request_pem,
-                                                                      std::string identity) override;
+  io::Task<std::expected<std::vector<std::string>, std::string>> sign(
+      std::string request_pem, std::string identity) override;
 
  private:
   grpc::UnixConnector connector_;

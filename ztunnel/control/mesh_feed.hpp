@@ -17,8 +17,8 @@ class MeshFeed final : public xds::ResourceSink {
   MeshFeed(std::string trust_domain, Publish publish)
       : trust_domain_(std::move(trust_domain)), publish_(std::move(publish)) {}
 
-  /// Applies what can be read and publishes the next snapshot once; names what cannot, whose last good
-  /// state stays.
+  /// Applies what can be read and publishes the next snapshot once; names what cannot, whose last
+  /// good state stays.
   std::vector<xds::Rejected> apply(std::string_view type_url, std::vector<xds::AddedResource> added,
                                    std::vector<std::string> removed) override;
 

@@ -81,8 +81,8 @@ Task<Result<void>> ZdsLink::serve_once() {
     if (!packet) co_return std::unexpected(packet.error());
     if (packet->size == 0) co_return fail(ErrorCode::kClosed, "the agent closed the ZDS socket");
     if (packet->truncated) co_return fail(ErrorCode::kLimit, "ZDS packet too large");
-    auto answered = co_await answer(fd.get(), std::span(buffer).first(packet->size),
-                                    std::move(packet->passed));
+    auto answered =
+        co_await answer(fd.get(), std::span(buffer).first(packet->size), std::move(packet->passed));
     if (!answered) co_return answered;
   }
 }

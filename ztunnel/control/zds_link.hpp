@@ -1,6 +1,6 @@
-// The link to the node's agent (or istio-cni): connects to its ZDS socket, does what each message says
-// with the pods, acknowledges, and connects again when it is lost. Pods keep running meanwhile.
-// On the control loop's thread.
+// The link to the node's agent (or istio-cni): connects to its ZDS socket, does what each message
+// says with the pods, acknowledges, and connects again when it is lost. Pods keep running
+// meanwhile. On the control loop's thread.
 #pragma once
 
 #include <map>

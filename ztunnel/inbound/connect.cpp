@@ -23,14 +23,15 @@ void answer(h2::Stream& stream, int status, const mesh::Workload* destination) {
   (void)stream.send_headers(hbone::build_response(response), status != 200);
 }
 
-// The address inside this pod that a target means: one of the pod's own addresses, or a service that
-// this pod serves. kInvalid for anything else: this ztunnel is nobody's open proxy.
+// The address inside this pod that a target means: one of the pod's own addresses, or a service
+// that this pod serves. kInvalid for anything else: this ztunnel is nobody's open proxy.
 Result<SocketAddress> local_target(const mesh::Snapshot& snapshot, const mesh::Workload& workload,
                                    const IpAddress& local_ip, const hbone::Authority& authority) {
   if (const SocketAddress* address = authority.address()) {
-    const bool own = address->ip == local_ip || std::ranges::find(workload.addresses, address->ip) !=
-                                                    workload.addresses.end();
-    if (!own) return fail(ErrorCode::kInvalid, "CONNECT to an address of another pod", Origin::kClient);
+    const bool own = address->ip == local_ip ||
+                     std::ranges::find(workload.addresses, address->ip) != workload.addresses.end();
+    if (!own)
+      return fail(ErrorCode::kInvalid, "CONNECT to an address of another pod", Origin::kClient);
     if (address->port == mesh::kHbonePort) {
       return fail(ErrorCode::kSelfCall, "CONNECT to the tunnel's own port", Origin::kClient);
     }
@@ -46,11 +47,12 @@ Result<SocketAddress> local_target(const mesh::Snapshot& snapshot, const mesh::W
       }
     }
   }
-  return fail(ErrorCode::kInvalid, "CONNECT to a service that this pod does not serve", Origin::kClient);
+  return fail(ErrorCode::kInvalid, "CONNECT to a service that this pod does not serve",
+              Origin::kClient);
 }
 
-// The application is shown the client itself. Its address counts only when it is the tunnel's own: the
-// header informs, the network decides. Its port is worth showing, the tunnel's is not.
+// The application is shown the client itself. Its address counts only when it is the tunnel's own:
+// the header informs, the network decides. Its port is worth showing, the tunnel's is not.
 SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRequest& request) {
   if (request.forwarded && request.forwarded->source &&
       request.forwarded->source->ip == tunnel.peer.ip) {
@@ -69,8 +71,8 @@ void fill_source(Report& report, const InboundTunnel& tunnel, const SocketAddres
   report.record.source.namespace_name = tunnel.peer_identity.ns;
 }
 
-void fill_service(Report& report, const mesh::Snapshot& snapshot, const hbone::ConnectRequest& request,
-                  const mesh::Workload& destination) {
+void fill_service(Report& report, const mesh::Snapshot& snapshot,
+                  const hbone::ConnectRequest& request, const mesh::Workload& destination) {
   if (!request.forwarded || request.forwarded->host.empty()) return;
   for (const auto& [key, ports] : destination.services) {
     const auto service = snapshot.service(key);
@@ -104,7 +106,8 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   auto found = co_await worker.workload_of(*pod, io::in(kWorkloadWait));
   if (!found) co_return refuse(503, found.error());
   workload = std::move(*found);
-  const auto target = local_target(*worker.snapshot(), *workload, tunnel->local_ip, request->authority);
+  const auto target =
+      local_target(*worker.snapshot(), *workload, tunnel->local_ip, request->authority);
   if (!target) co_return refuse(400, target.error());
   report.record.destination = party_of(*workload);
   report.record.destination.identity = workload->identity().to_string();

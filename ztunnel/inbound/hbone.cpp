@@ -13,8 +13,8 @@ using io::Task;
 namespace {
 
 // The TLS session of an accepted tunnel, handshake done; or why there is none.
-Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker, const mesh::Workload* workload,
-                                                      UniqueFd fd) {
+Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker,
+                                                      const mesh::Workload* workload, UniqueFd fd) {
   auto credentials =
       co_await worker->credentials_of(workload->identity().to_string(), io::in(kCertificateWait));
   if (!credentials) co_return std::unexpected(credentials.error());

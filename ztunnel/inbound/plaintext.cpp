@@ -36,7 +36,8 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
   if (!dialed) co_return fail(dialed.error());
   report.record.destination_address = *dialed;
   if (dialed->ip.is_loopback()) {
-    co_return fail(Error{ErrorCode::kSelfCall, Origin::kClient, 0, "the listener itself was dialed"});
+    co_return fail(
+        Error{ErrorCode::kSelfCall, Origin::kClient, 0, "the listener itself was dialed"});
   }
 
   const auto workload = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));

@@ -35,7 +35,8 @@ h2::Headers connect_request(const mesh::Workload& source, const mesh::Route& rou
   hbone::ConnectRequest request;
   request.authority.target = route.target;
   request.baggage = baggage_of(source);
-  request.forwarded = hbone::Forwarded{client, route.service == nullptr ? "" : route.service->hostname};
+  request.forwarded =
+      hbone::Forwarded{client, route.service == nullptr ? "" : route.service->hostname};
   request.traceparent = new_trace();
   // An address as authority cannot be malformed.
   return *hbone::build_connect(request);

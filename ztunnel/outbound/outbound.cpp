@@ -52,7 +52,8 @@ Task<Result<Resolved>> resolve(Worker* worker, LocalPod* pod, int fd) {
 }
 
 // Not in the mesh, or plaintext by policy: a plain connection from the pod's own namespace.
-Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolved, Report* report) {
+Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolved,
+                   Report* report) {
   auto upstream = co_await dial(worker->maps(), *pod->pod, resolved->route.next_hop, std::nullopt,
                                 io::in(kDialTimeout));
   if (!upstream) {
@@ -72,8 +73,8 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
 
 // Both pods are on this node: authorized as at the tunnel's far end, then joined in process. The
 // identity needs no certificate here: the agent handed us both namespaces.
-Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int fd, SocketAddress peer,
-                    const Resolved* resolved, Report* report) {
+Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int fd,
+                    SocketAddress peer, const Resolved* resolved, Report* report) {
   const auto& route = resolved->route;
   report->record.destination_address = route.target;
   report->record.hbone_address.reset();
@@ -116,8 +117,9 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
 Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
                       const Resolved* resolved, Report* report) {
   report->record.mutual_tls = true;
-  auto stream = co_await pod->tunnels.connect(
-      resolved->route, *resolved->source, connect_request(*resolved->source, resolved->route, peer));
+  auto stream =
+      co_await pod->tunnels.connect(resolved->route, *resolved->source,
+                                    connect_request(*resolved->source, resolved->route, peer));
   if (!stream) {
     reset_on_close(fd);
     co_return report->fail(stream.error());

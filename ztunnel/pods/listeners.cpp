@@ -43,8 +43,9 @@ Result<std::vector<Listener>> open_listeners(const Pod& pod, unsigned count) {
         for (unsigned slot = 0; slot < count; ++slot) {
           auto fd = listen_on_loopback(family);
           // EADDRNOTAVAIL, EAFNOSUPPORT: IPv6 is off in this pod.
-          const bool absent = !fd && family == AF_INET6 && (fd.error().sys_errno == EADDRNOTAVAIL ||
-                                                            fd.error().sys_errno == EAFNOSUPPORT);
+          const bool absent =
+              !fd && family == AF_INET6 &&
+              (fd.error().sys_errno == EADDRNOTAVAIL || fd.error().sys_errno == EAFNOSUPPORT);
           if (absent) break;
           if (!fd) return std::unexpected(fd.error());
           out.push_back({std::move(*fd), kind, family, slot});

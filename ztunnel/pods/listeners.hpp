@@ -1,5 +1,5 @@
-// The listeners that ztunnel holds inside a pod's network namespace. They are bound to loopback on any
-// free port and never dialed by that address: sk_lookup hands them the pod's connections.
+// The listeners that ztunnel holds inside a pod's network namespace. They are bound to loopback on
+// any free port and never dialed by that address: sk_lookup hands them the pod's connections.
 #pragma once
 
 #include <vector>
@@ -17,12 +17,12 @@ struct Listener {
 };
 
 /// Opens `count` listeners (1..kListenerSlots) of every kind and family in the pod's namespace; a
-/// family that the pod does not have is left out. They are not offered yet. Enters the namespace on a
-/// thread of its own: not for data threads.
+/// family that the pod does not have is left out. They are not offered yet. Enters the namespace on
+/// a thread of its own: not for data threads.
 Result<std::vector<Listener>> open_listeners(const Pod& pod, unsigned count);
 
-/// Offers them: fills every slot of (kind, family), round robin. From here on the pod's connections are
-/// accepted. All or nothing: on failure what was offered is withdrawn.
+/// Offers them: fills every slot of (kind, family), round robin. From here on the pod's connections
+/// are accepted. All or nothing: on failure what was offered is withdrawn.
 Result<void> offer_listeners(bpf::SocketMaps& maps, const Pod& pod,
                              const std::vector<Listener>& listeners);
 

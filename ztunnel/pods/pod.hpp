@@ -1,5 +1,5 @@
-// A pod of this node that is in the mesh, as the agent announced it. Immutable; shared by all threads;
-// its network namespace lives as long as somebody holds it.
+// A pod of this node that is in the mesh, as the agent announced it. Immutable; shared by all
+// threads; its network namespace lives as long as somebody holds it.
 #pragma once
 
 #include <cstdint>

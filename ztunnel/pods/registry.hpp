@@ -1,5 +1,5 @@
-// The pods of this node as the agent announces them: opens their listeners, gives them to the workers,
-// and takes them back. On the control loop's thread.
+// The pods of this node as the agent announces them: opens their listeners, gives them to the
+// workers, and takes them back. On the control loop's thread.
 #pragma once
 
 #include <functional>

@@ -81,8 +81,8 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   for (const auto& identity : route.expected_identities) {
     expected.identities.push_back(identity.to_string());
   }
-  auto fd = co_await dial(worker_.maps(), *pod_.pod, route.next_hop, std::nullopt,
-                          io::in(kDialTimeout));
+  auto fd =
+      co_await dial(worker_.maps(), *pod_.pod, route.next_hop, std::nullopt, io::in(kDialTimeout));
   if (!fd) co_return std::unexpected(fd.error());
   auto session = tls::Session::client(credentials->client, std::move(expected));
   if (!session) co_return std::unexpected(session.error());

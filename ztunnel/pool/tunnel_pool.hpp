@@ -1,6 +1,7 @@
-// The tunnels of one local pod to other workloads: each a TLS connection with HTTP/2, opened from the
-// pod's own namespace with its own identity, shared by its connections. One a (pod, worker), so it
-// needs no lock; keyed by the destination workload's uid, since addresses are reused by new pods.
+// The tunnels of one local pod to other workloads: each a TLS connection with HTTP/2, opened from
+// the pod's own namespace with its own identity, shared by its connections. One a (pod, worker), so
+// it needs no lock; keyed by the destination workload's uid, since addresses are reused by new
+// pods.
 #pragma once
 
 #include <map>
@@ -37,10 +38,11 @@ class TunnelPool {
   TunnelPool(Worker& worker, LocalPod& pod) : worker_(worker), pod_(pod) {}
 
   /// Opens a CONNECT stream to route.workload, over a pooled tunnel if one has room. One tunnel a
-  /// destination is being made at a time; who comes meanwhile waits for it and shares its failure. A
-  /// stream that the peer refused unprocessed (GOAWAY, REFUSED_STREAM) is tried on another tunnel.
-  /// Errors have origin kUpstream, or kLocal/kControl before the network was reached: kNoCertificate,
-  /// kTimeout, kRefused, kTls, kIdentity, kDenied (401), kProtocol (another status).
+  /// destination is being made at a time; who comes meanwhile waits for it and shares its failure.
+  /// A stream that the peer refused unprocessed (GOAWAY, REFUSED_STREAM) is tried on another
+  /// tunnel. Errors have origin kUpstream, or kLocal/kControl before the network was reached:
+  /// kNoCertificate, kTimeout, kRefused, kTls, kIdentity, kDenied (401), kProtocol (another
+  /// status).
   io::Task<Result<OpenedStream>> connect(const mesh::Route& route, const mesh::Workload& source,
                                          h2::Headers request);
 

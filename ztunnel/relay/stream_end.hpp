@@ -13,7 +13,7 @@ class StreamEnd {
 
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline);
   [[clang::coro_wrapper]] io::Task<Result<void>> write(std::span<const std::uint8_t> bytes,
-                                                        io::Deadline deadline) {
+                                                       io::Deadline deadline) {
     return stream_.write(bytes, deadline);
   }
   /// Credits the peer's window: only after the bytes have left.

@@ -16,12 +16,13 @@ class SocketMaps;
 namespace culvert::ztunnel {
 
 /// Connects from inside `pod`'s namespace, with a socket that the capture hooks leave alone. With
-/// `shown_client`, the application that accepts it sees that address as its peer. Errors have origin
-/// kUpstream when the peer refused or is away, kLocal otherwise.
+/// `shown_client`, the application that accepts it sees that address as its peer. Errors have
+/// origin kUpstream when the peer refused or is away, kLocal otherwise.
 io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, SocketAddress to,
                                 std::optional<SocketAddress> shown_client, io::Deadline deadline);
 
-/// TCP_NODELAY and keep-alive (180 s, 9 probes 180 s apart: Istio's), on an accepted or dialed socket.
+/// TCP_NODELAY and keep-alive (180 s, 9 probes 180 s apart: Istio's), on an accepted or dialed
+/// socket.
 void tune_socket(int fd);
 /// So that close() sends RST: the peer must be able to tell a cut from an end.
 void reset_on_close(int fd);

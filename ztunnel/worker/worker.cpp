@@ -34,18 +34,18 @@ void Worker::take_credentials(const std::string& identity, Credentials credentia
   credentials_changed_.notify();
 }
 
-void Worker::drop_credentials(const std::string& identity) { credentials_.erase(identity); }
+void Worker::drop_credentials(const std::string& identity) {
+  credentials_.erase(identity);
+}
 
 void Worker::add_pod(PodPtr pod, std::vector<Listener> listeners) {
   remove_pod(pod->uid);
   auto local = std::make_shared<LocalPod>(*this, std::move(pod));
   local->listeners = std::move(listeners);
   for (const auto& listener : local->listeners) {
-    local->scope.spawn(
-        [](Worker* self, LocalPod* p, const Listener* l) -> io::Task<> {
-          co_await self->accept_loop(p, l);
-        },
-        this, local.get(), &listener);
+    local->scope.spawn([](Worker* self, LocalPod* p,
+                          const Listener* l) -> io::Task<> { co_await self->accept_loop(p, l); },
+                       this, local.get(), &listener);
   }
   pods_[local->pod->uid] = std::move(local);
 }
@@ -138,9 +138,15 @@ io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
 io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer) {
   tune_socket(fd.get());
   switch (kind) {
-    case bpf::ListenerKind::kOutbound: co_await serve_outbound(this, pod, fd.get(), peer); break;
-    case bpf::ListenerKind::kHbone: co_await serve_hbone(this, pod, std::move(fd), peer); break;
-    case bpf::ListenerKind::kPlaintext: co_await serve_plaintext(this, pod, fd.get(), peer); break;
+    case bpf::ListenerKind::kOutbound:
+      co_await serve_outbound(this, pod, fd.get(), peer);
+      break;
+    case bpf::ListenerKind::kHbone:
+      co_await serve_hbone(this, pod, std::move(fd), peer);
+      break;
+    case bpf::ListenerKind::kPlaintext:
+      co_await serve_plaintext(this, pod, fd.get(), peer);
+      break;
   }
 }
 

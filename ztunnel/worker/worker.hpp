@@ -1,5 +1,5 @@
-// Worker: one data thread and all that it owns. It shares no lock with others: snapshots, certificates
-// and pods reach it as messages (Loop::post), what it counts is read by scraping.
+// Worker: one data thread and all that it owns. It shares no lock with others: snapshots,
+// certificates and pods reach it as messages (Loop::post), what it counts is read by scraping.
 // Every member function is for the worker's own loop thread unless it says otherwise.
 #pragma once
 
@@ -33,7 +33,8 @@ struct Credentials {
 
 class Worker;
 
-/// What a worker holds of a pod: its listeners, its connections (fibers of `scope`) and its tunnels.
+/// What a worker holds of a pod: its listeners, its connections (fibers of `scope`) and its
+/// tunnels.
 struct LocalPod {
   LocalPod(Worker& worker, PodPtr announced) : pod(std::move(announced)), tunnels(worker, *this) {}
   PodPtr pod;
@@ -62,8 +63,8 @@ class Guest {
 class Worker {
  public:
   /// `settings`, `maps` and `budget` (the process's bytes in HTTP/2 streams) outlive the worker.
-  Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget, Reporter reporter,
-         std::unique_ptr<io::Loop> loop);
+  Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
+         Reporter reporter, std::unique_ptr<io::Loop> loop);
 
   /// Runs the loop until stop_all(); on its own thread.
   void run() { loop_->run(); }

@@ -10,8 +10,8 @@ struct Diagnostic {
   enum class Severity { kError, kWarning };
   Severity severity = Severity::kError;
   std::string file;
-  int line = 0;    // from 1; 0 when there is no place
-  int column = 0;  // from 1
+  int line = 0;            // from 1; 0 when there is no place
+  int column = 0;          // from 1
   std::string object;      // "AuthorizationPolicy shop/deny-all"; empty before it is known
   std::string field;       // path, e.g. "spec.rules[0].from[1].source.principals"
   std::string reason;      // "unknown field"

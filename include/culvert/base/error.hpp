@@ -29,7 +29,7 @@ enum class ErrorCode : std::uint8_t {
   kSelfCall,       // a connection to our own listener
   kInvalid,        // a malformed argument or message
   kNotFound,
-  kUnavailable,    // the other part (control, agent, ztunnel) is away
+  kUnavailable,  // the other part (control, agent, ztunnel) is away
 };
 inline constexpr int kErrorCodeCount = static_cast<int>(ErrorCode::kUnavailable) + 1;
 
@@ -48,10 +48,10 @@ struct Error {
 
 /// One row a code of the single table.
 struct ErrorInfo {
-  const char* name;        // "timeout", as printed in logs and JSON
-  const char* log_flag;    // Istio's L4 response_flags label ("-" when none fits)
+  const char* name;      // "timeout", as printed in logs and JSON
+  const char* log_flag;  // Istio's L4 response_flags label ("-" when none fits)
   std::uint16_t http_status;
-  bool may_retry;          // another endpoint may be tried when origin is kUpstream
+  bool may_retry;  // another endpoint may be tried when origin is kUpstream
 };
 const ErrorInfo& error_info(ErrorCode code);
 
@@ -60,8 +60,8 @@ using Result = std::expected<T, Error>;
 
 /// Shorthand for returning a failure: `return fail(ErrorCode::kTimeout, "read CONNECT response");`
 /// `text` must have static storage.
-inline std::unexpected<Error> fail(ErrorCode code, const char* text,
-                                   Origin origin = Origin::kLocal, int sys_errno = 0) {
+inline std::unexpected<Error> fail(ErrorCode code, const char* text, Origin origin = Origin::kLocal,
+                                   int sys_errno = 0) {
   return std::unexpected(Error{code, origin, sys_errno, text});
 }
 /// Maps an errno (positive) to the code that fits; others become kSystem and keep the errno.

@@ -28,8 +28,8 @@ enum class IoKind : std::uint8_t {
 
 inline constexpr std::uint16_t kNoBuffer = 0xffff;
 
-/// One operation under way. Lives in the awaiting coroutine's frame until complete() was called; the
-/// memory it points to must live as long.
+/// One operation under way. Lives in the awaiting coroutine's frame until complete() was called;
+/// the memory it points to must live as long.
 class IoRequest {
  public:
   IoKind kind{};
@@ -51,8 +51,8 @@ class IoRequest {
 };
 
 struct BufferPoolOptions {
-  std::uint16_t count = 16;            // a power of two
-  std::uint32_t bytes = 64U << 10;     // of one buffer
+  std::uint16_t count = 16;         // a power of two
+  std::uint32_t bytes = 64U << 10;  // of one buffer
 };
 
 class Backend {
@@ -73,7 +73,8 @@ class Backend {
   virtual std::size_t in_flight() const = 0;
 };
 
-/// Creates the io_uring backend; errors: kSystem with ENOSYS or EPERM where the host forbids io_uring.
+/// Creates the io_uring backend; errors: kSystem with ENOSYS or EPERM where the host forbids
+/// io_uring.
 Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool);
 
 }  // namespace culvert::io

@@ -16,7 +16,8 @@ namespace culvert::io {
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
-  /// What there is, valid until the next read(); empty at the peer's orderly end (FIN, close_notify).
+  /// What there is, valid until the next read(); empty at the peer's orderly end (FIN,
+  /// close_notify).
   virtual Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) = 0;
   /// Writes all of it.
   virtual Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) = 0;

@@ -12,6 +12,8 @@ using Deadline = Clock::time_point;
 inline constexpr Deadline kNoDeadline = Deadline::max();
 
 /// `Loop::current().now() + d` without the loop: reads the clock.
-inline Deadline in(Clock::duration d) { return Clock::now() + d; }
+inline Deadline in(Clock::duration d) {
+  return Clock::now() + d;
+}
 
 }  // namespace culvert::io

@@ -1,5 +1,5 @@
-// Event: fibers of one loop wake each other. Wait in a loop around the condition, as with a condition
-// variable: `while (!ready) if (auto r = co_await event.wait(deadline); !r) return r;`
+// Event: fibers of one loop wake each other. Wait in a loop around the condition, as with a
+// condition variable: `while (!ready) if (auto r = co_await event.wait(deadline); !r) return r;`
 #pragma once
 
 #include <coroutine>
@@ -58,7 +58,9 @@ class Event::Wait final : public Operation, public Timer {
   ErrorCode code_ = ErrorCode::kCancelled;
 };
 
-inline Event::Wait Event::wait(Deadline deadline) { return {*this, deadline}; }
+inline Event::Wait Event::wait(Deadline deadline) {
+  return {*this, deadline};
+}
 
 /// Sleeps until the deadline: true, or false when the fiber was stopped.
 Task<bool> sleep_until(Deadline deadline);

@@ -1,6 +1,7 @@
-// A fiber is one chain of coroutines awaiting each other, e.g. one direction of a connection. It waits
-// for at most one operation at a time, so that stopping it is: mark it, cancel that operation, and let
-// the operation's completion resume it with kCancelled. Owned by a Scope; lives on one loop.
+// A fiber is one chain of coroutines awaiting each other, e.g. one direction of a connection. It
+// waits for at most one operation at a time, so that stopping it is: mark it, cancel that
+// operation, and let the operation's completion resume it with kCancelled. Owned by a Scope; lives
+// on one loop.
 #pragma once
 
 #include <coroutine>
@@ -9,7 +10,8 @@ namespace culvert::io {
 
 class Scope;
 
-/// Something a fiber waits for: an I/O request, an event, a timer, a scope. Lives in the awaiting frame.
+/// Something a fiber waits for: an I/O request, an event, a timer, a scope. Lives in the awaiting
+/// frame.
 class Operation {
  public:
   /// Asks for an early end. The operation still resumes its fiber exactly once, later.

@@ -1,6 +1,6 @@
-// Loop: one thread's event loop. It owns the backend, the timers and the queue of coroutines to run.
-// A turn: run everything that is ready, submit once, wait, queue completions and expired timers.
-// Everything but post() and stop() is for the loop's own thread.
+// Loop: one thread's event loop. It owns the backend, the timers and the queue of coroutines to
+// run. A turn: run everything that is ready, submit once, wait, queue completions and expired
+// timers. Everything but post() and stop() is for the loop's own thread.
 #pragma once
 
 #include <coroutine>
@@ -72,7 +72,8 @@ class Loop {
   void run();
   /// Any thread, any number of times. Async-signal-unsafe.
   void stop();
-  /// Runs `work` on the loop's thread, soon. Any thread. Work posted after run() returned is dropped.
+  /// Runs `work` on the loop's thread, soon. Any thread. Work posted after run() returned is
+  /// dropped.
   void post(std::function<void()> work);
 
   /// The scope of the outermost fibers.

@@ -19,9 +19,10 @@ class Scope {
   Scope& operator=(const Scope&) = delete;
   ~Scope() { assert(empty() && "a scope must be joined before it dies"); }
 
-  /// Starts `function(arguments...)`, which returns Task<void>, as a child fiber at the next run of the
-  /// loop's queue. Copies of the function and the arguments live as long as the child: pass pointers to
-  /// what outlives this scope, never capturing lambdas' references. A stopped scope starts nothing.
+  /// Starts `function(arguments...)`, which returns Task<void>, as a child fiber at the next run of
+  /// the loop's queue. Copies of the function and the arguments live as long as the child: pass
+  /// pointers to what outlives this scope, never capturing lambdas' references. A stopped scope
+  /// starts nothing.
   template <class F, class... Args>
   void spawn(F function, Args... arguments) {
     if (stopping_) return;
@@ -43,7 +44,9 @@ class Scope {
     struct promise_type {
       Fiber* fiber = &own;
       Fiber own;
-      Root get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
+      Root get_return_object() {
+        return {std::coroutine_handle<promise_type>::from_promise(*this)};
+      }
       std::suspend_always initial_suspend() noexcept { return {}; }
       auto final_suspend() noexcept {
         struct Finish {

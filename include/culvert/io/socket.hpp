@@ -1,6 +1,6 @@
-// The awaitable socket operations. Each is a request that lives in the awaiting frame; none allocates.
-// All take a deadline and fail with kTimeout after it, with kCancelled when their fiber is stopped, else
-// with the errno's code. Descriptors stay the caller's.
+// The awaitable socket operations. Each is a request that lives in the awaiting frame; none
+// allocates. All take a deadline and fail with kTimeout after it, with kCancelled when their fiber
+// is stopped, else with the errno's code. Descriptors stay the caller's.
 #pragma once
 
 #include <array>
@@ -17,15 +17,17 @@
 
 namespace culvert::io {
 
-/// A buffer of the loop's pool, filled by a receive; returned on destruction. Hold it only while its
-/// bytes are being passed on: the pool is small.
+/// A buffer of the loop's pool, filled by a receive; returned on destruction. Hold it only while
+/// its bytes are being passed on: the pool is small.
 class PooledBuffer {
  public:
   PooledBuffer() = default;
   PooledBuffer(Loop& loop, std::uint16_t id, std::span<std::uint8_t> bytes)
       : loop_(&loop), id_(id), bytes_(bytes) {}
   PooledBuffer(PooledBuffer&& other) noexcept
-      : loop_(std::exchange(other.loop_, nullptr)), id_(other.id_), bytes_(std::exchange(other.bytes_, {})) {}
+      : loop_(std::exchange(other.loop_, nullptr)),
+        id_(other.id_),
+        bytes_(std::exchange(other.bytes_, {})) {}
   PooledBuffer& operator=(PooledBuffer&& other) noexcept {
     if (this != &other) {
       release();
@@ -110,8 +112,8 @@ class [[nodiscard]] connect final : public SocketOperation {
   sockaddr_storage storage_{};
 };
 
-/// Receives what there is into a pool buffer; an empty buffer is the peer's end of stream (FIN). When
-/// the pool is empty, waits for a buffer. Stream sockets.
+/// Receives what there is into a pool buffer; an empty buffer is the peer's end of stream (FIN).
+/// When the pool is empty, waits for a buffer. Stream sockets.
 class [[nodiscard]] recv final : public SocketOperation, public Loop::BufferWaiter {
  public:
   recv(int fd, Deadline deadline);
@@ -145,9 +147,9 @@ class [[nodiscard]] send final : public SocketOperation {
 
 /// One packet of a SOCK_SEQPACKET Unix socket with at most one descriptor beside it.
 struct Packet {
-  std::size_t size = 0;     // 0: the peer closed
-  UniqueFd passed;          // invalid when none came
-  bool truncated = false;   // the packet or its descriptors did not fit
+  std::size_t size = 0;    // 0: the peer closed
+  UniqueFd passed;         // invalid when none came
+  bool truncated = false;  // the packet or its descriptors did not fit
 };
 class [[nodiscard]] recv_packet final : public SocketOperation {
  public:

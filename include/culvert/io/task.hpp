@@ -1,5 +1,6 @@
-// Task<T>: a lazy, move-only coroutine. It starts when awaited, runs on the awaiting fiber, and resumes
-// its awaiter by symmetric transfer. Our code throws nothing: an exception that escapes ends the process.
+// Task<T>: a lazy, move-only coroutine. It starts when awaited, runs on the awaiting fiber, and
+// resumes its awaiter by symmetric transfer. Our code throws nothing: an exception that escapes
+// ends the process.
 #pragma once
 
 #include <cassert>

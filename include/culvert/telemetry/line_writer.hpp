@@ -1,5 +1,5 @@
-// Writes log lines for threads that must not block: they push, a thread of its own writes. No lock: a
-// push is one compare-and-swap, and a futex wake when the writer sleeps.
+// Writes log lines for threads that must not block: they push, a thread of its own writes. No lock:
+// a push is one compare-and-swap, and a futex wake when the writer sleeps.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,8 @@
 
 namespace culvert::telemetry {
 
-/// Lines waiting beyond this are dropped and counted; the count is written when there is room again.
+/// Lines waiting beyond this are dropped and counted; the count is written when there is room
+/// again.
 inline constexpr std::size_t kMaxWaitingLogBytes = 16U << 20;
 
 class LineWriter {

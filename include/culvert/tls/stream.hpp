@@ -1,5 +1,5 @@
-// A TLS session on a connected socket, as a ByteStream for HTTP/2. Owned by a tunnel, on its worker's
-// thread. Reading and writing may go on at the same time, each by one fiber.
+// A TLS session on a connected socket, as a ByteStream for HTTP/2. Owned by a tunnel, on its
+// worker's thread. Reading and writing may go on at the same time, each by one fiber.
 #pragma once
 
 #include <string>
@@ -14,8 +14,8 @@ class Stream final : public io::ByteStream {
  public:
   Stream(UniqueFd fd, Session session) : fd_(std::move(fd)), session_(std::move(session)) {}
 
-  /// Runs the handshake to its end. On failure the alert has been sent (best effort); the error is the
-  /// session's, or the transport's.
+  /// Runs the handshake to its end. On failure the alert has been sent (best effort); the error is
+  /// the session's, or the transport's.
   io::Task<Result<void>> handshake(io::Deadline deadline);
 
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline) override;

@@ -20,7 +20,8 @@ TEST_CASE("a listening Unix socket has mode 0600 and leaves nothing else in its 
   REQUIRE(::stat((folder.path + "/a.sock").c_str(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0600);
   int files = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path)) ++files;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path))
+    ++files;
   CHECK(files == 1);
   CHECK(connect_unix(folder.path + "/a.sock", SOCK_SEQPACKET).has_value());
 }
@@ -45,5 +46,6 @@ TEST_CASE("a file that is no socket is never replaced") {
 }
 
 TEST_CASE("a path of more than 107 bytes is refused") {
-  CHECK(listen_unix("/tmp/" + std::string(103, 'a'), SOCK_STREAM, 4).error().code == ErrorCode::kInvalid);
+  CHECK(listen_unix("/tmp/" + std::string(103, 'a'), SOCK_STREAM, 4).error().code ==
+        ErrorCode::kInvalid);
 }

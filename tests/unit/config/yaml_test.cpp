@@ -126,9 +126,9 @@ TEST_CASE("a document cut short by an error is refused under its own name") {
 }
 
 TEST_CASE("text that a lax parser would drop or complete is refused") {
-  for (const char* text : {"a: \"unclosed\n", "a: 'unclosed\n", "a: 1\nb\n", "a: [1,,2]\n",
-                           "[a] b\n", "{a: 1} b: 2\n", "- a\nb: c\n", "a: \"x\" y\n", "a: [1\n",
-                           "a: b: c\n", "a:\n\t- b\n"}) {
+  for (const char* text :
+       {"a: \"unclosed\n", "a: 'unclosed\n", "a: 1\nb\n", "a: [1,,2]\n", "[a] b\n", "{a: 1} b: 2\n",
+        "- a\nb: c\n", "a: \"x\" y\n", "a: [1\n", "a: b: c\n", "a:\n\t- b\n"}) {
     CAPTURE(text);
     Findings findings;
     CHECK_FALSE(parse_document({text, 1}, findings).complete);

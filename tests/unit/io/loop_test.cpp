@@ -11,7 +11,9 @@ using culvert::io::testing::run_loop;
 
 namespace {
 
-Task<int> add(int a, int b) { co_return a + b; }
+Task<int> add(int a, int b) {
+  co_return a + b;
+}
 
 Task<> deep(int levels) {
   if (levels > 0) co_await deep(levels - 1);
@@ -56,7 +58,8 @@ TEST_CASE("an event wakes all its waiters; a deadline and a stop end the wait by
   });
 }
 
-TEST_CASE("stopping a fiber that joins a scope stops the scope's children and still waits for them") {
+TEST_CASE(
+    "stopping a fiber that joins a scope stops the scope's children and still waits for them") {
   run_loop([]() -> Task<> {
     Event event;
     ErrorCode child{};

@@ -28,7 +28,9 @@ Pair make_pair(int type) {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-std::span<const std::uint8_t> bytes_of(const std::vector<std::uint8_t>& v) { return {v.data(), v.size()}; }
+std::span<const std::uint8_t> bytes_of(const std::vector<std::uint8_t>& v) {
+  return {v.data(), v.size()};
+}
 
 Task<> send_all(int fd, const std::vector<std::uint8_t>* data, bool* ok) {
   *ok = (co_await io::send(fd, bytes_of(*data), in(10s))).has_value();
@@ -117,7 +119,8 @@ TEST_CASE("TCP: accept, connect, refusal") {
     UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_storage raw{};
     SocketAddress address{IpAddress::v4(127, 0, 0, 1), 0};
-    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) == 0);
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) ==
+            0);
     REQUIRE(::listen(listener.get(), 16) == 0);
     socklen_t size = sizeof raw;
     ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
@@ -140,7 +143,8 @@ TEST_CASE("a packet carries one descriptor; a second one is closed and reported"
     auto pair = make_pair(SOCK_SEQPACKET);
     auto inner = make_pair(SOCK_STREAM);
     const std::vector<std::uint8_t> hello{1, 2, 3};
-    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), inner.a.get(), in(1s))).has_value());
+    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), inner.a.get(), in(1s)))
+              .has_value());
     std::vector<std::uint8_t> buffer(16);
     auto packet = co_await io::recv_packet(pair.b.get(), buffer, in(1s));
     REQUIRE(packet.has_value());

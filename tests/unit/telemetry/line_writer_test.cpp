@@ -27,7 +27,8 @@ TEST_CASE("every line of every thread is written once, each thread's in its orde
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&writer, t] {
-        for (int i = 0; i < kLines; ++i) writer.push(std::to_string(t) + " " + std::to_string(i) + "\n");
+        for (int i = 0; i < kLines; ++i)
+          writer.push(std::to_string(t) + " " + std::to_string(i) + "\n");
       });
     }
     for (auto& thread : threads) thread.join();

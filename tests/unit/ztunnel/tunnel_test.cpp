@@ -43,7 +43,9 @@ io::Task<> shake(tls::Stream* stream, Result<void>* result) {
   *result = co_await stream->handshake(io::in(5s));
 }
 
-io::Task<> run(h2::Connection* connection) { (void)co_await connection->run(); }
+io::Task<> run(h2::Connection* connection) {
+  (void)co_await connection->run();
+}
 
 // Echoes a stream until its end, then ends it.
 io::Task<> echo(h2::Stream stream) {
@@ -82,8 +84,9 @@ TEST_CASE("eight megabytes go through a tunnel and back unchanged, on four strea
     CHECK(server_tls->peer()->identity == kClientId);
 
     io::Scope streams;
-    const auto server = h2::Connection::server(std::move(server_tls), h2::Options::server(),
-                                               [&](h2::Stream s) { streams.spawn(echo, std::move(s)); });
+    const auto server =
+        h2::Connection::server(std::move(server_tls), h2::Options::server(),
+                               [&](h2::Stream s) { streams.spawn(echo, std::move(s)); });
     const auto client = h2::Connection::client(std::move(client_tls), h2::Options::client());
     scope.spawn(run, server.get());
     scope.spawn(run, client.get());
@@ -123,9 +126,10 @@ TEST_CASE("a peer that is not the expected workload is refused before any stream
   run_loop([]() -> io::Task<> {
     const Certificates certificates;
     auto [a, b] = socket_pair();
-    tls::Stream client(std::move(a),
-                       *tls::Session::client(certificates.client,
-                                             {.identities = {"spiffe://cluster.local/ns/shop/sa/other"}}));
+    tls::Stream client(
+        std::move(a),
+        *tls::Session::client(certificates.client,
+                              {.identities = {"spiffe://cluster.local/ns/shop/sa/other"}}));
     tls::Stream server(std::move(b), *tls::Session::server(certificates.server));
     io::Scope scope;
     Result<void> client_ok, server_ok;
