@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "culvert/base/log.hpp"
 #include "culvert/xds/certificate_messages.hpp"
 
@@ -45,7 +47,9 @@ io::Task<Status> CertificateService::serve(grpc::ServerCall& call) {
     log::warn("node {}: certificate refused: {}", call.peer(), order.error().message);
     co_return order.error();
   }
-  const auto chain = authority_.sign(order->csr, order->identity, order->lifetime);
+  const bool unasked = order->lifetime == std::chrono::seconds::zero();
+  const auto lifetime = unasked ? longest_ : std::min(order->lifetime, longest_);
+  const auto chain = authority_.sign(order->csr, order->identity, lifetime);
   if (!chain) {
     log::warn("node {}: certificate for {} refused: {}", call.peer(), order->identity,
               chain.error().to_string());

@@ -31,13 +31,15 @@ std::expected<CertificateOrder, grpc::Status> judge_request(std::string_view req
 
 class CertificateService final : public grpc::Method {
  public:
-  explicit CertificateService(certs::CertificateAuthority authority)
-      : authority_(std::move(authority)) {}
+  /// No certificate lives longer than `longest`, whatever is asked.
+  CertificateService(certs::CertificateAuthority authority, std::chrono::seconds longest)
+      : authority_(std::move(authority)), longest_(longest) {}
   io::Task<grpc::Status> serve(grpc::ServerCall& call) override;
   void publish(ViewPtr view) { view_ = std::move(view); }
 
  private:
   certs::CertificateAuthority authority_;
+  std::chrono::seconds longest_;
   ViewPtr view_ = std::make_shared<View>();
 };
 

@@ -9,7 +9,7 @@ Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAut
     : loop_(loop),
       folder_(settings.config_dir, settings.compile),
       watch_(settings.config_dir, [this] { (void)reload(); }),
-      certificates_(std::move(authority)),
+      certificates_(std::move(authority), settings.certificate_lifetime),
       sockets_(settings.socket_dir, server_, loop.root()) {
   xds_.add_to(server_);
   server_.add(xds::kCreateCertificateMethod, certificates_, kMaxCertificateRequestBytes);

@@ -36,6 +36,7 @@ struct ControlSettings {
   std::string config_dir;
   std::string socket_dir;
   CompileSettings compile;
+  std::chrono::seconds certificate_lifetime = certs::kDefaultLifetime;  // at most
 };
 
 class Control {

@@ -37,6 +37,11 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--cluster-id", options.compile.cluster_id, "in the names of workloads")
       ->capture_default_str();
+  app.add_option("--certificate-lifetime", options.certificate_lifetime_seconds,
+                 "of workloads, seconds; they renew at half of it")
+      ->capture_default_str()
+      ->check(CLI::Range(std::chrono::seconds(certs::kMinLifetime).count(),
+                         std::chrono::seconds(certs::kDefaultLifetime).count()));
   auto* cert =
       app.add_option("--ca-cert", options.ca_cert, "signing certificate, PEM (ca-cert.pem)");
   auto* key = app.add_option("--ca-key", options.ca_key, "its key (ca-key.pem)");

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "control/compile/compile.hpp"
+#include "culvert/certs/certificate_authority.hpp"
 
 namespace CLI {
 class App;
@@ -17,6 +18,7 @@ struct Options {
   std::string state_dir;
   std::string admin_socket;
   CompileSettings compile;
+  long certificate_lifetime_seconds = std::chrono::seconds(certs::kDefaultLifetime).count();
   // All of them, or none: then the root is made in STATE_DIR/ca.
   std::string ca_cert;
   std::string ca_key;

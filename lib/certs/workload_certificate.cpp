@@ -96,11 +96,11 @@ Result<tls::Context> WorkloadCertificate::make_context(tls::Role role) const {
       {.certificate_chain = chain, .private_key = private_key.view(), .trusted_roots = roots});
 }
 
-TimePoint renewal_time(TimePoint not_before, TimePoint not_after, double jitter) {
-  if (not_after <= not_before) return not_before;
-  const std::chrono::duration<double> life = not_after - not_before;
+TimePoint renewal_time(TimePoint received, TimePoint not_after, double jitter) {
+  const std::chrono::duration<double> life = not_after - received;
   const auto after = life / 2 - life / 20 * std::clamp(jitter, 0.0, 1.0);
-  return not_before + std::chrono::duration_cast<TimePoint::duration>(after);
+  return received + std::max<TimePoint::duration>(
+                        std::chrono::duration_cast<TimePoint::duration>(after), kMinRenewalDelay);
 }
 
 std::chrono::milliseconds retry_delay(unsigned failures) {

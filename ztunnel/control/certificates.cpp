@@ -62,8 +62,9 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   if (!request) co_return std::unexpected(request.error().to_string());
   auto reply = co_await service_.sign(request->request, identity);
   if (!reply) co_return std::unexpected(reply.error());
+  const auto received = system_clock::now();
   auto certificate = certs::WorkloadCertificate::from_reply(
-      identity, std::move(request->private_key), *reply, system_clock::now());
+      identity, std::move(request->private_key), *reply, received);
   if (!certificate) co_return std::unexpected(certificate.error().to_string());
   auto client = certificate->make_context(tls::Role::kClient);
   if (!client) co_return std::unexpected(client.error().to_string());
@@ -74,7 +75,7 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   wanted->status.chain_pem = certificate->chain;
   wanted->status.last_error.clear();
   publish_(identity, Credentials{std::move(*client), std::move(*server)});
-  co_return certs::renewal_time(certificate->not_before, certificate->not_after, draw_jitter());
+  co_return certs::renewal_time(received, certificate->not_after, draw_jitter());
 }
 
 // Ask, publish, sleep until half of its life, again. After a failure the old certificate serves on

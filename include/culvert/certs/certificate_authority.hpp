@@ -17,7 +17,7 @@ namespace culvert::certs {
 inline constexpr std::chrono::hours kDefaultLifetime{24};
 inline constexpr std::chrono::hours kRootLifetime{24 * 3650};
 inline constexpr std::chrono::minutes kNotBeforeSkew{2};  // clocks of peers may be behind ours
-inline constexpr std::chrono::seconds kMinLifetime{60};   // shorter requests get this
+inline constexpr std::chrono::seconds kMinLifetime{10};   // shorter requests get this
 
 /// As in the secret `cacerts`: ca-cert.pem, ca-key.pem, cert-chain.pem, root-cert.pem.
 struct CaFiles {

@@ -38,11 +38,15 @@ struct WorkloadCertificate {
 };
 
 /// When to renew: at half of the life, or up to a twentieth of the life earlier. `jitter` in [0, 1)
-/// is drawn by the caller, so that workloads made together do not renew together.
-std::chrono::system_clock::time_point renewal_time(std::chrono::system_clock::time_point not_before,
+/// is drawn by the caller, so that workloads made together do not renew together. The life begins
+/// when the certificate was `received`: the CA dates notBefore back, so that of a life of two minutes
+/// more than half would be over on arrival. Never sooner than a second after that.
+std::chrono::system_clock::time_point renewal_time(std::chrono::system_clock::time_point received,
                                                    std::chrono::system_clock::time_point not_after,
                                                    double jitter);
 
+/// The least wait: the certificates of a CA at its own end are ever shorter.
+inline constexpr std::chrono::seconds kMinRenewalDelay{1};
 inline constexpr std::chrono::milliseconds kFirstRetryDelay{500};
 inline constexpr std::chrono::milliseconds kMaxRetryDelay{150'000};
 /// How long to wait after the n-th failure in a row (from 1): doubles from 0.5 s to 150 s.

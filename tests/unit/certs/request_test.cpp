@@ -140,7 +140,13 @@ TEST_CASE("renewal comes at half of the life, at most a twentieth earlier") {
   CHECK(certs::renewal_time(start, start + 24h, 0) == start + 12h);
   const auto earliest = certs::renewal_time(start, start + 20h, 1);
   CHECK(std::chrono::abs(earliest - (start + 9h)) < 1ms);
-  CHECK(certs::renewal_time(start, start, 0.5) == start);
+}
+
+TEST_CASE("a CA at its end is not asked over and over") {
+  const auto start = std::chrono::system_clock::time_point(1'000'000s);
+  CHECK(certs::renewal_time(start, start, 0.5) == start + certs::kMinRenewalDelay);
+  CHECK(certs::renewal_time(start, start - 1h, 0.5) == start + certs::kMinRenewalDelay);
+  CHECK(certs::renewal_time(start, start + 1s, 0) == start + certs::kMinRenewalDelay);
 }
 
 TEST_CASE("retries back off from half a second to 150 seconds") {
