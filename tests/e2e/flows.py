@@ -85,7 +85,7 @@ class Mesh:
     def __init__(self, lab, clients):
         self.lab, self.texts = lab, itertools.count()
         self.pods = {f"{pod['namespace']}/{pod['name']}": pod for pod in lab.status()["pods"]}
-        self.clients = {}
+        self.clients, self.lines = {}, {}
         for key in clients:
             self.start(key)
 
@@ -137,10 +137,15 @@ class Mesh:
 
     def inbound_line(self, node, local):
         """The access log's line of an inbound connection from `local`, once it is there."""
-        def line():
-            return next((line for line in reversed(self.access(node))
+        def known(lines):
+            return next((line for line in reversed(lines)
                          if line["src.addr"] == endpoint(local) and line["direction"] == "inbound"), None)
-        return wait_until(line, f"an access log line about {endpoint(local)} on {node}")
+
+        def read():
+            self.lines[node] = self.access(node)
+            return known(self.lines[node])
+        return known(self.lines.get(node, [])) or wait_until(
+            read, f"an access log line about {endpoint(local)} on {node}")
 
     def answered(self, client, server, port, family=4):
         """The server logs the client's words and its real address, which comes back as "seen"."""
@@ -153,6 +158,7 @@ class Mesh:
     def refused(self, client, server, port, family=4, policy=None):
         """The client sees a reset, the server nothing, and the access log names the policy."""
         got = self.flow(client, server, port, family)
+        self.lines.clear()
         assert got["outcome"] == "reset", got
         line = self.inbound_line(self.pods[server]["node"], got["local"])
         assert got["text"] not in self.heard(server)
@@ -161,12 +167,31 @@ class Mesh:
             assert line.get("policy") == policy, line
         return line
 
+    def sorted_out(self, clients, let_through, server, port, families=(4,), policy=None):
+        """answered() for the clients `let_through`, refused() for the others, all at once."""
+        flows = {client: [{"host": self.ip(server, family), "port": port, "text": self.text()}
+                          for family in families] for client in clients}
+        results = self.rounds(flows)
+        self.lines.clear()
+        heard, node = self.heard(server), self.pods[server]["node"]
+        for client, family, flow, got in ((c, f, flow, got) for c in clients
+                                          for f, flow, got in zip(families, flows[c], results[c])):
+            if client in let_through:
+                assert got["outcome"] == "answered", (client, got)
+                assert heard[flow["text"]]["peer"][0] == self.ip(client, family)
+            else:
+                assert got["outcome"] == "reset" and flow["text"] not in heard, (client, got)
+        for client in set(clients) - set(let_through):
+            for got in results[client]:
+                line = self.inbound_line(node, got["local"])
+                assert line.get("error") and line.get("policy") == policy, line
+
     @contextlib.contextmanager
     def with_objects(self, *yaml):
         """These objects are in force inside `with`, and gone afterwards."""
         path = self.lab.path("---\n".join(yaml))
-        self.lab.apply(path)
         try:
+            self.lab.apply(path)
             yield
         finally:
             self.lab.delete("-f", path)

@@ -13,20 +13,50 @@ class SocketEnd {
  public:
   explicit SocketEnd(int fd) : fd_(fd) {}  // the caller keeps the descriptor open
 
+  /// io::recv, but an end of stream that was a reset is one.
+  class [[nodiscard]] Read {
+   public:
+    Read(const SocketEnd& end, io::Deadline deadline) : end_(end), recv_(end.fd_, deadline) {}
+    bool await_ready() const noexcept { return recv_.await_ready(); }
+    template <class P>
+    bool await_suspend(std::coroutine_handle<P> handle) {
+      return recv_.await_suspend(handle);
+    }
+    Result<io::PooledBuffer> await_resume() {
+      auto part = recv_.await_resume();
+      if (part && part->empty() && end_.was_reset()) {
+        return fail(ErrorCode::kReset, "receive", Origin::kUpstream);
+      }
+      return part;
+    }
+
+   private:
+    const SocketEnd& end_;
+    io::recv recv_;
+  };
+
   /// A PooledBuffer; empty at the peer's FIN.
-  io::recv read(io::Deadline deadline) { return {fd_, deadline}; }
+  Read read(io::Deadline deadline) { return {*this, deadline}; }
   io::send write(std::span<const std::uint8_t> bytes, io::Deadline deadline) {
     return {fd_, bytes, deadline};
   }
   /// The bytes of the last read have been passed on.
   void passed_on(io::PooledBuffer& part) { part.release(); }
   /// Our FIN.
-  void finish() { ::shutdown(fd_, SHUT_WR); }
+  void finish() {
+    finished_ = true;
+    ::shutdown(fd_, SHUT_WR);
+  }
   /// RST, when the descriptor is closed.
   void reset() { reset_on_close(fd_); }
 
  private:
+  // The kernel tells of a reset once. When a write gets to hear of it, the read beside it is told of an
+  // end of stream; but the peer's FIN alone leaves the socket in CLOSE_WAIT, not closed.
+  bool was_reset() const { return !finished_ && is_closed(fd_); }
+
   int fd_;
+  bool finished_ = false;
 };
 
 }  // namespace culvert::ztunnel

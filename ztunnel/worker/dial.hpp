@@ -26,6 +26,8 @@ io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, Soc
 void tune_socket(int fd);
 /// So that close() sends RST: the peer must be able to tell a cut from an end.
 void reset_on_close(int fd);
+/// Whether the TCP connection is over in both directions (state CLOSED, tcp(7) TCP_INFO).
+bool is_closed(int fd);
 /// The local address of a connected socket; for a steered connection its original destination.
 Result<SocketAddress> local_address(int fd);
 

@@ -124,6 +124,35 @@ TEST_CASE("a reset of either side reaches the other as a reset, never as an end"
   });
 }
 
+TEST_CASE("a reset that a write heard of first is still no end to the read") {
+  run_loop([]() -> io::Task<> {
+    Tcp pair = tcp_pair();
+    reset_on_close(pair.theirs.get());
+    pair.theirs.reset();
+    pollfd arrived{.fd = pair.ours.get(), .events = POLLIN, .revents = 0};
+    REQUIRE(::poll(&arrived, 1, 5000) == 1);
+    REQUIRE(::send(pair.ours.get(), "x", 1, MSG_NOSIGNAL) == -1);  // takes the error
+    SocketEnd end(pair.ours.get());
+    const auto part = co_await end.read(io::in(5s));
+    REQUIRE_FALSE(part);
+    CHECK(part.error().code == ErrorCode::kReset);
+  });
+}
+
+TEST_CASE("an end of stream is an end, also after our own") {
+  run_loop([]() -> io::Task<> {
+    for (const bool ours_first : {true, false}) {
+      Tcp pair = tcp_pair();
+      SocketEnd end(pair.ours.get());
+      if (ours_first) end.finish();
+      pair.theirs.reset();
+      const auto part = co_await end.read(io::in(5s));
+      REQUIRE(part);
+      CHECK(part->empty());
+    }
+  });
+}
+
 TEST_CASE("stopping a relay resets both sides") {
   run_loop([]() -> io::Task<> {
     Joined joined;
