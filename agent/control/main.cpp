@@ -58,8 +58,9 @@ int run(const Options& options) {
   auto loop = io::Loop::create();
   if (!loop) return report("make the loop", loop.error().to_string());
   io::Loop& running = **loop;
-  Control control(running, {options.config_dir, options.socket_dir, options.compile,
-                           std::chrono::seconds(options.certificate_lifetime_seconds)},
+  Control control(running,
+                  {options.config_dir, options.socket_dir, options.compile,
+                   std::chrono::seconds(options.certificate_lifetime_seconds)},
                   std::move(*authority));
   Result<void> started;
   std::unique_ptr<admin::HttpServer> server;

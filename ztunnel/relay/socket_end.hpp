@@ -51,9 +51,9 @@ class SocketEnd {
   void reset() { reset_on_close(fd_); }
 
  private:
-  // The kernel tells of a reset once. When a write gets to hear of it, the read beside it is told of an
-  // end of stream; but the peer's FIN alone leaves the socket in CLOSE_WAIT, not closed.
-  bool was_reset() const { return !finished_ && is_closed(fd_); }
+  // The kernel tells of a reset once: when a write hears of it first, the read beside it is told of
+  // an end of stream.
+  bool was_reset() const { return !finished_ && ended_by_reset(fd_); }
 
   int fd_;
   bool finished_ = false;

@@ -26,8 +26,10 @@ io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, Soc
 void tune_socket(int fd);
 /// So that close() sends RST: the peer must be able to tell a cut from an end.
 void reset_on_close(int fd);
-/// Whether the TCP connection is over in both directions (state CLOSED, tcp(7) TCP_INFO).
-bool is_closed(int fd);
+/// After an end of stream, with our own direction still open: whether it was a reset whose error
+/// another call was told of. A FIN leaves the socket in CLOSE_WAIT (TCP_INFO, tcp(7)), and a reset
+/// that came after the FIN leaves EPIPE (tcp_reset() in Linux): that is an end.
+bool ended_by_reset(int fd);
 /// The local address of a connected socket; for a steered connection its original destination.
 Result<SocketAddress> local_address(int fd);
 

@@ -39,8 +39,8 @@ struct WorkloadCertificate {
 
 /// When to renew: at half of the life, or up to a twentieth of the life earlier. `jitter` in [0, 1)
 /// is drawn by the caller, so that workloads made together do not renew together. The life begins
-/// when the certificate was `received`: the CA dates notBefore back, so that of a life of two minutes
-/// more than half would be over on arrival. Never sooner than a second after that.
+/// when the certificate was `received`: the CA dates notBefore back, so that of a life of two
+/// minutes more than half would be over on arrival. Never sooner than a second after that.
 std::chrono::system_clock::time_point renewal_time(std::chrono::system_clock::time_point received,
                                                    std::chrono::system_clock::time_point not_after,
                                                    double jitter);

@@ -9,7 +9,7 @@ import random
 import pytest
 from flows import NODES, Mesh, client_pod, endpoint, meshed, server_pod
 from lab import Lab, wait_until
-from model import ROOT, decide
+from model import ROOT, decide, mtls_mode
 
 SETS, LONG_SETS = 50, 1000
 PORTS = (8080, 9090)
@@ -135,7 +135,9 @@ def check_set(mesh, objects, refusals, clients, servers):
         about = f"{client} -> {server}:{port} by IPv{family} under {json.dumps(objects)}"
         assert got["outcome"] == ("answered" if through else "reset"), f"{got}: {about}"
         if not through:
-            refusals.append((mesh.pods[server]["node"], got, names, about))
+            # Plaintext of a meshed client leaves from another port, which its own log does not tell.
+            known = not clients[client]["meshed"] or mtls_mode(objects, servers[server], port) != "DISABLE"
+            refusals.append((mesh.pods[server]["node"] if known else None, got, names, about))
 
 
 def test_decisions_are_those_of_the_model(mesh, long_run):
@@ -158,19 +160,16 @@ def check_logs(mesh, refusals):
     """No server heard a refused client, and for each the access log names a policy that refuses it."""
     heard = set().union(*(mesh.heard(server) for server in SERVERS))
     assert not heard & {got["text"] for _, got, _, _ in refusals}
-    def named(node):
-        out = {}
-        for line in mesh.access(node):
-            if line["direction"] == "inbound":
-                out.setdefault(line["src.addr"], set()).add(line.get("policy"))
-        return out
-    lines = {}
+    logged = [refusal for refusal in refusals if refusal[0]]
+    named = {}
+
     def complete():
-        lines.update({node: named(node) for node in ("east", "west")})
-        return all(endpoint(got["local"]) in lines[node] for node, got, _, _ in refusals)
+        for node in ("east", "west"):
+            for line in mesh.access(node):
+                if line["direction"] == "inbound":
+                    named.setdefault((node, line["src.addr"]), set()).add(line.get("policy"))
+        return all((node, endpoint(got["local"])) in named for node, got, _, _ in logged)
     wait_until(complete, "an access log line for every refusal")
-    for node, got, names, about in refusals:
-        policies = lines[node][endpoint(got["local"])]
-        allowed = names or {"istio-system/istio_converted_static_strict", "shop/converted_peer_authentication_web"}
-        # STRICT's own policy may refuse before another one does, and the other way round.
-        assert policies & (allowed | {None} if False else allowed) or not names, f"{policies}: {about}"
+    for node, got, names, about in logged:
+        policies = named[node, endpoint(got["local"])]
+        assert policies & names, f"{policies} for {names}: {about}"

@@ -153,6 +153,23 @@ TEST_CASE("an end of stream is an end, also after our own") {
   });
 }
 
+TEST_CASE("an end of stream with a reset after it is an end") {
+  run_loop([]() -> io::Task<> {
+    Tcp pair = tcp_pair();
+    ::shutdown(pair.theirs.get(), SHUT_WR);
+    say(pair.ours, "not read");
+    pollfd arrived{.fd = pair.theirs.get(), .events = POLLIN, .revents = 0};
+    REQUIRE(::poll(&arrived, 1, 5000) == 1);
+    pair.theirs.reset();
+    pollfd broken{.fd = pair.ours.get(), .events = 0, .revents = 0};
+    REQUIRE(::poll(&broken, 1, 5000) == 1);
+    SocketEnd end(pair.ours.get());
+    const auto part = co_await end.read(io::in(5s));
+    REQUIRE(part);
+    CHECK(part->empty());
+  });
+}
+
 TEST_CASE("stopping a relay resets both sides") {
   run_loop([]() -> io::Task<> {
     Joined joined;
