@@ -77,6 +77,16 @@ std::string pods_table(const lab::LabStatus& status) {
   return table.to_string();
 }
 
+void print_configuration(const lab::LabStatus& status) {
+  if (!status.diagnostics.empty() || !status.conditions.empty()) fmt::print("\nconfiguration:\n");
+  for (const std::string& line : status.diagnostics)
+    fmt::print("  {}\n", colored(line, Color::kYellow));
+  for (const lab::ConditionStatus& c : status.conditions)
+    fmt::print("  {}\n", colored(fmt::format("{} {}/{}: {} is false, {}: {}", c.kind, c.ns, c.name,
+                                             c.type, c.reason, c.message),
+                                 Color::kYellow));
+}
+
 struct ViewOptions {
   std::string name = "default";
   std::string format = "table";
@@ -110,9 +120,7 @@ int show_status(const std::string& name, bool json) {
   if (status->state.mesh)
     fmt::print("control: {}\n", state_of(*status, "control", status->control_ready));
   fmt::print("\n{}\n{}", nodes_table(*status), pods_table(*status));
-  if (!status->diagnostics.empty()) fmt::print("\nconfiguration:\n");
-  for (const std::string& line : status->diagnostics)
-    fmt::print("  {}\n", colored(line, Color::kYellow));
+  print_configuration(*status);
   return status->healthy() ? 0 : 1;
 }
 

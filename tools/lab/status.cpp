@@ -31,6 +31,21 @@ std::string text_at(const json& tree, const char* key) {
   return found != tree.end() && found->is_string() ? found->get<std::string>() : std::string{};
 }
 
+std::vector<ConditionStatus> unmet_conditions(const json& status) {
+  std::vector<ConditionStatus> out;
+  for (const json& c : status.value("conditions", json::array())) {
+    if (c.value("status", json(true)) != json(false)) continue;
+    out.push_back({text_at(c, "kind"), text_at(c, "namespace"), text_at(c, "name"),
+                   text_at(c, "type"), text_at(c, "reason"), text_at(c, "message")});
+  }
+  return out;
+}
+
+json condition_json(const ConditionStatus& c) {
+  return {{"kind", c.kind}, {"namespace", c.ns},  {"name", c.name},
+          {"type", c.type}, {"reason", c.reason}, {"message", c.message}};
+}
+
 void read_control(LabStatus& out, const LabNames& names) {
   out.control_ready = get(names.control_admin(), "/healthz/ready").has_value() ||
                       get(names.control_admin(), "/status").has_value();
@@ -42,6 +57,7 @@ void read_control(LabStatus& out, const LabNames& names) {
     out.diagnostics.push_back(prefixed ? original_path(out.state, file) + text.substr(file.size())
                                        : text);
   }
+  out.conditions = unmet_conditions(*status);
   const json generation = status->value("generation", json(0));
   for (const json& node : status->value("nodes", json::array())) {
     const auto found = std::ranges::find_if(
@@ -169,10 +185,12 @@ std::string status_json(const LabStatus& status) {
            {"supervised", status.supervised},
            {"control_ready", status.control_ready},
            {"diagnostics", status.diagnostics},
+           {"conditions", json::array()},
            {"nodes", json::array()},
            {"pods", json::array()},
            {"services", json::array()},
            {"components", json::array()}};
+  for (const ConditionStatus& c : status.conditions) out["conditions"].push_back(condition_json(c));
   const LabNames names(status.state.name);
   for (const NodeStatus& n : status.nodes) {
     json node{{"name", n.node.name},

@@ -26,11 +26,16 @@ struct NodeStatus {
   std::optional<bool> in_force;  // control's newest configuration is acknowledged; nullopt: unknown
   std::string last_nack;
 };
+/// An object that is not in force as written, as control says it.
+struct ConditionStatus {
+  std::string kind, ns, name, type, reason, message;
+};
 struct LabStatus {
   LabState state;
   bool supervised = false;
   bool control_ready = false;
   std::vector<std::string> diagnostics;
+  std::vector<ConditionStatus> conditions;
   std::map<std::string, ProcessReport> processes;  // by id, components too
   std::vector<NodeStatus> nodes;
   std::vector<PodStatus> pods;

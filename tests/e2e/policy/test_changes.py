@@ -111,7 +111,7 @@ MISTAKES = [
     ("[bank]", "bank", r":9:21: AuthorizationPolicy shop/door: spec.rules\[0\].from\[0\].source.namespaces: .*list"),
     ("[bank]", "{bank: 1}", r":9:21: AuthorizationPolicy shop/door: .*namespaces"),
     ("namespaces: [bank]", "ipBlocks: [10.0.0.300]", r":9:20: AuthorizationPolicy shop/door: .*ipBlocks\[0\]"),
-    ("spec:\n", "spec:\n  action: ALLOW\n", r":6:3: .*spec.action.*"),
+    ("spec:\n", "spec:\n  action: ALLOW\n", r":6:3: AuthorizationPolicy shop/door: duplicate key \"action\", first on line 5"),
 ]
 
 
