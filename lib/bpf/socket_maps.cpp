@@ -30,7 +30,9 @@ Result<void> check_layout(const std::string& pin_dir) {
   cv_layout_value value{};
   auto there = map_lookup(layout->get(), &key, &value);
   if (!there) return std::unexpected(there.error());
-  if (!*there || value.version != CV_LAYOUT_VERSION)
+  if (!*there || value.version == 0)  // pinned a moment ago: the agent writes it last
+    return fail(ErrorCode::kNotFound, "the agent is still making the BPF maps");
+  if (value.version != CV_LAYOUT_VERSION)
     return fail(ErrorCode::kInvalid,
                 "the pinned BPF maps follow another layout; upgrade agent and ztunnel together");
   return {};

@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -84,7 +85,8 @@ void Loop::run_until(Done done) {
   while (true) {
     run_ready();
     if (done()) return;
-    backend_->turn(true, timers_.earliest());
+    const bool more = wake_buffer_waiters();
+    backend_->turn(!more, timers_.earliest());
     now_ = Clock::now();
     timers_.expire(now_);
   }
@@ -107,28 +109,22 @@ void Loop::run() {
 }
 
 void Loop::wait_for_buffer(BufferWaiter& waiter) {
-  BufferWaiter** link = &buffer_waiters_;
-  while (*link != nullptr) link = &(*link)->next_waiter;
-  waiter.next_waiter = nullptr;
-  *link = &waiter;
+  buffer_waiters_.push_back(&waiter);
 }
 
 void Loop::forget_buffer_waiter(BufferWaiter& waiter) {
-  for (BufferWaiter** link = &buffer_waiters_; *link != nullptr; link = &(*link)->next_waiter) {
-    if (*link == &waiter) {
-      *link = waiter.next_waiter;
-      return;
-    }
-  }
+  std::erase(buffer_waiters_, &waiter);
 }
 
-void Loop::return_buffer(std::uint16_t id) {
-  backend_->return_buffer(id);
-  if (buffer_waiters_ != nullptr) {
-    BufferWaiter* first = buffer_waiters_;
-    buffer_waiters_ = first->next_waiter;
-    first->buffer_returned();
-  }
+// Starts as many waiting receives as there are free buffers; true when some still wait although
+// buffers are free. A receive that finds no bytes takes no buffer, so the next must not wait for
+// its return.
+bool Loop::wake_buffer_waiters() {
+  const std::size_t count = std::min(buffer_waiters_.size(), backend_->free_buffers());
+  for (std::size_t i = 0; i < count; ++i) buffer_waiters_[i]->buffer_returned();
+  buffer_waiters_.erase(buffer_waiters_.begin(),
+                        buffer_waiters_.begin() + static_cast<std::ptrdiff_t>(count));
+  return count > 0 && !buffer_waiters_.empty();
 }
 
 }  // namespace culvert::io

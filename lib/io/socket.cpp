@@ -7,8 +7,25 @@
 
 namespace culvert::io {
 
+namespace {
+
+constexpr std::size_t kScarcePart = 4;  // fewer free buffers than one in so many: copy out
+
+}  // namespace
+
+PooledBuffer::PooledBuffer(Loop& loop, std::uint16_t id, std::span<std::uint8_t> bytes)
+    : loop_(&loop), id_(id), bytes_(bytes) {
+  Backend& backend = loop.backend();
+  if (backend.free_buffers() * kScarcePart >= backend.buffer_count()) return;
+  own_ = std::make_unique_for_overwrite<std::uint8_t[]>(bytes.size());
+  std::memcpy(own_.get(), bytes.data(), bytes.size());
+  bytes_ = {own_.get(), bytes.size()};
+  std::exchange(loop_, nullptr)->backend().return_buffer(id_);
+}
+
 void PooledBuffer::release() {
-  if (loop_ != nullptr) std::exchange(loop_, nullptr)->return_buffer(id_);
+  if (loop_ != nullptr) std::exchange(loop_, nullptr)->backend().return_buffer(id_);
+  own_.reset();
   bytes_ = {};
 }
 

@@ -86,7 +86,11 @@ class UringBackend final : public Backend {
     io_uring_buf_ring_add(buffers_, buffer(id).data(), pool_.bytes, id,
                           io_uring_buf_ring_mask(pool_.count), returned_);
     ++returned_;
+    ++free_;
   }
+
+  std::size_t free_buffers() const override { return free_; }
+  std::size_t buffer_count() const override { return pool_.count; }
 
   std::size_t in_flight() const override { return in_flight_; }
 
@@ -185,6 +189,7 @@ class UringBackend final : public Backend {
         --in_flight_;
         const bool has_buffer = (batch[i]->flags & IORING_CQE_F_BUFFER) != 0;
         const auto id = static_cast<std::uint16_t>(batch[i]->flags >> IORING_CQE_BUFFER_SHIFT);
+        if (has_buffer) --free_;
         if (has_buffer && batch[i]->res <= 0) return_buffer(id);
         request->complete(batch[i]->res, has_buffer && batch[i]->res > 0 ? id : kNoBuffer);
       }
@@ -201,7 +206,8 @@ class UringBackend final : public Backend {
   void* pool_memory_ = MAP_FAILED;
   std::size_t pool_bytes_ = 0;
   io_uring_buf_ring* buffers_ = nullptr;
-  int returned_ = 0;
+  int returned_ = 0;  // since the last turn
+  std::size_t free_ = 0;
   std::size_t in_flight_ = 0;
 };
 

@@ -50,6 +50,7 @@ class IoRequest {
   ~IoRequest() = default;
 };
 
+/// Few, so that they stay in the L2 cache; see PooledBuffer for what keeps them from running out.
 struct BufferPoolOptions {
   std::uint16_t count = 16;         // a power of two
   std::uint32_t bytes = 64U << 10;  // of one buffer
@@ -69,6 +70,9 @@ class Backend {
   /// The buffer of a pooled receive, and its return to the pool.
   virtual std::span<std::uint8_t> buffer(std::uint16_t id) = 0;
   virtual void return_buffer(std::uint16_t id) = 0;
+  /// Buffers that no completed receive holds.
+  virtual std::size_t free_buffers() const = 0;
+  virtual std::size_t buffer_count() const = 0;
   /// Requests started and not completed.
   virtual std::size_t in_flight() const = 0;
 };

@@ -85,24 +85,23 @@ class Loop {
   /// Queues a coroutine; it runs later in this turn or the next, never inside this call.
   void ready(std::coroutine_handle<> handle) { ready_.push_back(handle); }
 
-  /// Fibers that wait for a pool buffer; see socket.hpp.
+  /// Receives that found the pool empty; each is started again as soon as a buffer is free.
   class BufferWaiter {
    public:
     virtual void buffer_returned() = 0;
-    BufferWaiter* next_waiter = nullptr;
 
    protected:
     ~BufferWaiter() = default;
   };
   void wait_for_buffer(BufferWaiter& waiter);
   void forget_buffer_waiter(BufferWaiter& waiter);
-  void return_buffer(std::uint16_t id);
 
  private:
   void run_ready();
   template <class Done>
   void run_until(Done done);
   void run_posted();
+  bool wake_buffer_waiters();
   Task<> watch_wake();
 
   std::unique_ptr<Backend> backend_;
@@ -111,7 +110,7 @@ class Loop {
   Deadline now_ = Clock::now();
   std::vector<std::coroutine_handle<>> ready_;
   std::vector<std::coroutine_handle<>> running_;
-  BufferWaiter* buffer_waiters_ = nullptr;
+  std::vector<BufferWaiter*> buffer_waiters_;  // oldest first
   Scope root_;
   Scope internal_;
   bool stop_requested_ = false;

@@ -6,6 +6,7 @@
 #include <array>
 #include <coroutine>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -17,22 +18,25 @@
 
 namespace culvert::io {
 
-/// A buffer of the loop's pool, filled by a receive; returned on destruction. Hold it only while
-/// its bytes are being passed on: the pool is small.
+/// What a receive got, in a buffer of the loop's pool that is returned on destruction. The pool is
+/// small, and a peer that does not read makes its holder wait: so when fewer than a quarter of the
+/// buffers are free the bytes are copied out and the buffer goes back at once. Whoever holds parts,
+/// and however many, others receive on.
 class PooledBuffer {
  public:
   PooledBuffer() = default;
-  PooledBuffer(Loop& loop, std::uint16_t id, std::span<std::uint8_t> bytes)
-      : loop_(&loop), id_(id), bytes_(bytes) {}
+  PooledBuffer(Loop& loop, std::uint16_t id, std::span<std::uint8_t> bytes);
   PooledBuffer(PooledBuffer&& other) noexcept
       : loop_(std::exchange(other.loop_, nullptr)),
         id_(other.id_),
+        own_(std::move(other.own_)),
         bytes_(std::exchange(other.bytes_, {})) {}
   PooledBuffer& operator=(PooledBuffer&& other) noexcept {
     if (this != &other) {
       release();
       loop_ = std::exchange(other.loop_, nullptr);
       id_ = other.id_;
+      own_ = std::move(other.own_);
       bytes_ = std::exchange(other.bytes_, {});
     }
     return *this;
@@ -44,8 +48,9 @@ class PooledBuffer {
   void release();
 
  private:
-  Loop* loop_ = nullptr;
+  Loop* loop_ = nullptr;  // null: nothing to return
   std::uint16_t id_ = kNoBuffer;
+  std::unique_ptr<std::uint8_t[]> own_;  // the bytes' copy, when they were copied out
   std::span<std::uint8_t> bytes_;
 };
 
@@ -112,8 +117,7 @@ class [[nodiscard]] connect final : public SocketOperation {
   sockaddr_storage storage_{};
 };
 
-/// Receives what there is into a pool buffer; an empty buffer is the peer's end of stream (FIN).
-/// When the pool is empty, waits for a buffer. Stream sockets.
+/// Receives what there is; an empty buffer is the peer's end of stream (FIN). Stream sockets.
 class [[nodiscard]] recv final : public SocketOperation, public Loop::BufferWaiter {
  public:
   recv(int fd, Deadline deadline);
