@@ -5,10 +5,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "lab/cgroup.hpp"
 #include "lab/netns.hpp"
@@ -64,13 +66,15 @@ Outcome<void> start(const LabState& state, Outcome<ProcessSpec> spec) {
 Outcome<void> wait_for(const LabState& state, const std::string& id, const std::string& log,
                        std::chrono::seconds timeout, const std::function<bool()>& ready) {
   const auto end = Clock::now() + timeout;
+  std::optional<unsigned> restarts_before;  // those of its life until now say nothing
   while (!ready()) {
     auto report = ask_supervisor(LabNames(state.name).supervisor_socket(),
                                  {.op = SupervisorOp::kList}, kAskTimeout);
     if (!report) return std::unexpected(report.error());
-    bool dying = false;
-    for (const ProcessReport& process : report->processes)
-      dying = dying || (process.id == id && process.restarts >= kCrashesMax);
+    const auto process = std::ranges::find(report->processes, id, &ProcessReport::id);
+    const unsigned restarts = process == report->processes.end() ? 0 : process->restarts;
+    if (!restarts_before) restarts_before = restarts;
+    const bool dying = restarts >= *restarts_before + kCrashesMax;
     if (dying || Clock::now() >= end)
       return problem(fmt::format("{} {}\nthe end of its log:\n{}", id,
                                  dying ? "keeps ending"
