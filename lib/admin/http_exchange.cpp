@@ -107,16 +107,16 @@ class HttpExchange::Parser final : public httplib::Server {
   explicit Parser(std::vector<Route> routes) : routes_(std::move(routes)) {
     set_payload_max_length(kMaxBodyBytes);
     const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
-      Response ours = answer(routes_, to_request(request));
+      const Response ours = answer(routes_, to_request(request));
       response.status = ours.status;
-      response.set_content(std::move(ours.body), ours.content_type);
+      response.set_content(ours.body, ours.content_type);
     };
     Get(".*", handler).Post(".*", handler).Put(".*", handler).Delete(".*", handler);
-    set_exception_handler(
-        [](const httplib::Request& request, httplib::Response& response, std::exception_ptr) {
-          log::error("admin: the handler of {} {} failed", request.method, request.path);
-          response.status = 500;
-        });
+    set_exception_handler([](const httplib::Request& request, httplib::Response& response,
+                             const std::exception_ptr&) {
+      log::error("admin: the handler of {} {} failed", request.method, request.path);
+      response.status = 500;
+    });
   }
 
   void serve(int fd, std::chrono::milliseconds io_timeout) {

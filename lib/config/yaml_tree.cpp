@@ -125,7 +125,7 @@ class TreeBuilder {
     if (open_.empty()) return;
     auto top = std::move(open_.back());
     open_.pop_back();
-    finish(std::move(top.node), top.anchor);
+    finish(top.node, top.anchor);
   }
 
   void finish(const std::shared_ptr<YamlNode>& node, const std::string& anchor) {

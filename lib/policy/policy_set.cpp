@@ -30,7 +30,7 @@ config::Condition to_condition(const config::ObjectKey& key, const ConvertedPoli
 
 }  // namespace
 
-PolicySet::PolicySet(const config::ObjectMap& objects, std::string root_namespace) {
+PolicySet::PolicySet(const config::ObjectMap& objects, const std::string& root_namespace) {
   auto index = std::make_unique<Index>(
       Index{root_namespace, PeerAuthentications(objects, root_namespace), {}});
   authorizations_ = index->peers.authorizations();

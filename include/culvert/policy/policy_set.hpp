@@ -35,7 +35,7 @@ struct Authorization {
 class PolicySet {
  public:
   /// Compiles all policies of `objects`. The root namespace holds the mesh-wide ones.
-  PolicySet(const config::ObjectMap& objects, std::string root_namespace);
+  PolicySet(const config::ObjectMap& objects, const std::string& root_namespace);
   PolicySet(PolicySet&&) noexcept;
   ~PolicySet();
 
