@@ -135,8 +135,13 @@ struct Callbacks {
     }
     stream->received.append({data, size});
     session.received_bytes_ += size;
+    // The connection's window only bounds what is on its way: were it credited when the bytes are
+    // consumed, a few streams that nobody reads would stop all others.
+    nghttp2_session_consume_connection(raw, size);
     const Budget* budget = session.options_.budget;
-    if (budget != nullptr && budget->exhausted() && stream->received.size() > kFairReceiveBytes) {
+    const bool exhausted = session.received_bytes_ > session.options_.connection_unread_bytes ||
+                           (budget != nullptr && budget->exhausted());
+    if (exhausted && stream->received.size() > kFairReceiveBytes) {
       session.reset(*stream, kEnhanceYourCalm);
     }
     stream->readable.notify();

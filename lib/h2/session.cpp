@@ -155,7 +155,6 @@ void Session::credit(StreamState& stream, std::size_t bytes) {
 
 void Session::give_credit(StreamState& stream) {
   const std::size_t bytes = std::exchange(stream.withheld_bytes, 0);
-  nghttp2_session_consume_connection(raw_, bytes);
   if (!stream.closed && !stream.remote_ended)
     nghttp2_session_consume_stream(raw_, stream.id, bytes);
   if (nghttp2_session_want_write(raw_) != 0) wake_writer();

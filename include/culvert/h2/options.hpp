@@ -34,7 +34,10 @@ inline constexpr std::size_t kFairReceiveBytes = 64U << 10;
 
 struct Options {
   std::uint32_t stream_window_bytes = 4U << 20;       // received and not yet consumed, a stream
-  std::uint32_t connection_window_bytes = 16U << 20;  // the same, all streams together
+  std::uint32_t connection_window_bytes = 16U << 20;  // on their way to us, all streams together
+  /// Received and not yet consumed, all streams together; a stream with more than kFairReceiveBytes
+  /// unread that receives beyond it is reset (ENHANCE_YOUR_CALM).
+  std::size_t connection_unread_bytes = 128U << 20;
   std::uint32_t max_frame_bytes = 1U << 20;           // SETTINGS_MAX_FRAME_SIZE that we announce
   /// Server: announced (SETTINGS_MAX_CONCURRENT_STREAMS). Client: opened at once at most; the
   /// peer's own limit holds too.

@@ -119,6 +119,64 @@ TEST_CASE("one stream that nobody reads does not stop the others") {
   });
 }
 
+TEST_CASE("streams that nobody reads, enough to fill the connection's window, stop no other") {
+  run_loop([]() -> Task<> {
+    Pair pair;
+    pair.over_sockets(small_windows(Options::client()), small_windows(Options::server()));
+    Scope scope, stuck;
+    bool never = false, sent = false;
+    std::vector<Stream> stalled, stalled_theirs;
+    stalled.reserve(6);
+    for (int i = 0; i < 6; ++i) {
+      stalled.push_back(std::move(*pair.client->open(connect_request(), false)));
+      stalled_theirs.push_back(co_await pair.accept());
+      stuck.spawn(send_pattern, &stalled.back(), 3U << 20, &never);
+    }
+    constexpr std::size_t kHeld = 6 * (128U << 10);  // each its own window, and no more
+    for (int i = 0; i < 100 && pair.server->buffered_bytes() < kHeld; ++i) co_await settle();
+    CHECK(pair.server->buffered_bytes() == kHeld);
+    auto mine = pair.client->open(connect_request(), false);
+    Stream theirs = co_await pair.accept();
+    std::size_t most = 0;
+    scope.spawn(send_pattern, &*mine, 3U << 20, &sent);
+    scope.spawn(check_pattern, &theirs, 3U << 20, milliseconds(0), pair.server.get(), &most);
+    co_await scope.join();
+    CHECK(sent);
+    CHECK(!never);
+    stuck.request_stop();
+    co_await stuck.join();
+    co_await pair.stop();
+  });
+}
+
+TEST_CASE("a connection that holds too much unread resets what nobody reads and serves the rest") {
+  run_loop([]() -> Task<> {
+    Options server = small_windows(Options::server());
+    server.connection_unread_bytes = 100U << 10;
+    Pair pair;
+    pair.over_sockets(small_windows(Options::client()), server);
+    auto greedy = pair.client->open(connect_request(), false);
+    Stream greedy_theirs = co_await pair.accept();
+    bool never = false, sent = false;
+    Scope scope, stuck;
+    stuck.spawn(send_pattern, &*greedy, 3U << 20, &never);
+    for (int i = 0; i < 100 && !greedy_theirs.reset_code(); ++i) co_await settle();
+    CHECK(greedy_theirs.reset_code() == kEnhanceYourCalm);
+    CHECK(pair.server->buffered_bytes() <= 128U << 10);
+    auto mine = pair.client->open(connect_request(), false);
+    Stream theirs = co_await pair.accept();
+    std::size_t most = 0;
+    scope.spawn(send_pattern, &*mine, 1U << 20, &sent);
+    scope.spawn(check_pattern, &theirs, 1U << 20, milliseconds(0), pair.server.get(), &most);
+    co_await scope.join();
+    CHECK(sent);
+    CHECK(!never);
+    stuck.request_stop();
+    co_await stuck.join();
+    co_await pair.stop();
+  });
+}
+
 TEST_CASE("streams that are dropped unread give their share of the connection's window back") {
   run_loop([]() -> Task<> {
     Pair pair;
@@ -188,7 +246,7 @@ TEST_CASE("over the process' budget only streams that are read go on, until it i
     bool sent = false;
     Scope scope;
     scope.spawn(send_pattern, &*greedy, 64U << 20, &sent);
-    co_await settle();
+    for (int i = 0; i < 100 && !greedy_theirs.reset_code(); ++i) co_await settle();
     CHECK(budget.exceeded());
     CHECK(budget.used_bytes() <= (1U << 20) + (192U << 10));  // twice the limit, and chunks' slack
     // The stream that would not be read was reset; a well-behaved one works.

@@ -1,6 +1,7 @@
 #include "ztunnel/relay/relay.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -104,6 +105,38 @@ TEST_CASE("half-close: the server ends first, the client's later words still arr
     CHECK(co_await hear(joined.right.theirs.get()) == "late|FIN");
     co_await joined.scope.join();
     CHECK_FALSE(joined.failure);
+  });
+}
+
+TEST_CASE("more connections than pool buffers whose readers do not read leave others alone") {
+  run_loop([]() -> io::Task<> {
+    constexpr int kStalled = 40;
+    std::vector<std::unique_ptr<Joined>> stalled;
+    const std::string block(1 << 20, 'x');
+    for (int i = 0; i < kStalled; ++i) {
+      auto& one = *stalled.emplace_back(std::make_unique<Joined>());
+      const int flags = ::fcntl(one.left.theirs.get(), F_GETFL);
+      ::fcntl(one.left.theirs.get(), F_SETFL, flags | O_NONBLOCK);
+      one.start();
+    }
+    // Fills each path until nothing moves any more.
+    for (int quiet = 0; quiet < 5; ++quiet) {
+      for (auto& one : stalled) {
+        while (::write(one->left.theirs.get(), block.data(), block.size()) > 0) quiet = 0;
+      }
+      (void)co_await io::sleep_until(io::in(10ms));
+    }
+    Joined other;
+    other.start();
+    say(other.left.theirs, "question");
+    ::shutdown(other.left.theirs.get(), SHUT_WR);
+    CHECK(co_await hear(other.right.theirs.get()) == "question|FIN");
+    ::shutdown(other.right.theirs.get(), SHUT_WR);
+    co_await other.scope.join();
+    for (auto& one : stalled) {
+      one->scope.request_stop();
+      co_await one->scope.join();
+    }
   });
 }
 
