@@ -165,6 +165,7 @@ class App {
   }
 
   void publish(const mesh::SnapshotPtr& snapshot) {
+    if (certificates_) certificates_->control_spoke();
     for (auto& worker : workers_) {
       worker->post([snapshot](Worker& w) { w.take_snapshot(snapshot); });
     }

@@ -1,21 +1,27 @@
 // The lab's requests to agent and control over their admin sockets (declared in components.hpp).
 #include <fmt/format.h>
+#include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "culvert/admin/http_client.hpp"
 #include "lab/components.hpp"
 #include "lab/config_folder.hpp"
 #include "lab/netns.hpp"
 #include "lab/network.hpp"
+#include "lab/supervisor_protocol.hpp"
 
 namespace culvert::lab {
 namespace {
 
 using nlohmann::json;
+using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kAckWait{5000};  // for ztunnel's acknowledgment, at the agent
-constexpr std::chrono::milliseconds kSlack{5000};    // our own timeout beyond the peer's
+constexpr std::chrono::milliseconds kLookEvery{10};
+constexpr std::chrono::milliseconds kSlack{5000};  // our own timeout beyond the peer's
 
 json parse(const std::string& text) {
   json tree = json::parse(text, nullptr, false);
@@ -55,6 +61,41 @@ std::string diagnostic_text(const LabState& state, const json& diagnostic) {
   return text;
 }
 
+// Nodes whose ztunnel should be, or soon be, connected to control.
+std::set<std::string> running_ztunnels(const LabState& state) {
+  std::set<std::string> out;
+  const auto report = ask_supervisor(LabNames(state.name).supervisor_socket(),
+                                     {.op = SupervisorOp::kList}, kAckWait);
+  if (!report) return out;
+  for (const Node& node : state.objects.nodes)
+    for (const ProcessReport& process : report->processes)
+      if (process.id == component_id(node.name, "ztunnel") && process.state == "running")
+        out.insert(node.name);
+  return out;
+}
+
+// Those without control's newest generation, with what they said. Control itself counts only the
+// connected ones, and after its own restart that is nobody at first.
+std::string nodes_behind(const json& tree, const std::set<std::string>& running) {
+  std::string out;
+  const auto generation = tree.value("generation", json(0));
+  for (const json& node : tree.value("nodes", json::array())) {
+    const bool connected = node.value("connected", json(false)) == json(true);
+    if (!connected && !running.contains(text_at(node, "name"))) continue;
+    if (connected && node.value("acked_generation", json(0)) == generation) continue;
+    const std::string nack = text_at(node, "last_nack");
+    out += fmt::format(" {}{}", text_at(node, "name"), nack.empty() ? "" : " (" + nack + ")");
+  }
+  return out;
+}
+
+std::vector<Note> notes_of(const LabState& state, const json& tree) {
+  std::vector<Note> out;
+  for (const json& diagnostic : tree.value("diagnostics", json::array()))
+    out.push_back({diagnostic_text(state, diagnostic), text_at(diagnostic, "severity") == "error"});
+  return out;
+}
+
 }  // namespace
 
 Outcome<void> enroll(const LabState& state, const Pod& pod) {
@@ -89,31 +130,25 @@ Outcome<void> withdraw(const LabState& state, const Pod& pod) {
 
 Outcome<std::vector<Note>> sync_config(const LabState& state, std::chrono::seconds timeout) {
   const LabNames names(state.name);
-  const auto wait = std::chrono::milliseconds(timeout);
-  const auto answer =
-      admin::call(names.control_admin(), "POST", fmt::format("/sync?timeout_ms={}", wait.count()),
-                  "", wait + kSlack);
-  if (!answer)
-    return problem("control: " + answer.error().to_string(),
-                   fmt::format("see culvert lab logs control --name {}", state.name));
-  const json tree = parse(answer->body);
-  std::vector<Note> out;
-  if (const auto list = tree.find("diagnostics"); list != tree.end())
-    for (const json& diagnostic : *list)
-      out.push_back(
-          {diagnostic_text(state, diagnostic), text_at(diagnostic, "severity") == "error"});
-  if (answer->status == 200) return out;
-  std::string behind;
-  const auto generation = tree.value("generation", json(0));
-  if (const auto nodes = tree.find("nodes"); nodes != tree.end())
-    for (const json& node : *nodes)
-      if (node.value("acked_generation", json(0)) != generation)
-        behind += fmt::format(
-            " {}{}", text_at(node, "name"),
-            text_at(node, "last_nack").empty() ? "" : " (" + text_at(node, "last_nack") + ")");
-  return problem(
-      fmt::format("the configuration is not in force after {} s on:{}", timeout.count(), behind),
-      fmt::format("see culvert lab status --name {}", state.name));
+  const auto end = Clock::now() + timeout;
+  while (true) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+    const auto wait = std::max(left, std::chrono::milliseconds(1));
+    const auto answer =
+        admin::call(names.control_admin(), "POST", fmt::format("/sync?timeout_ms={}", wait.count()),
+                    "", wait + kSlack);
+    if (!answer)
+      return problem("control: " + answer.error().to_string(),
+                     fmt::format("see culvert lab logs control --name {}", state.name));
+    const json tree = parse(answer->body);
+    const std::string behind = nodes_behind(tree, running_ztunnels(state));
+    if (answer->status == 200 && behind.empty()) return notes_of(state, tree);
+    if (Clock::now() >= end)
+      return problem(fmt::format("the configuration is not in force after {} s on:{}",
+                                 timeout.count(), behind),
+                     fmt::format("see culvert lab status --name {}", state.name));
+    ::poll(nullptr, 0, static_cast<int>(kLookEvery.count()));
+  }
 }
 
 }  // namespace culvert::lab

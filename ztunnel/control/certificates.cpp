@@ -78,26 +78,46 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   co_return certs::renewal_time(received, certificate->not_after, draw_jitter());
 }
 
+void Certificates::control_spoke() {
+  ++heard_;
+  spoke_.notify();
+}
+
+// False when stopped. Not sooner than the first delay, so that a control that speaks a lot and
+// refuses is not asked as often.
+Task<bool> Certificates::wait_to_retry(io::Clock::duration pause, std::uint64_t heard) {
+  const auto end = io::in(pause);
+  if (!co_await io::sleep_until(io::in(certs::kFirstRetryDelay))) co_return false;
+  while (heard_ == heard) {
+    if (const auto woken = co_await spoke_.wait(end); !woken) {
+      co_return woken.error().code == ErrorCode::kTimeout;
+    }
+  }
+  co_return true;
+}
+
 // Ask, publish, sleep until half of its life, again. After a failure the old certificate serves on
 // until it expires.
 Task<> Certificates::keep(std::string identity, Wanted* wanted) {
   unsigned failures = 0;
   while (true) {
+    const std::uint64_t heard = heard_;
     const auto renew_at = co_await renew(identity, wanted);
-    io::Clock::duration pause{};
     if (renew_at) {
       failures = 0;
-      pause = std::chrono::duration_cast<io::Clock::duration>(*renew_at - system_clock::now());
+      const auto pause =
+          std::chrono::duration_cast<io::Clock::duration>(*renew_at - system_clock::now());
       log::debug("certificate of {} is valid, renewal in {} s", identity,
                  std::chrono::duration_cast<std::chrono::seconds>(pause).count());
-    } else {
-      wanted->status.last_error = renew_at.error();
-      pause = certs::retry_delay(++failures);
-      if (wanted->scope.stopping()) co_return;
-      log::warn("certificate of {}: {}; again in {} ms", identity, wanted->status.last_error,
-                std::chrono::duration_cast<std::chrono::milliseconds>(pause).count());
+      if (!co_await io::sleep_until(io::in(pause))) co_return;
+      continue;
     }
-    if (!co_await io::sleep_until(io::in(pause))) co_return;
+    wanted->status.last_error = renew_at.error();
+    const auto pause = certs::retry_delay(++failures);
+    if (wanted->scope.stopping()) co_return;
+    log::warn("certificate of {}: {}; again in {} ms", identity, wanted->status.last_error,
+              pause.count());
+    if (!co_await wait_to_retry(pause, heard)) co_return;
   }
 }
 

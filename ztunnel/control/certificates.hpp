@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <map>
@@ -39,6 +40,9 @@ class Certificates {
   /// Counted: the first want() of an identity starts its fiber, the last unwant() ends it.
   void want(const std::string& identity);
   void unwant(const std::string& identity);
+  /// Control is there, or has news: who failed to get a certificate asks again without waiting out
+  /// its back-off, which may have grown long while control was away.
+  void control_spoke();
   /// Stops all fibers and waits for them.
   io::Task<> stop();
 
@@ -61,7 +65,11 @@ class Certificates {
   io::Task<std::expected<std::chrono::system_clock::time_point, std::string>> renew(
       std::string identity, Wanted* wanted);
 
+  io::Task<bool> wait_to_retry(io::Clock::duration pause, std::uint64_t heard);
+
   CertificateService& service_;
+  std::uint64_t heard_ = 0;  // how often control spoke
+  io::Event spoke_;
   Publish publish_;
   Withdraw withdraw_;
   std::map<std::string, std::shared_ptr<Wanted>> wanted_;

@@ -1,15 +1,11 @@
 """A pod's tunnel port against clients of all kinds: from a pod outside the mesh, with openssl's certificates."""
 import json
-import pathlib
-import sys
 
 import pytest
 from flows import NODES, Mesh, client_pod, meshed, server_pod
 from lab import APPS, Lab
 from mint import Mint
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "policy"))
-from objects import authorization, source  # noqa: E402
+from objects import authorization, source
 
 FAR, WEB = "spiffe://cluster.local/ns/shop/sa/far", "spiffe://cluster.local/ns/shop/sa/web"
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east", labels="{app: web}") +
