@@ -17,6 +17,7 @@ namespace {
 
 constexpr const char* kReservedPorts = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 constexpr const char* kMptcp = "/proc/sys/net/mptcp/enabled";
+constexpr const char* kTwReuse = "/proc/sys/net/ipv4/tcp_tw_reuse";
 constexpr std::size_t kMaxSysctl = 1U << 20;
 
 Result<void> write_sysctl(const char* path, const std::string& text) {
@@ -38,6 +39,15 @@ Result<bool> set_mptcp(bool on) {
   if (was_on == on) return was_on;
   if (auto ok = write_sysctl(kMptcp, on ? "1\n" : "0\n"); !ok) return std::unexpected(ok.error());
   return was_on;
+}
+
+// What it was, if it was not 1.
+Result<std::optional<char>> reuse_time_wait() {
+  auto now = read_file(kTwReuse, kMaxSysctl);
+  if (!now) return std::unexpected(now.error());
+  if (now->starts_with('1')) return std::nullopt;
+  if (auto ok = write_sysctl(kTwReuse, "1\n"); !ok) return std::unexpected(ok.error());
+  return now->starts_with('2') ? '2' : '0';
 }
 
 Result<PortSet> read_reserved() {
@@ -89,6 +99,9 @@ Outcome<SysctlChange> prepare_netns(int netns_fd, std::uint16_t block_first) {
     auto mptcp = set_mptcp(false);
     if (!mptcp) return std::unexpected(mptcp.error());
     change.mptcp_was_on = *mptcp;
+    auto reuse = reuse_time_wait();
+    if (!reuse) return std::unexpected(reuse.error());
+    change.tw_reuse_was = *reuse;
     auto ports = read_reserved();
     if (!ports) return std::unexpected(ports.error());
     for (unsigned n = 0; n < CV_BLOCK_PORTS; n++) {
@@ -108,6 +121,10 @@ Outcome<void> restore_netns(int netns_fd, std::uint16_t block_first, const Sysct
   auto done = bpf::in_netns(netns_fd, [&]() -> Result<void> {
     if (change.mptcp_was_on) {
       if (auto mptcp = set_mptcp(true); !mptcp) return std::unexpected(mptcp.error());
+    }
+    if (change.tw_reuse_was) {
+      const std::string was{*change.tw_reuse_was, '\n'};
+      if (auto ok = write_sysctl(kTwReuse, was); !ok) return ok;
     }
     if (change.reserved_added == 0) return {};
     auto ports = read_reserved();

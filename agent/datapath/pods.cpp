@@ -35,8 +35,11 @@ void set_addresses(cv_pod_value& value, const PodAddresses& addresses) {
 }
 
 SysctlChange recorded_change(const cv_pod_value& value) {
-  return {.mptcp_was_on = (value.flags & CV_POD_MPTCP_WAS_ON) != 0,
-          .reserved_added = value.reserved_added};
+  SysctlChange out{.mptcp_was_on = (value.flags & CV_POD_MPTCP_WAS_ON) != 0,
+                   .reserved_added = value.reserved_added};
+  if ((value.flags & CV_POD_TW_REUSE_CHANGED) != 0)
+    out.tw_reuse_was = (value.flags & CV_POD_TW_REUSE_WAS_2) != 0 ? '2' : '0';
+  return out;
 }
 
 // Sets the namespace's settings and adds what changed to what an earlier enrollment changed.
@@ -49,6 +52,8 @@ Outcome<void> prepare(int netns_fd, std::uint16_t block_first, cv_pod_value& val
   auto change = prepare_netns(netns_fd, block_first);
   if (!change) return std::unexpected(change.error());
   if (change->mptcp_was_on) value.flags |= CV_POD_MPTCP_WAS_ON;
+  if (change->tw_reuse_was) value.flags |= CV_POD_TW_REUSE_CHANGED;
+  if (change->tw_reuse_was == '2') value.flags |= CV_POD_TW_REUSE_WAS_2;
   value.reserved_added |= change->reserved_added;
   value.block_first = block_first;
   return {};

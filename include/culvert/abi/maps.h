@@ -46,6 +46,9 @@ struct cv_layout_value {
 #define CV_POD_HAS_V6 2U
 #define CV_POD_READY 4U        /* without it every outbound connection is refused */
 #define CV_POD_MPTCP_WAS_ON 8U /* net.mptcp.enabled before enrollment, for its end */
+/* net.ipv4.tcp_tw_reuse before enrollment, for its end: valid when it was changed to 1 */
+#define CV_POD_TW_REUSE_CHANGED 16U
+#define CV_POD_TW_REUSE_WAS_2 32U /* else it was 0 */
 struct cv_pod_value {
   struct cv_address ip4; /* mapped; valid with CV_POD_HAS_V4 */
   struct cv_address ip6; /* valid with CV_POD_HAS_V6 */

@@ -72,9 +72,11 @@ def test_leaving_the_mesh_removes_every_trace(world):
     assert world.in_pod(world.a, connect, VIP4, 80)["errno"] == 0
     assert sysctl(world.a, "net.ipv4.ip_local_reserved_ports") == "80,288-303,8080"
     assert sysctl(world.a, "net.mptcp.enabled") == "0"
+    assert sysctl(world.a, "net.ipv4.tcp_tw_reuse") == "1"
     agent.unenroll(world.a)
     assert sysctl(world.a, "net.ipv4.ip_local_reserved_ports") == "80,290,8080"
     assert sysctl(world.a, "net.mptcp.enabled") == "1"
+    assert sysctl(world.a, "net.ipv4.tcp_tw_reuse") == "2"
     assert agent.ask("list") == {"pods": []}
     assert os.listdir(f"{world.pins}/pods") == []
     names = ("cv_pod", "cv_listener", "cv_counter", "cv_origin", "cv_client")
@@ -92,6 +94,7 @@ def test_settings_survive_an_agent_restart_and_are_still_put_back(world):
     agent.unenroll(world.a)
     assert sysctl(world.a, "net.ipv4.ip_local_reserved_ports") == ""
     assert sysctl(world.a, "net.mptcp.enabled") == "1"
+    assert sysctl(world.a, "net.ipv4.tcp_tw_reuse") == "2"
 
 
 def test_a_pod_whose_namespace_vanished_is_forgotten_at_the_next_start(world):
