@@ -9,7 +9,7 @@ from objects import authorization, source
 
 FAR, WEB = "spiffe://cluster.local/ns/shop/sa/far", "spiffe://cluster.local/ns/shop/sa/web"
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east", labels="{app: web}") +
-        server_pod("shop", "stock", "east") + client_pod("shop", "far", "west") +
+        server_pod("shop", "stock", "east") + client_pod("shop", "far", "west") + client_pod("shop", "near", "east") +
         client_pod("default", "outside", "west") + client_pod("default", "beside", "east"))
 
 
@@ -119,7 +119,7 @@ def test_plaintext_on_the_tunnel_port_is_refused(mesh):
 def test_openssls_own_client_sees_tls_1_3_and_the_pods_identity(mesh, mint):
     cert, key = mint.leaf(f"URI:{FAR}")
     done = mesh.lab.exec("default/outside", "openssl", "s_client", "-connect", f"{mesh.ip('shop/web')}:15008",
-                         "-alpn", "h2", "-CAfile", mint.cert, "-cert", cert, "-key", key, input="")
+                         "-alpn", "h2", "-CAfile", mint.cert, "-cert", cert, "-key", key, input="", errors="replace")
     for words in ("TLSv1.3", "ALPN protocol: h2", "Verification: OK"):
         assert words in done.stdout, done.stdout
 
@@ -137,6 +137,14 @@ def test_what_is_asked_must_be_connect_to_the_pods_own_address(mesh, mint, optio
     assert got["status"] == status, got
     assert mesh.inbound_line("east", got["local"])["error"]
     assert got["text"] not in mesh.heard("shop/web") and got["text"] not in mesh.heard("shop/stock")
+
+
+@pytest.mark.parametrize("client", ["shop/far", "shop/near"])
+def test_a_pod_of_the_mesh_does_not_reach_the_tunnel_port_itself(mesh, mint, client):
+    """Its connection is captured, and CONNECT to 15008 through another tunnel is refused."""
+    got = dial(mesh, mint, mint.leaf(f"URI:{WEB}"), client)
+    assert got["status"] is None and got["server"] is None and got["error"], got
+    assert got["text"] not in mesh.heard("shop/web")
 
 
 def test_policy_answers_401_and_is_named(mesh, mint):

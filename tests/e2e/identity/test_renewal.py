@@ -67,7 +67,7 @@ def test_an_expired_certificate_is_used_no_more(mesh, tmp_path):
         time.sleep(LIFETIME_S + 1)
         mint = Mint.of_lab(tmp_path / "lab", mesh.lab.name)
         done = mesh.lab.exec("default/outside", "timeout", "2", "openssl", "s_client", "-connect",
-                             f"{mesh.ip('shop/web')}:15008", "-alpn", "h2", "-CAfile", mint.cert, input="")
+                             f"{mesh.ip('shop/web')}:15008", "-alpn", "h2", "-CAfile", mint.cert, input="", errors="replace")
         assert "BEGIN CERTIFICATE" not in done.stdout, done.stdout
     finally:
         mesh.lab.restart("control")

@@ -49,6 +49,9 @@ FIELDS = [
     ({"notNamespaces": ["bank"]}, SHOP + UNMESHED),
     ({"notNamespaces": ["*"]}, UNMESHED),
     ({"namespaces": ["*"], "notNamespaces": ["bank"]}, SHOP),
+    ({"serviceAccounts": ["bank/teller"]}, BANK),
+    ({"serviceAccounts": ["near"]}, ("shop/near",)),  # of the policy's own namespace
+    ({"notServiceAccounts": ["bank/teller", "far"]}, ("shop/near",) + UNMESHED),
     ({"namespaces": ["shop"], "principals": ["*/sa/near"]}, ("shop/near",)),
     ({"namespaces": ["bank"], "principals": ["*/sa/near"]}, ()),
 ]
