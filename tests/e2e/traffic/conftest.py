@@ -7,7 +7,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from lab import Lab  # noqa: E402
-from world import WORLD, ZTUNNEL_FLAGS  # noqa: E402
+from town import WORLD, ZTUNNEL_FLAGS  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import re
 import subprocess
 
 from lab import APPS, wait_until
-from world import CLIENT, established, ip_of, talk
+from town import CLIENT, established, ip_of, talk
 
-FLOOD = APPS / "flood.py"
+BULK = APPS / "bulk.py"
 BULK_BYTES = 200 << 20
 CONNECTIONS = 300
 STREAMS_A_TUNNEL = 100  # Istio's default, and ours
@@ -14,7 +14,7 @@ STREAMS_A_TUNNEL = 100  # Istio's default, and ours
 
 def test_200_mib_both_ways_at_once_arrive_as_they_were_sent(way):
     lab, server = way
-    done = lab.exec(CLIENT, "python3", FLOOD, "call", ip_of(lab, server, 6), 5001, BULK_BYTES, BULK_BYTES,
+    done = lab.exec(CLIENT, "python3", BULK, "call", ip_of(lab, server, 6), 5001, BULK_BYTES, BULK_BYTES,
                     timeout=90)
     assert done.returncode == 0, done.stderr
     mine = json.loads(done.stdout)
@@ -31,7 +31,7 @@ def test_300_connections_share_few_tunnels_and_open_another_when_one_is_full(joi
     def served():  # what ztunnel has opened to the application
         return established(joined, "town/far", 5001)
     before = served()
-    many = joined.popen(CLIENT, "python3", FLOOD, "echo", ip_of(joined, "town/far", 4), 5001, CONNECTIONS,
+    many = joined.popen(CLIENT, "python3", BULK, "echo", ip_of(joined, "town/far", 4), 5001, CONNECTIONS,
                         stdin=subprocess.PIPE)
     try:
         echo = json.loads(many.stdout.readline())

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from lab import APPS
-from world import CLIENT, ip_of, pid_of
+from town import CLIENT, ip_of, pid_of
 
 FORBIDDEN = re.compile(r"^(read|readv|pread64|write|writev|pwrite64|recv\w*|send\w*|accept4?|connect|poll|ppoll|"
                        r"select|pselect6|epoll_\w+)$")
@@ -36,7 +36,7 @@ def test_under_load_they_call_io_uring_enter_and_nothing_that_reads_writes_or_po
         for argv in (("call", ip_of(joined, "town/far", 4), 5001, 20 << 20, 20 << 20),
                      ("call", ip_of(joined, "town/near", 6), 5001, 20 << 20, 20 << 20),
                      ("echo", ip_of(joined, "town/far", 6), 5001, 50)):
-            done = joined.exec(CLIENT, "python3", APPS / "flood.py", *argv, input="")
+            done = joined.exec(CLIENT, "python3", APPS / "bulk.py", *argv, input="")
             assert done.returncode == 0 and json.loads(done.stdout), done.stderr
         strace.send_signal(2)
         text = strace.stderr.read()

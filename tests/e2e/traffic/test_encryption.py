@@ -6,7 +6,7 @@ import string
 
 import pytest
 from lab import APPS
-from world import CLIENT, ip_of
+from town import CLIENT, ip_of
 
 LINKS = ["node/east", "node/west", CLIENT, "town/near", "town/far"]
 ENDS = re.compile(r" IP6? \S+\.(\d+) > \S+\.(\d+): ")

@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from world import CLIENT, heard_by, ip_of, talk
+from town import CLIENT, heard_by, ip_of, talk
 
 FIN_FIRST, SERVER_ENDS_FIRST, SERVER_RESETS, SERVER_LISTENS, RESET_AFTER_FIN, BOTH_END = range(7001, 7007)
 CLOSED_PORT = 9

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from lab import APPS, culvert, wait_until
-from world import CLIENT, ip_of, pid_of, talk
+from town import CLIENT, ip_of, pid_of, talk
 
 COUNT = 1000
 CLOSED_PORT = 9

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from lab import APPS
-from world import CLIENT, heard_by, ip_of, talk, vip_of
+from town import CLIENT, heard_by, ip_of, talk, vip_of
 
 PORT = 7006  # the server says something and both end
 SERVICES = {"town/near": "near-only", "town/far": "far-only"}

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from lab import wait_until
-from world import CLIENT, ip_of
+from town import CLIENT, ip_of
 
 PAGE_BYTES = 3_000_000
 

@@ -3,7 +3,7 @@ import json
 
 import pytest
 from lab import wait_until
-from world import CLIENT, ip_of, talk, vip_of
+from town import CLIENT, ip_of, talk, vip_of
 
 RETRY_S = 4  # the kernel may learn only from its second or third SYN that there is no route
 

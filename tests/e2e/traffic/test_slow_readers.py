@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 from lab import APPS
-from world import CLIENT, ip_of, pid_of
+from town import CLIENT, ip_of, pid_of
 
-FLOOD = APPS / "flood.py"
+BULK = APPS / "bulk.py"
 COUNT = 24            # more than a worker's receive buffers (16), and than windows of one tunnel (4)
 ECHO_S = 2            # another connection's round trip meanwhile
 # 24 streams of 4 MiB at the receiving ztunnel, and its own 30 MiB.
@@ -26,7 +26,7 @@ def resident_bytes(lab):
 @contextlib.contextmanager
 def stalled(lab, server, direction):
     """COUNT connections whose sender has filled all that there is to fill."""
-    process = lab.popen(CLIENT, "python3", FLOOD, "stall", direction, ip_of(lab, server, 4), 5001, COUNT,
+    process = lab.popen(CLIENT, "python3", BULK, "stall", direction, ip_of(lab, server, 4), 5001, COUNT,
                         stdin=subprocess.PIPE)
     try:
         yield json.loads(process.stdout.readline())
@@ -40,9 +40,9 @@ def test_connections_that_nobody_reads_stop_no_other_and_grow_nothing(way, direc
     lab, server = way
     with stalled(lab, server, direction) as state:
         assert state["stalled"] == COUNT
-        done = lab.exec(CLIENT, "python3", FLOOD, "echo", ip_of(lab, server, 4), 5001, 5, input="", timeout=20)
+        done = lab.exec(CLIENT, "python3", BULK, "echo", ip_of(lab, server, 4), 5001, 5, input="", timeout=20)
         echo = json.loads(done.stdout)
         assert echo["right"] and echo["seconds"] < ECHO_S
         assert max(resident_bytes(lab)) < RSS_MAX_BYTES, resident_bytes(lab)
-        done = lab.exec(CLIENT, "python3", FLOOD, "call", ip_of(lab, server, 4), 5001, 1 << 22, 1 << 22, timeout=20)
+        done = lab.exec(CLIENT, "python3", BULK, "call", ip_of(lab, server, 4), 5001, 1 << 22, 1 << 22, timeout=20)
         assert json.loads(done.stdout)["bytes"] == 1 << 22

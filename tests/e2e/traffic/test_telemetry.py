@@ -4,7 +4,7 @@ import re
 
 import pytest
 from lab import wait_until
-from world import CLIENT, ip_of, talk
+from town import CLIENT, ip_of, talk
 
 SENT, RECEIVED = 12_345, 14  # RECEIVED: what port 7001 answers, "after your end"
 SPIFFE = "spiffe://cluster.local/ns/town/sa/"

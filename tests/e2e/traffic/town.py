@@ -27,7 +27,7 @@ SERVERS = f"""
     command: [python3, {APPS}/greeter.py, "2525"]
     ports: [{{containerPort: 2525}}]
   - name: flood
-    command: [python3, {APPS}/flood.py, serve, "5001"]
+    command: [python3, {APPS}/bulk.py, serve, "5001"]
     ports: [{{containerPort: 5001}}]
   - name: talk
     command: {json.dumps(["python3", f"{APPS}/talk.py", "serve", *(f"{p}={s}" for p, s in SCRIPTS.items())])}

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """Large transfers: both sides send at once and tell what they received.
 
-usage: flood.py serve PORT          answers each connection according to its first line, as JSON:
+usage: bulk.py serve PORT          answers each connection according to its first line, as JSON:
                                     {"send": BYTES, "read": true}: sends so many pseudo-random bytes
                                     while it reads to the end; {"echo": true}: sends back what
                                     comes; {"ignore": true}: never reads again
-       flood.py call HOST PORT SEND RECEIVE    prints {"sent": SHA, "received": SHA, "bytes": N, ...}
-       flood.py stall down|up HOST PORT COUNT  COUNT connections over which one side sends without end
+       bulk.py call HOST PORT SEND RECEIVE    prints {"sent": SHA, "received": SHA, "bytes": N, ...}
+       bulk.py stall down|up HOST PORT COUNT  COUNT connections over which one side sends without end
                                     and the other does not read; prints a line when nothing moves any
                                     more, and holds them until its standard input ends
-       flood.py echo HOST PORT COUNT           COUNT connections at once, each echoes a line and stays;
+       bulk.py echo HOST PORT COUNT           COUNT connections at once, each echoes a line and stays;
                                     prints how long all of them took, and waits like stall
 
 The server logs the same at the end of a connection; its digests have to be the caller's.
