@@ -38,7 +38,7 @@ struct Options {
   /// Received and not yet consumed, all streams together; a stream with more than kFairReceiveBytes
   /// unread that receives beyond it is reset (ENHANCE_YOUR_CALM).
   std::size_t connection_unread_bytes = 128U << 20;
-  std::uint32_t max_frame_bytes = 1U << 20;           // SETTINGS_MAX_FRAME_SIZE that we announce
+  std::uint32_t max_frame_bytes = 1U << 20;  // SETTINGS_MAX_FRAME_SIZE that we announce
   /// Server: announced (SETTINGS_MAX_CONCURRENT_STREAMS). Client: opened at once at most; the
   /// peer's own limit holds too.
   std::uint32_t max_streams = 100;
