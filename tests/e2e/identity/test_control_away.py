@@ -103,7 +103,7 @@ def test_a_pod_that_control_does_not_know_is_held_only_so_long_and_then_refused(
     with without_control(mesh), late_pod(mesh, "early") as client:
         text = ask(mesh, client, "shop/web")
         got = answer(mesh, client)
-        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - WORKLOAD_WAIT_S < 2, got
+        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - WORKLOAD_WAIT_S < 8, got
         assert text not in mesh.heard("shop/web")
 
 
@@ -130,7 +130,7 @@ def test_a_first_connection_waits_for_a_certificate_on_its_way(mesh):
         assert text not in mesh.heard("shop/web")
         correct()
         got = answer(mesh, client)
-        assert got["outcome"] == "answered" and 1 < got["seconds"] < 4, got
+        assert got["outcome"] == "answered" and 1 < got["seconds"] < CERTIFICATE_WAIT_S, got
         assert mesh.heard("shop/web")[text]["peer"][0] == mesh.ip(client)
 
 
@@ -138,7 +138,7 @@ def test_the_wait_for_a_certificate_has_a_bound_and_says_so(mesh):
     with no_certificate(mesh, "never") as (client, correct):
         text = ask(mesh, client, "shop/web")
         got = answer(mesh, client)
-        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - CERTIFICATE_WAIT_S < 2, got
+        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - CERTIFICATE_WAIT_S < 8, got
         assert text not in mesh.heard("shop/web")
         line = next(line for line in mesh.access("west") if line["src.addr"] == endpoint(got["local"]))
         assert "certificate" in line["error"]
