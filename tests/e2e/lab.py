@@ -49,7 +49,9 @@ class Lab:
     def __enter__(self):
         try:
             self.up()
-        except BaseException:
+        except AssertionError:
+            raise  # `lab up` removed what it made; a lab that had the name before is not ours to remove
+        except BaseException:  # cut short
             self.down(check=False)
             raise
         return self

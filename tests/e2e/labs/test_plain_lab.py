@@ -194,3 +194,9 @@ def test_the_machines_own_rules_and_links_are_untouched_while_labs_run():
             rules = machine.rules(pod["netns"].rsplit("/", 1)[1])
             assert rules["iptables"] == [] and rules["nft"] == ""
     assert machine.snapshot() == before
+
+
+def test_a_lab_whose_name_is_taken_is_refused_and_the_one_that_has_it_stays(shop):
+    with pytest.raises(AssertionError, match="exists already"):
+        Lab("e2e-shop", SHOP, mesh=False).__enter__()
+    assert shop.status()["up"] and shop.exec("shop/far", "true").returncode == 0

@@ -1,4 +1,5 @@
 """Three labs for the whole folder: `joined` (same-node join), `encrypted` (same-node encrypt), `plain`."""
+import os
 import pathlib
 import sys
 
@@ -9,22 +10,24 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lab import Lab  # noqa: E402
 from town import WORLD, ZTUNNEL_FLAGS  # noqa: E402
 
+RUN = os.getpid()  # two runs on one machine do not share labs
+
 
 @pytest.fixture(scope="session")
 def joined():
-    with Lab("traffic-join", WORLD, flags=ZTUNNEL_FLAGS) as lab:
+    with Lab(f"traffic-join-{RUN}", WORLD, flags=ZTUNNEL_FLAGS) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
 def encrypted():
-    with Lab("traffic-encrypt", WORLD, flags=[*ZTUNNEL_FLAGS, "--ztunnel-flag=--same-node=encrypt"]) as lab:
+    with Lab(f"traffic-encrypt-{RUN}", WORLD, flags=[*ZTUNNEL_FLAGS, "--ztunnel-flag=--same-node=encrypt"]) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
 def plain():
-    with Lab("traffic-plain", WORLD, mesh=False) as lab:
+    with Lab(f"traffic-plain-{RUN}", WORLD, mesh=False) as lab:
         yield lab
 
 

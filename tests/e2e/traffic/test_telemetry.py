@@ -11,8 +11,10 @@ SPIFFE = "spiffe://cluster.local/ns/town/sa/"
 NODES = {"town/near": ("node/east", "node/east"), "town/far": ("node/east", "node/west")}
 
 
-def access_lines(lab, node, source, direction):
-    lines = [json.loads(line) for line in lab.logs(node, "ztunnel").splitlines() if '"scope":"access"' in line]
+def access_lines(lab, node, source, direction, after):
+    """Of one connection; `after` lines of the log, as ports are used again."""
+    lines = lab.logs(node, "ztunnel").splitlines()[after:]
+    lines = [json.loads(line) for line in lines if '"scope":"access"' in line]
     return [line for line in lines if line["src.addr"] == source and line["direction"] == direction]
 
 
@@ -27,10 +29,11 @@ def milliseconds(text):
 
 def test_both_sides_log_identities_bytes_and_duration(way, family):
     lab, server = way
+    logged = {node: len(lab.logs(node, "ztunnel").splitlines()) for node in NODES[server]}
     answer = talk(lab, ip_of(lab, server, family), 7001, f"fill:{SENT},sleep:0.2,fin,eof")
     source = address_text(answer["getsockname"])
     for node, direction in zip(NODES[server], ("outbound", "inbound")):
-        line, = wait_until(lambda: access_lines(lab, node, source, direction), f"{direction} of {source}")
+        line, = wait_until(lambda: access_lines(lab, node, source, direction, logged[node]), f"{direction} of {source}")
         assert line["src.identity"] == SPIFFE + "client"
         assert line["dst.identity"] == SPIFFE + server.split("/")[1]
         assert (line["bytes_sent"], line["bytes_recv"]) == (SENT, RECEIVED)
