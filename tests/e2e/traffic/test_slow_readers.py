@@ -9,7 +9,7 @@ from town import CLIENT, ip_of, pid_of
 
 BULK = APPS / "bulk.py"
 COUNT = 24            # more than a worker's receive buffers (16), and than windows of one tunnel (4)
-ECHO_S = 2            # another connection's round trip meanwhile
+ECHO_S = 10           # another connection's round trip meanwhile; it never comes when they stop it
 # 24 streams of 4 MiB at the receiving ztunnel, and its own 30 MiB.
 RSS_MAX_BYTES = 24 * (4 << 20) + (30 << 20)
 

@@ -37,7 +37,7 @@ def test_both_sides_log_identities_bytes_and_duration(way, family):
         assert line["src.identity"] == SPIFFE + "client"
         assert line["dst.identity"] == SPIFFE + server.split("/")[1]
         assert (line["bytes_sent"], line["bytes_recv"]) == (SENT, RECEIVED)
-        assert 150 <= milliseconds(line["duration"]) < 2000
+        assert 150 <= milliseconds(line["duration"]) < 20_000
         assert "error" not in line
 
 
@@ -69,7 +69,7 @@ def test_the_metrics_count_what_was_opened_closed_and_sent(joined, server):
         def grown():
             now = counted(joined, *side, server)
             return {name: now[name] - old[name] for name in METRICS}
-        wait_until(lambda: grown() == wanted, f"{wanted} at {side}, not {grown()}", timeout=5)
+        wait_until(lambda: grown() == wanted, f"{wanted} at {side}, not {grown()}")
 
 
 def test_an_open_connection_is_counted_as_opened_and_not_yet_as_closed(joined):

@@ -108,7 +108,7 @@ def heard_by(lab, server, container, port, peer, event="ended"):
             if line.get("event") == event and line["peer"] == peer and line.get("port", port) == port:
                 return line
         return None
-    return wait_until(find, f"{event} {peer} in the log of {server}", timeout=5)
+    return wait_until(find, f"{event} {peer} in the log of {server}")
 
 
 def pid_of(lab, component):
