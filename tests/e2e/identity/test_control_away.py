@@ -40,6 +40,7 @@ def late_pod(mesh, name):
         wait_until(lambda: mesh.lab.pod(key)["enrollment"] in ("enrolled", "pending"), "the agent knows the pod")
         mesh.pods[key] = mesh.lab.pod(key)
         mesh.start(key)
+        mesh.rounds({key: []})  # the client runs: what it measures begins when it is asked
         yield key
     finally:
         process = mesh.clients.pop(key, None)
@@ -95,7 +96,7 @@ def test_a_pods_first_connection_is_held_until_control_is_back(mesh):
             assert text not in mesh.heard("shop/web")
             away.close()
             got = answer(mesh, client)
-            assert got["outcome"] == "answered" and got["seconds"] > 1.4, got
+            assert got["outcome"] == "answered" and got["seconds"] > 1, got
             assert mesh.heard("shop/web")[text]["peer"][0] == mesh.ip(client)
 
 
@@ -130,7 +131,7 @@ def test_a_first_connection_waits_for_a_certificate_on_its_way(mesh):
         assert text not in mesh.heard("shop/web")
         correct()
         got = answer(mesh, client)
-        assert got["outcome"] == "answered" and 1 < got["seconds"] < CERTIFICATE_WAIT_S, got
+        assert got["outcome"] == "answered" and 0.5 < got["seconds"] < CERTIFICATE_WAIT_S, got
         assert mesh.heard("shop/web")[text]["peer"][0] == mesh.ip(client)
 
 
