@@ -7,6 +7,8 @@ from lab import APPS, Lab
 from mint import Mint
 from objects import authorization, source
 
+pytestmark = pytest.mark.sanitized
+
 FAR, WEB = "spiffe://cluster.local/ns/shop/sa/far", "spiffe://cluster.local/ns/shop/sa/web"
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east", labels="{app: web}") +
         server_pod("shop", "stock", "east") + client_pod("shop", "far", "west") + client_pod("shop", "near", "east") +

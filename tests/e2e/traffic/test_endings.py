@@ -6,6 +6,8 @@ import time
 import pytest
 from town import CLIENT, heard_by, ip_of, talk
 
+pytestmark = pytest.mark.sanitized
+
 FIN_FIRST, SERVER_ENDS_FIRST, SERVER_RESETS, SERVER_LISTENS, RESET_AFTER_FIN, BOTH_END = range(7001, 7007)
 CLOSED_PORT = 9
 AT_ONCE_S = 5  # ztunnel gives up dialing after 10

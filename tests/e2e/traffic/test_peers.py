@@ -7,6 +7,8 @@ import pytest
 from lab import APPS
 from town import CLIENT, heard_by, ip_of, talk, vip_of
 
+pytestmark = pytest.mark.sanitized
+
 PORT = 7006  # the server says something and both end
 SERVICES = {"town/near": "near-only", "town/far": "far-only"}
 
