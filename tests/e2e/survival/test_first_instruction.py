@@ -1,6 +1,6 @@
 """A pod's command starts only once the pod is captured: its very first connection is in the mesh, or refused."""
 from lab import wait_until
-from survival_mesh import PORT, Flood, pod, served, with_payload
+from survival_mesh import PORT, Flood, pod, served
 
 ROUNDS, AT_ONCE = 4, 5
 
@@ -54,7 +54,10 @@ def test_a_pod_whose_ztunnel_has_not_started_runs_nothing_and_is_refused(mesh, f
             forced = Flood(mesh, flood, "shop/early", to, 100, 0.5).result()
             assert forced["ok"] == 0 and set(forced["errors"]) == {"connect ECONNREFUSED"}, forced
         mine = mesh.ips("shop/early")
-        assert with_payload(west) == [] and [p for p in west.packets() if f" {mine[0]}." in p] == []
+        # Its address may have been another pod's before, whose peers still write to it: the kernel's RST
+        # is all that may leave.
+        sent = [p for p in west.packets() if any(f" {ip}." in p.split(" > ")[0] for ip in mine)]
+        assert [p for p in sent if "Flags [R" not in p] == []
         assert [served(mesh, key) for key in servers] == before
     finally:
         mesh.restart("node/west", "ztunnel")
