@@ -13,18 +13,6 @@ namespace {
 
 constexpr std::size_t kMaxLoggedLines = 100;  // of one change; /status has them all
 
-xds::ResourceSetPtr share(ResourceSet compiled, std::uint64_t generation) {
-  auto out = std::make_shared<xds::ResourceSet>();
-  out->generation = generation;
-  for (auto& [type, resources] : compiled) {
-    auto& named = out->types[type];
-    for (auto& [name, resource] : resources) {
-      named[name] = {resource.version, std::move(resource.bytes)};
-    }
-  }
-  return out;
-}
-
 std::string text_of(const config::Condition& condition) {
   return fmt::format("{}: {} is {}: {}: {}", condition.object.to_string(), condition.type,
                      condition.status ? "true" : "false", condition.reason, condition.message);
@@ -61,7 +49,8 @@ Result<void> ConfigFolder::reload() {
                             compiled.conditions.end());
     if (store_.generation() != view_->generation || view_->resources->types.empty()) {
       next->generation = store_.generation();
-      next->resources = share(std::move(compiled.resources), next->generation);
+      next->resources = std::make_shared<const xds::ResourceSet>(
+          xds::ResourceSet{next->generation, std::move(compiled.resources)});
       next->identities = identities_by_node(*next->objects, settings_.trust_domain);
     }
   }

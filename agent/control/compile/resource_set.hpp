@@ -6,18 +6,13 @@
 #include <string_view>
 #include <vector>
 
+#include "culvert/xds/resource_set.hpp"
+
 namespace culvert::control {
 
-struct Resource {
-  std::string version;  // of the bytes: equal versions mean equal content, also after a restart
-  std::string bytes;    // the serialized message that belongs to the type
-  bool operator==(const Resource&) const = default;
-};
-
-/// By name.
-using Resources = std::map<std::string, Resource>;
-/// By type URL, e.g. "type.googleapis.com/istio.workload.Address".
-using ResourceSet = std::map<std::string, Resources, std::less<>>;
+using Resource = xds::StoredResource;
+using Resources = xds::ResourcesByName;
+using ResourceSet = xds::ResourcesByType;
 
 /// Makes a Resource with the version of its bytes (FNV-1a, 128 bits, in hexadecimal digits).
 Resource make_resource(std::string bytes);

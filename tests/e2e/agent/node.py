@@ -1,48 +1,18 @@
 """A node under test: culvert-agent in a cgroup and folders of its own, pods as bare network namespaces,
 and a ztunnel made of a plain socket."""
-import array
 import contextlib
-import http.client
-import json
 import os
 import pathlib
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 
-BUILD = pathlib.Path(os.environ.get("CULVERT_BUILD", pathlib.Path(__file__).parents[3] / "build"))
+from daemon import Daemon
+from lab import BUILD
+from machine import CGROUP2
+
 AGENT = BUILD / "agent" / "culvert-agent"
-
-
-def wait_until(condition, seconds=10, what="condition"):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come true within {seconds} s")
-
-
-def cgroup2():
-    for line in open("/proc/self/mountinfo"):
-        left, right = line.split(" - ")
-        if right.split()[0] == "cgroup2":
-            return pathlib.Path(left.split()[4])
-    raise AssertionError("no cgroup2 is mounted")
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=20)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
 
 
 class Ztunnel:
@@ -105,47 +75,21 @@ def del_packet(uid):
     return field(2, field(2, uid.encode()))
 
 
-class Node:
+class Node(Daemon):
     """Owns everything it makes, by a prefix of its own; close() takes all of it away."""
 
     def __init__(self):
         self.prefix = f"control{os.getpid()}"
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="culvert_agent."))
-        self.cgroup = cgroup2() / f"culvert-{self.prefix}"
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="culvert_agent."))
+        self.cgroup = pathlib.Path(CGROUP2) / f"culvert-{self.prefix}"
         self.cgroup.mkdir()
         self.pins = pathlib.Path("/sys/fs/bpf") / f"culvert-{self.prefix}"
-        self.admin, self.zds = self.folder / "agent.sock", self.folder / "zds.sock"
-        self.state = self.folder / "state"
-        self.namespaces, self.agents = [], []
-
-    def start(self, wait=True):
-        log = open(self.folder / f"agent.{len(self.agents)}.log", "wb")
-        agent = subprocess.Popen(
-            [AGENT, "run", "--node", "n1", "--bpf-dir", self.pins, "--cgroup", self.cgroup, "--admin-socket",
-             self.admin, "--zds-socket", self.zds, "--state-dir", self.state], stderr=log)
-        self.agents.append(agent)
-        if wait:
-            wait_until(lambda: agent.poll() is not None or self.ready(), what="readiness")
-            assert agent.poll() is None, self.log()
-        return agent
-
-    def stop(self, how=signal.SIGTERM):
-        self.agents[-1].send_signal(how)
-        return self.agents[-1].wait(10)
-
-    def log(self):
-        return (self.folder / f"agent.{len(self.agents) - 1}.log").read_text()
-
-    def ready(self):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.call("GET", "/healthz/ready")[0] == 200
-        return False
-
-    def call(self, method, path, body=None):
-        connection = UnixConnection(self.admin)
-        connection.request(method, path, body if body is None or isinstance(body, str) else json.dumps(body))
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
+        self.zds, self.state = folder / "zds.sock", folder / "state"
+        admin = folder / "agent.sock"
+        super().__init__(folder, admin, [
+            AGENT, "run", "--node", "n1", "--bpf-dir", self.pins, "--cgroup", self.cgroup, "--admin-socket", admin,
+            "--zds-socket", self.zds, "--state-dir", self.state])
+        self.namespaces = []
 
     def namespace(self, name):
         name = f"cv-{self.prefix}-{name}"
@@ -173,10 +117,7 @@ class Node:
         return {int(p.name) for p in (self.pins / "pods").iterdir()}
 
     def close(self):
-        for agent in self.agents:
-            if agent.poll() is None:
-                agent.kill()
-                agent.wait()
+        self.end()
         subprocess.run([AGENT, "unload", "--bpf-dir", self.pins], stdout=subprocess.DEVNULL)
         for name in self.namespaces:
             subprocess.run(["ip", "netns", "del", name], check=False)

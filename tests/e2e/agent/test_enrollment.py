@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from node import AGENT, wait_until
+from lab import wait_until
+from node import AGENT
 
 pytestmark = pytest.mark.sanitized
 
@@ -70,7 +71,7 @@ def test_the_same_uid_in_a_new_sandbox_replaces_the_old(node):
     second = node.enroll(old | {"netns": new})[1]["netns_cookie"]
     assert first != second and node.pods()["u1"]["netns_cookie"] == second
     node.delete_namespace(old["netns"])
-    wait_until(lambda: node.linked() == {second}, what="the old sandbox's release")
+    wait_until(lambda: node.linked() == {second}, "the old sandbox's release")
 
 
 def test_refusals_are_json_with_the_next_step(node):

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from node import Ztunnel, add_packet, del_packet, wait_until
+from lab import wait_until
+from node import Ztunnel, add_packet, del_packet
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -44,7 +45,7 @@ def test_a_namespace_that_vanishes_takes_its_pod_out(node):
     ztunnel.take()
     node.delete_namespace(pod["netns"])
     assert ztunnel.take() == (del_packet("u1"), [])
-    wait_until(lambda: node.pods() == {} and node.linked() == set(), what="its release")
+    wait_until(lambda: node.pods() == {} and node.linked() == set(), "its release")
     ztunnel.close()
 
 
@@ -54,9 +55,9 @@ def test_processes_left_in_a_nameless_namespace_stay_captured(node):
     cookie = node.enroll(pod)[1]["netns_cookie"]
     inside = subprocess.Popen(["ip", "netns", "exec", pod["netns"].rsplit("/", 1)[1], "sleep", "60"])
     try:
-        wait_until(lambda: open(f"/proc/{inside.pid}/comm").read() == "sleep\n", what="the process")
+        wait_until(lambda: open(f"/proc/{inside.pid}/comm").read() == "sleep\n", "the process")
         node.delete_namespace(pod["netns"])
-        wait_until(lambda: node.pods()["u1"]["state"] == "ending", what="the state")
+        wait_until(lambda: node.pods()["u1"]["state"] == "ending", "the state")
         assert node.linked() == {cookie}
         node.stop(signal.SIGKILL)
         node.start()
@@ -65,7 +66,7 @@ def test_processes_left_in_a_nameless_namespace_stay_captured(node):
     finally:
         inside.kill()
         inside.wait()
-    wait_until(lambda: node.pods() == {} and node.linked() == set(), what="its release")
+    wait_until(lambda: node.pods() == {} and node.linked() == set(), "its release")
 
 
 def test_a_namespace_that_vanished_while_the_agent_was_dead_is_released(node):
@@ -76,7 +77,7 @@ def test_a_namespace_that_vanished_while_the_agent_was_dead_is_released(node):
     node.stop(signal.SIGKILL)
     node.delete_namespace(gone["netns"])
     node.start()
-    wait_until(lambda: list(node.pods()) == ["u2"] and node.linked() == {cookie}, what="the release")
+    wait_until(lambda: list(node.pods()) == ["u2"] and node.linked() == {cookie}, "the release")
 
 
 def test_another_namespace_under_the_same_name_is_not_the_pod(node):
@@ -113,4 +114,4 @@ def test_pods_taken_out_of_the_kernel_behind_the_agents_back_are_put_back(node):
     node.start()
     cookie = node.enroll(node.pod("u1"))[1]["netns_cookie"]
     (node.pins / "pods" / str(cookie)).unlink()
-    wait_until(lambda: node.linked() == {cookie}, what="the link")
+    wait_until(lambda: node.linked() == {cookie}, "the link")

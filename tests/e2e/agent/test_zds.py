@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from node import SNAPSHOT_SENT, Ztunnel, add_packet, del_packet, wait_until
+from lab import wait_until
+from node import SNAPSHOT_SENT, Ztunnel, add_packet, del_packet
 
 
 def inode(path):
@@ -46,10 +47,10 @@ def test_a_refused_pod_is_tried_again_and_says_why(node):
     node.enroll(pod)
     ztunnel.receive()
     ztunnel.ack(b"no listener")
-    wait_until(lambda: node.pods()["u1"]["error"] == "no listener", what="the error")
+    wait_until(lambda: node.pods()["u1"]["error"] == "no listener", "the error")
     assert node.pods()["u1"]["ztunnel"] == "failed"
     assert ztunnel.take() == (add_packet(pod), [inode(pod["netns"])])
-    wait_until(lambda: node.pods()["u1"]["ztunnel"] == "acked", what="the ack")
+    wait_until(lambda: node.pods()["u1"]["ztunnel"] == "acked", "the ack")
     ztunnel.close()
 
 
@@ -61,7 +62,7 @@ def test_a_ztunnel_that_comes_back_gets_the_snapshot_again(node):
         ztunnel = Ztunnel(node.zds)
         assert ztunnel.snapshot() == [(add_packet(pod), [inode(pod["netns"])])]
         ztunnel.close()
-    wait_until(lambda: node.pods()["u1"]["ztunnel"] == "pending", what="its leaving")
+    wait_until(lambda: node.pods()["u1"]["ztunnel"] == "pending", "its leaving")
 
 
 def test_the_newest_ztunnel_is_served(node):

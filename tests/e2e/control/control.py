@@ -1,21 +1,16 @@
 """culvert-control under test, and its two clients made of gRPC's C core: xDS and certificates."""
 import contextlib
-import http.client
-import json
 import os
-import pathlib
 import queue
-import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 
 import grpc
 
-ROOT = pathlib.Path(__file__).parents[3]
-BUILD = pathlib.Path(os.environ.get("CULVERT_BUILD", ROOT / "build"))
+from daemon import Daemon
+from lab import BUILD, REPO
+
 CONTROL = BUILD / "agent" / "control" / "culvert-control"
 ADDRESS = "type.googleapis.com/istio.workload.Address"
 AUTHORIZATION = "type.googleapis.com/istio.security.Authorization"
@@ -24,29 +19,9 @@ AUTHORIZATION = "type.googleapis.com/istio.security.Authorization"
 def generate_protos(folder):
     """Python modules of our schemas, importable afterwards."""
     protos = ["discovery", "citadel", "workload", "authorization", "culvert_workload"]
-    subprocess.run(["protoc", f"--proto_path={ROOT / 'lib/proto'}", f"--python_out={folder}"] +
+    subprocess.run(["protoc", f"--proto_path={REPO / 'lib/proto'}", f"--python_out={folder}"] +
                    [f"{name}.proto" for name in protos], check=True)
     sys.path.insert(0, str(folder))
-
-
-def wait_until(condition, seconds=10, what="condition"):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not come true within {seconds} s")
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=20)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
-        self.sock.connect(self.path)
 
 
 def node(name):
@@ -84,47 +59,19 @@ spec:
 """
 
 
-class Control:
+class Control(Daemon):
     def __init__(self, folder, options=()):
-        self.folder, self.options = folder, options
-        self.config, self.sockets = folder / "config", folder / "nodes"
-        self.state, self.admin = folder / "state", folder / "admin.sock"
+        self.config, self.sockets, self.state = folder / "config", folder / "nodes", folder / "state"
         self.config.mkdir()
-        self.processes = []
+        admin = folder / "admin.sock"
+        super().__init__(folder, admin, [
+            CONTROL, "--config-dir", self.config, "--socket-dir", self.sockets, "--state-dir", self.state,
+            "--admin-socket", admin, *options])
 
     def write(self, name, *documents):
         """Replaces the file in one step, as editors and Kubernetes do."""
         (self.folder / "new").write_text("---\n".join(documents))
         os.rename(self.folder / "new", self.config / name)
-
-    def start(self, wait=True):
-        log = open(self.folder / f"log.{len(self.processes)}", "wb")
-        process = subprocess.Popen(
-            [CONTROL, "--config-dir", self.config, "--socket-dir", self.sockets, "--state-dir", self.state,
-             "--admin-socket", self.admin, *self.options], stderr=log)
-        self.processes.append(process)
-        if wait:
-            wait_until(lambda: process.poll() is not None or self.ready(), what="readiness")
-            assert process.poll() is None, self.log()
-        return process
-
-    def stop(self, how=signal.SIGTERM):
-        self.processes[-1].send_signal(how)
-        return self.processes[-1].wait(15)
-
-    def log(self):
-        return (self.folder / f"log.{len(self.processes) - 1}").read_text()
-
-    def call(self, method, path):
-        connection = UnixConnection(self.admin)
-        connection.request(method, path)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-
-    def ready(self):
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            return self.call("GET", "/healthz/ready")[0] == 200
-        return False
 
     def status(self):
         return self.call("GET", "/status")[1]
@@ -133,10 +80,7 @@ class Control:
         return self.call("POST", f"/sync?timeout_ms={timeout_ms}")
 
     def close(self):
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        self.end()
 
     def channel(self, node_name):
         return grpc.insecure_channel(f"unix:{self.sockets}/{node_name}.sock",

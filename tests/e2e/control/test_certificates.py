@@ -120,7 +120,7 @@ def test_a_given_authority_signs(control, tmp_path):
     ca.mkdir()
     openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", ca / "key",
             "-out", ca / "cert", "-subj", "/O=given", "-days", "10", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-    control.options = ["--ca-cert", ca / "cert", "--ca-key", ca / "key", "--root-cert", ca / "cert"]
+    control.command += ["--ca-cert", ca / "cert", "--ca-key", ca / "key", "--root-cert", ca / "cert"]
     control.write("mesh.yaml", node("n1"), pod("web", "n1"))
     control.start()
     chain = ask(control, "n1", make_csr(tmp_path), WEB)
@@ -132,6 +132,7 @@ def test_an_authority_that_does_not_fit_is_refused_at_the_start(control, tmp_pat
     for name in ("a", "b"):
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                 tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.cert", "-subj", f"/O={name}", "-days", "10")
-    control.options = ["--ca-cert", tmp_path / "a.cert", "--ca-key", tmp_path / "b.key", "--root-cert", tmp_path / "a.cert"]
+    control.command += ["--ca-cert", tmp_path / "a.cert", "--ca-key", tmp_path / "b.key", "--root-cert",
+                        tmp_path / "a.cert"]
     process = control.start(wait=False)
     assert process.wait(10) == 1 and "b.key" in control.log()

@@ -3,7 +3,8 @@ import os
 import shutil
 import signal
 
-from control import ADDRESS, deny, names, node, pod, wait_until
+from lab import wait_until
+from control import ADDRESS, deny, names, node, pod
 
 BAD_POLICY = deny("no-bad").replace("rules:", "rulez:")
 
@@ -115,7 +116,7 @@ def test_a_killed_control_comes_back_over_its_stale_sockets(control, subscribe):
     control.stop(signal.SIGKILL)
     control.write("mesh.yaml", node("n1"), pod("web", "n1"))
     control.start()
-    wait_until(lambda: [p.name for p in control.sockets.iterdir()] == ["n1.sock"], what="the stale socket's removal")
+    wait_until(lambda: [p.name for p in control.sockets.iterdir()] == ["n1.sock"], "the stale socket's removal")
     assert names(subscribe().first()[ADDRESS]) == ["Kubernetes//Pod/shop/web"]
 
 

@@ -3,7 +3,8 @@ import stat
 
 import grpc
 
-from control import ADDRESS, AUTHORIZATION, deny, names, node, pod, wait_until
+from lab import wait_until
+from control import ADDRESS, AUTHORIZATION, deny, names, node, pod
 
 WEB = "Kubernetes//Pod/shop/web"
 API = "Kubernetes//Pod/shop/api"
@@ -55,7 +56,7 @@ def test_sync_waits_until_every_connected_node_has_acknowledged(control, subscri
     nodes = {n["name"]: n for n in body["nodes"]}
     assert nodes["n1"]["acked_generation"] == body["generation"] > nodes["n2"]["acked_generation"]
     slow.close()
-    wait_until(lambda: control.sync(timeout_ms=500)[0] == 200, what="sync without the slow node")
+    wait_until(lambda: control.sync(timeout_ms=500)[0] == 200, "sync without the slow node")
 
 
 def test_a_refusal_is_reported(control, subscribe):
@@ -66,7 +67,7 @@ def test_a_refusal_is_reported(control, subscribe):
     ztunnel.refuse = "cannot read that"
     control.write("api.yaml", pod("api", "n1", ip="10.0.0.6"))
     ztunnel.next()
-    reported = wait_until(lambda: next((n for n in control.status()["nodes"] if n["nacks"]), None), what="the NACK")
+    reported = wait_until(lambda: next((n for n in control.status()["nodes"] if n["nacks"]), None), "the NACK")
     assert reported["nacks"] == 1 and "cannot read that" in reported["last_nack"]
     assert reported["acked_generation"] < control.status()["generation"]
 
@@ -80,9 +81,9 @@ def test_a_nodes_socket_comes_and_goes_with_its_object(control, subscribe):
     ztunnel.first()
     control.write("mesh.yaml", node("n1"))
     assert isinstance(ztunnel.next(), grpc.RpcError)
-    wait_until(lambda: not second.exists(), what="the socket's removal")
+    wait_until(lambda: not second.exists(), "the socket's removal")
     control.write("mesh.yaml", node("n1"), node("n2"))
-    wait_until(second.exists, what="the socket's return")
+    wait_until(second.exists, "the socket's return")
     subscribe("n2").first()
     assert control.stop() == 0
     assert not first.exists() and not second.exists() and not control.admin.exists()

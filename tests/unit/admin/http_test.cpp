@@ -46,7 +46,7 @@ std::string exchange_raw(const std::string& path, std::string_view bytes, std::s
 
 struct Fixture {
   TemporaryFolder folder;
-  std::string path = folder.path + "/admin.sock";
+  std::string path = folder.path() + "/admin.sock";
   std::unique_ptr<HttpServer> server;
   explicit Fixture(std::vector<Route> routes = echo_routes(), ServerOptions options = {}) {
     auto made = HttpServer::on_unix_socket(path, std::move(routes), options);

@@ -22,7 +22,7 @@ namespace {
 
 struct Fixture {
   culvert::testing::TemporaryFolder folder;
-  std::string path = folder.path + "/zds.sock";
+  std::string path = folder.path() + "/zds.sock";
   Handover handover;
   ZdsServer server;
   std::unique_ptr<io::Loop> loop;

@@ -5,15 +5,16 @@
 #include <filesystem>
 #include <set>
 
+#include "../temporary_folder.hpp"
 #include "culvert/base/fd.hpp"
 #include "culvert/certs/signing_request.hpp"
 #include "culvert/certs/workload_certificate.hpp"
 #include "openssl_ptr.hpp"
 #include "pair.hpp"
 #include "pem.hpp"
-#include "temporary_dir.hpp"
 
 using namespace culvert;
+using culvert::testing::TemporaryFolder;
 using namespace culvert::test;
 using certs::CertificateAuthority;
 using namespace std::chrono_literals;
@@ -28,7 +29,7 @@ X509* leaf_of(const std::vector<std::string>& chain) {
   return kept.get();
 }
 
-std::string write(const TemporaryDir& dir, const std::string& name, const std::string& text) {
+std::string write(const TemporaryFolder& dir, const std::string& name, const std::string& text) {
   REQUIRE(write_file_atomic(dir.path() + "/" + name, text, 0600));
   return dir.path() + "/" + name;
 }
@@ -36,7 +37,7 @@ std::string write(const TemporaryDir& dir, const std::string& name, const std::s
 }  // namespace
 
 TEST_CASE("the root is made at first start, kept private, and found again") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto first = CertificateAuthority::open(dir.path() + "/state", "cluster.local");
   if (!first) FAIL(first.error().to_string());
   struct stat info{};
@@ -59,7 +60,7 @@ TEST_CASE("the root is made at first start, kept private, and found again") {
 
 TEST_CASE("broken files of the root are an error that names the file, and are left as they are") {
   for (const char* file : {"ca-key.pem", "ca-cert.pem"}) {
-    const TemporaryDir dir;
+    const TemporaryFolder dir;
     REQUIRE(CertificateAuthority::open(dir.path(), "cluster.local"));
     const std::string path = dir.path() + "/ca/" + file;
     REQUIRE(write_file_atomic(path, "broken", 0600));
@@ -75,7 +76,7 @@ TEST_CASE("broken files of the root are an error that names the file, and are le
 }
 
 TEST_CASE("a root key that others can read is refused") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   REQUIRE(CertificateAuthority::open(dir.path(), "cluster.local"));
   REQUIRE(::chmod((dir.path() + "/ca/ca-key.pem").c_str(), 0640) == 0);
   const auto opened = CertificateAuthority::open(dir.path(), "cluster.local");
@@ -84,7 +85,7 @@ TEST_CASE("a root key that others can read is refused") {
 }
 
 TEST_CASE("a signed leaf is what Istio's workloads expect") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto ca = CertificateAuthority::open(dir.path(), "cluster.local");
   const auto asked = certs::make_signing_request(kWeb);
   const auto chain = ca->sign(asked->request, kWeb, 0s, kNow);
@@ -104,7 +105,7 @@ TEST_CASE("a signed leaf is what Istio's workloads expect") {
 }
 
 TEST_CASE("the identity is the one given, never the one in the request") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto ca = CertificateAuthority::open(dir.path(), "cluster.local");
   const auto asked = certs::make_signing_request(kDb);
   const auto chain = ca->sign(asked->request, kWeb, 0s);
@@ -113,7 +114,7 @@ TEST_CASE("the identity is the one given, never the one in the request") {
 }
 
 TEST_CASE("lifetimes are cut to a day and to the CA's own end") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto ca = CertificateAuthority::open(dir.path(), "cluster.local", kNow);
   const auto asked = certs::make_signing_request(kWeb);
   const auto life = [&](std::chrono::seconds wanted, std::chrono::system_clock::time_point now) {
@@ -131,7 +132,7 @@ TEST_CASE("lifetimes are cut to a day and to the CA's own end") {
 }
 
 TEST_CASE("serial numbers are random and positive") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto ca = CertificateAuthority::open(dir.path(), "cluster.local");
   const auto asked = certs::make_signing_request(kWeb);
   std::set<std::string> serials;
@@ -146,7 +147,7 @@ TEST_CASE("serial numbers are random and positive") {
 }
 
 TEST_CASE("an identity that is no workload's is not signed") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto ca = CertificateAuthority::open(dir.path(), "cluster.local");
   const auto asked = certs::make_signing_request(kWeb);
   for (const char* id :
@@ -157,7 +158,7 @@ TEST_CASE("an identity that is no workload's is not signed") {
 
 TEST_CASE("given CA files work with an intermediate, RSA or EC, and the chain names all") {
   for (const bool rsa : {false, true}) {
-    const TemporaryDir dir;
+    const TemporaryFolder dir;
     const auto root = mint({.ca = true, .usage = "", .rsa = rsa, .subject = "root"}, nullptr);
     const auto upper = mint({.ca = true, .usage = "", .subject = "upper"}, &root);
     const auto lower = mint({.ca = true, .usage = "", .rsa = rsa, .subject = "lower"}, &upper);
@@ -183,7 +184,7 @@ TEST_CASE("given CA files work with an intermediate, RSA or EC, and the chain na
 }
 
 TEST_CASE("CA files that do not fit are refused with the file and the reason") {
-  const TemporaryDir dir;
+  const TemporaryFolder dir;
   const auto root = mint_root();
   const auto middle = mint({.ca = true, .usage = "", .subject = "middle"}, &root);
   const auto other = mint_root("other");

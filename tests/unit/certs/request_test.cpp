@@ -2,13 +2,14 @@
 
 #include <openssl/pem.h>
 
+#include "../temporary_folder.hpp"
 #include "culvert/certs/certificate_authority.hpp"
 #include "culvert/certs/workload_certificate.hpp"
 #include "openssl_ptr.hpp"
 #include "pair.hpp"
-#include "temporary_dir.hpp"
 
 using namespace culvert;
+using culvert::testing::TemporaryFolder;
 using namespace culvert::test;
 using namespace std::chrono_literals;
 using certs::WorkloadCertificate;
@@ -32,7 +33,7 @@ std::string request_with(EVP_PKEY* key, bool break_signature) {
 }
 
 struct Reply {
-  TemporaryDir dir;
+  TemporaryFolder dir;
   std::expected<certs::CertificateAuthority, Diagnostic> ca =
       certs::CertificateAuthority::open(dir.path(), "cluster.local");
   certs::KeyAndRequest asked = *certs::make_signing_request(kWeb);
