@@ -4,6 +4,7 @@
 
 #include "culvert/hbone/headers.hpp"
 #include "culvert/mesh/policy.hpp"
+#include "ztunnel/live/live_connections.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
 #include "ztunnel/relay/relay.hpp"
 #include "ztunnel/relay/socket_end.hpp"
@@ -116,8 +117,11 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   fill_source(report, *tunnel, client);
   fill_service(report, *worker.snapshot(), *request, *workload);
 
-  const auto verdict = mesh::authorize(*worker.snapshot(), *workload,
-                                       {tunnel->peer_identity, tunnel->peer.ip, *target});
+  LiveEntry live(worker.live(), report, Path::kInboundTunnel);
+  live.peer_certificate = tunnel->peer_certificate;
+  live.has_peer_certificate = true;
+  live.decided_by = Decided{workload, nullptr, {tunnel->peer_identity, tunnel->peer.ip, *target}};
+  const auto verdict = mesh::authorize(*worker.snapshot(), *workload, live.decided_by->question);
   if (!verdict.allowed) {
     answer(stream, 401, workload.get());
     co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
@@ -125,16 +129,16 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
 
   auto app = co_await dial(worker.maps(), *pod, *target, client, io::in(kDialTimeout));
   if (!app) co_return refuse(503, app.error());
+  if (live.was_cut()) {
+    answer(stream, live.cut == Cut::kPolicy ? 401 : 503, workload.get());
+    co_return live.tell(report, std::nullopt);
+  }
+  live.app_fd = app->get();
   answer(stream, 200, workload.get());
   report.open();
   StreamEnd source(stream);
   SocketEnd destination(app->get());
-  RelayCounters counters;
-  const auto failure = co_await relay(&source, &destination, &counters);
-  report.record.bytes_sent = counters.forward_bytes;
-  report.record.bytes_received = counters.backward_bytes;
-  if (failure) co_return report.fail(*failure);
-  report.finish();
+  live.tell(report, co_await relay(&source, &destination, &live.bytes, &live.scope));
 }
 
 }  // namespace culvert::ztunnel

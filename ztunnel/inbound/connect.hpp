@@ -1,6 +1,9 @@
 // One CONNECT of an inbound tunnel: from its header block to the end of its stream.
 #pragma once
 
+#include <array>
+#include <cstdint>
+
 #include "culvert/base/ip.hpp"
 #include "culvert/h2/stream.hpp"
 #include "culvert/io/task.hpp"
@@ -15,9 +18,10 @@ struct LocalPod;
 struct InboundTunnel {
   Worker* worker;
   LocalPod* pod;
-  mesh::Identity peer_identity;  // verified
-  SocketAddress peer;            // the tunnel's other end
-  IpAddress local_ip;            // the pod's address that it dialed
+  mesh::Identity peer_identity;                     // verified
+  SocketAddress peer;                               // the tunnel's other end
+  IpAddress local_ip;                               // the pod's address that it dialed
+  std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of its leaf
 };
 
 /// Named phases, each with its own failure: read the target (400), authorize (401), reach the

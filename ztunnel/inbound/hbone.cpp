@@ -53,7 +53,7 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   }
   report.dismiss();
 
-  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip};
+  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip, (*stream)->peer()->sha256};
   io::Scope streams;
   auto options = h2::Options::server();
   options.budget = &worker->budget();

@@ -1,5 +1,6 @@
 #include "culvert/mesh/policy.hpp"
 #include "ztunnel/inbound/inbound.hpp"
+#include "ztunnel/live/live_connections.hpp"
 #include "ztunnel/relay/relay.hpp"
 #include "ztunnel/relay/socket_end.hpp"
 #include "ztunnel/worker/dial.hpp"
@@ -44,8 +45,9 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
   if (!workload) co_return fail(workload.error());
   fill_parties(report, *worker, **workload, peer.ip);
 
-  const auto verdict =
-      mesh::authorize(*worker->snapshot(), **workload, {std::nullopt, peer.ip, *dialed});
+  LiveEntry live(worker->live(), report, Path::kInboundPlain);
+  live.decided_by = Decided{*workload, nullptr, {std::nullopt, peer.ip, *dialed}};
+  const auto verdict = mesh::authorize(*worker->snapshot(), **workload, live.decided_by->question);
   if (!verdict.allowed) {
     reset_on_close(fd);
     co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
@@ -53,15 +55,11 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
 
   auto server = co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(kDialTimeout));
   if (!server) co_return fail(server.error());
+  live.app_fd = server->get();
   report.open();
   SocketEnd client(fd);
   SocketEnd app(server->get());
-  RelayCounters counters;
-  const auto failure = co_await relay(&client, &app, &counters);
-  report.record.bytes_sent = counters.forward_bytes;
-  report.record.bytes_received = counters.backward_bytes;
-  if (failure) co_return report.fail(*failure);
-  report.finish();
+  live.tell(report, co_await relay(&client, &app, &live.bytes, &live.scope));
 }
 
 }  // namespace culvert::ztunnel

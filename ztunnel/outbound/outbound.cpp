@@ -1,6 +1,7 @@
 #include "ztunnel/outbound/outbound.hpp"
 
 #include "culvert/mesh/policy.hpp"
+#include "ztunnel/live/live_connections.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
 #include "ztunnel/relay/relay.hpp"
 #include "ztunnel/relay/socket_end.hpp"
@@ -54,6 +55,8 @@ Task<Result<Resolved>> resolve(Worker* worker, LocalPod* pod, int fd) {
 // Not in the mesh, or plaintext by policy: a plain connection from the pod's own namespace.
 Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolved,
                    Report* report) {
+  LiveEntry live(worker->live(), *report, Path::kPlain);
+  live.app_fd = fd;
   auto upstream = co_await dial(worker->maps(), *pod->pod, resolved->route.next_hop, std::nullopt,
                                 io::in(kDialTimeout));
   if (!upstream) {
@@ -63,12 +66,7 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
   report->open();
   SocketEnd app(fd);
   SocketEnd peer(upstream->get());
-  RelayCounters counters;
-  const auto failure = co_await relay(&app, &peer, &counters);
-  report->record.bytes_sent = counters.forward_bytes;
-  report->record.bytes_received = counters.backward_bytes;
-  if (failure) co_return report->fail(*failure);
-  report->finish();
+  live.tell(*report, co_await relay(&app, &peer, &live.bytes, &live.scope));
 }
 
 // Both pods are on this node: authorized as at the tunnel's far end, then joined in process. The
@@ -84,15 +82,18 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
   inbound.record = report->record;
   inbound.record.direction = Direction::kInbound;
 
-  const mesh::Connection question{resolved->source->identity(), peer.ip, route.target};
-  const auto verdict = mesh::authorize(*worker->snapshot(), *route.workload, question);
+  LiveEntry live(worker->live(), *report, Path::kJoined);
+  live.app_fd = fd;
+  live.decided_by = Decided{
+      route.workload, resolved->source, {resolved->source->identity(), peer.ip, route.target}};
+  const auto verdict =
+      mesh::authorize(*worker->snapshot(), *route.workload, live.decided_by->question);
   if (!verdict.allowed) {
     reset_on_close(fd);
     inbound.deny(verdict.policy, mesh::to_string(verdict.reason));
     co_return report->deny(verdict.policy, mesh::to_string(verdict.reason));
   }
-  io::Scope joined;
-  const Guest guest(destination, joined);
+  const Guest guest(destination, live.scope);
   auto upstream =
       co_await dial(worker->maps(), *destination->pod, route.target, peer, io::in(kDialTimeout));
   if (!upstream) {
@@ -104,19 +105,17 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
   report->open();
   SocketEnd app(fd);
   SocketEnd server(upstream->get());
-  RelayCounters counters;
-  const auto failure = co_await relay(&app, &server, &counters, &joined);
-  for (auto* one : {report, &inbound}) {
-    one->record.bytes_sent = counters.forward_bytes;
-    one->record.bytes_received = counters.backward_bytes;
-    failure ? one->fail(*failure) : one->finish();
-  }
+  const auto failure = co_await relay(&app, &server, &live.bytes, &live.scope);
+  live.tell(*report, failure);
+  live.tell(inbound, failure);
 }
 
 // Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel.
 Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
                       const Resolved* resolved, Report* report) {
   report->record.mutual_tls = true;
+  LiveEntry live(worker->live(), *report, Path::kTunnel);
+  live.app_fd = fd;
   auto stream =
       co_await pod->tunnels.connect(resolved->route, *resolved->source,
                                     connect_request(*resolved->source, resolved->route, peer));
@@ -125,15 +124,12 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
     co_return report->fail(stream.error());
   }
   report->record.destination.identity = stream->peer_identity;
+  live.peer_certificate = stream->tunnel->peer_certificate;
+  live.has_peer_certificate = true;
   report->open();
   SocketEnd app(fd);
   StreamEnd tunnel(stream->stream);
-  RelayCounters counters;
-  const auto failure = co_await relay(&app, &tunnel, &counters);
-  report->record.bytes_sent = counters.forward_bytes;
-  report->record.bytes_received = counters.backward_bytes;
-  if (failure) co_return report->fail(*failure);
-  report->finish();
+  live.tell(*report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
 }
 
 // The destination's pod when it is on this node and may be joined.

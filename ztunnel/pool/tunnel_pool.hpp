@@ -4,6 +4,8 @@
 // pods.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,7 +24,8 @@ struct LocalPod;
 /// A TLS + HTTP/2 connection to one workload. Lives as long as a stream of it or its run() fiber.
 struct Tunnel {
   std::unique_ptr<h2::Connection> connection;
-  std::string peer_identity;  // the SPIFFE id that the peer proved
+  std::string peer_identity;                        // the SPIFFE id that the peer proved
+  std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of its leaf
 };
 
 /// A CONNECT that was answered with 200.

@@ -71,10 +71,14 @@ void Report::fail(const Error& error) {
 }
 
 void Report::deny(std::string policy, const char* reason) {
+  cut(reason, std::move(policy), telemetry::ResponseFlag::kDeny);
+}
+
+void Report::cut(std::string why, std::string policy, telemetry::ResponseFlag flag) {
   if (ended_) return;
-  record.error = reason;
+  record.error = std::move(why);
   record.policy = std::move(policy);
-  record.flag = telemetry::ResponseFlag::kDeny;
+  record.flag = flag;
   end();
 }
 

@@ -51,6 +51,8 @@ class Report {
   void fail(const Error& error);
   /// Ends it as refused by policy.
   void deny(std::string policy, const char* reason);
+  /// Ends it as cut by us: why, and the policy that refuses it now or "".
+  void cut(std::string why, std::string policy, telemetry::ResponseFlag flag);
   /// Nothing to report: what it carried reports for itself.
   void dismiss() { ended_ = true; }
 

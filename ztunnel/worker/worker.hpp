@@ -17,6 +17,7 @@
 #include "culvert/mesh/route.hpp"
 #include "culvert/mesh/snapshot.hpp"
 #include "culvert/tls/context.hpp"
+#include "ztunnel/live/live_connections.hpp"
 #include "ztunnel/pods/listeners.hpp"
 #include "ztunnel/pods/pod.hpp"
 #include "ztunnel/pool/tunnel_pool.hpp"
@@ -93,6 +94,7 @@ class Worker {
   h2::Budget& budget() { return budget_; }
   mesh::RoundRobin& round_robin() { return round_robin_; }
   Reporter& reporter() { return reporter_; }
+  LiveConnections& live() { return live_; }
   /// A pod of this node by its Kubernetes name; nullptr when it is not here.
   std::shared_ptr<LocalPod> find_pod(std::string_view ns, std::string_view name);
   /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
@@ -115,6 +117,7 @@ class Worker {
   io::Event snapshot_changed_;
   std::unordered_map<std::string, Credentials> credentials_;
   io::Event credentials_changed_;
+  LiveConnections live_;
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
   mesh::RoundRobin round_robin_;
   Reporter reporter_;

@@ -1,0 +1,140 @@
+// The connections that a worker carries now: each is registered from before it is authorized until
+// it has ended, so that others can list it, decide about it again, and cut it. One table a worker,
+// on its thread; entries live in the connections' own frames.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "culvert/io/deadline.hpp"
+#include "culvert/io/scope.hpp"
+#include "culvert/mesh/policy.hpp"
+#include "culvert/telemetry/connection_record.hpp"
+#include "ztunnel/relay/relay.hpp"
+
+namespace culvert::ztunnel {
+
+class Report;
+
+/// How a connection is carried here.
+enum class Path : std::uint8_t {
+  kTunnel,         // outbound, a CONNECT in a tunnel to another node
+  kJoined,         // outbound and inbound at once: both pods are on this node
+  kPlain,          // outbound in plaintext
+  kInboundTunnel,  // a CONNECT of a tunnel that arrived
+  kInboundPlain,
+};
+/// "tunnel", "joined", "plain", "inbound-tunnel", "inbound-plain".
+const char* to_string(Path path);
+
+/// Why somebody here ended a connection that neither end had ended.
+enum class Cut : std::uint8_t {
+  kNone,
+  kPolicy,   // a policy changed and refuses it now
+  kRevoked,  // the certificate of its tunnel's other end was revoked
+  kDrain,    // this process is about to end
+  kAdmin,    // a person asked for it
+};
+/// For logs: "cut after a policy change", ...
+const char* to_string(Cut cut);
+
+/// What authorize() was asked about a connection, so that it can be asked again.
+struct Decided {
+  mesh::WorkloadPtr destination;
+  mesh::WorkloadPtr source;  // kJoined, where the source's identity is its workload's; else null
+  mesh::Connection question;
+};
+
+/// One connection. What it points at lives as long as the entry.
+struct LiveConnection {
+  std::uint64_t id = 0;  // unique in the process
+  telemetry::Direction direction = telemetry::Direction::kOutbound;
+  Path path = Path::kTunnel;
+  const telemetry::ConnectionRecord* record = nullptr;
+  const RelayCounters* counters = nullptr;  // bytes so far
+  io::Scope* relay_scope = nullptr;         // stopping it resets both ends
+  io::Clock::time_point since;
+  int app_fd = -1;                    // the socket on the application's side; -1: not there yet
+  std::optional<Decided> decided_by;  // nullopt: not decided here
+  std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of the tunnel's other end's leaf
+  bool has_peer_certificate = false;
+  Cut cut = Cut::kNone;
+  std::string cut_policy;              // kPolicy: "NAMESPACE/NAME" of the policy that refuses
+  const char* cut_reason = "";         // kPolicy: the verdict in words
+  LiveConnection* previous = nullptr;  // neighbors in the table
+  LiveConnection* next = nullptr;
+};
+
+class LiveConnections {
+ public:
+  LiveConnections();
+  LiveConnections(const LiveConnections&) = delete;
+  LiveConnections& operator=(const LiveConnections&) = delete;
+  ~LiveConnections();
+
+  /// Gives it an id and appends it. `entry` stays where it is until remove().
+  void add(LiveConnection& entry);
+  void remove(LiveConnection& entry);
+  std::size_t size() const { return size_; }
+
+  /// Calls `visit(LiveConnection&)` for each, oldest first. `visit` neither adds nor removes.
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (LiveConnection* entry = first_; entry != nullptr; entry = entry->next) visit(*entry);
+  }
+
+  /// Ends the connection: both ends are reset, soon, and its access-log line says why. The first
+  /// reason stays. False when it had been cut before.
+  bool cut(LiveConnection& entry, Cut why);
+
+  /// A walk that may pause between two entries while connections come and go. What is added
+  /// meanwhile is visited too.
+  class Walk {
+   public:
+    explicit Walk(LiveConnections& table);
+    Walk(const Walk&) = delete;
+    Walk& operator=(const Walk&) = delete;
+    ~Walk();
+    /// nullptr at the end.
+    LiveConnection* next();
+
+   private:
+    friend class LiveConnections;
+    LiveConnections& table_;
+    LiveConnection* at_;  // what next() gives
+    Walk* other_;         // the table's list of walks
+  };
+
+ private:
+  LiveConnection* first_ = nullptr;
+  LiveConnection* last_ = nullptr;
+  Walk* walks_ = nullptr;
+  std::size_t size_ = 0;
+  std::uint64_t next_id_;
+};
+
+/// A connection's registration for the life of this object, with what its relay needs.
+class LiveEntry : public LiveConnection {
+ public:
+  /// `table` and `report` outlive it.
+  LiveEntry(LiveConnections& table, const Report& report, Path path);
+  LiveEntry(const LiveEntry&) = delete;
+  LiveEntry& operator=(const LiveEntry&) = delete;
+  ~LiveEntry() { table_.remove(*this); }
+
+  RelayCounters bytes;
+  io::Scope scope;  // of the relay
+
+  bool was_cut() const { return cut != Cut::kNone; }
+  /// Ends `report` as the connection ended: cut, failed (`failure`), or in order. Fills in the
+  /// bytes.
+  void tell(Report& report, const std::optional<Error>& failure) const;
+
+ private:
+  LiveConnections& table_;
+};
+
+}  // namespace culvert::ztunnel
