@@ -125,7 +125,7 @@ class App {
       if (!loop) return std::unexpected(loop.error());
       const Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json");
       workers_.push_back(
-          std::make_unique<Worker>(settings_, *maps_, budget_, reporter, std::move(*loop)));
+          std::make_unique<Worker>(settings_, *maps_, budget_, trust_, reporter, std::move(*loop)));
     }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
@@ -142,9 +142,9 @@ class App {
     zds_.emplace(settings_.zds_socket, *registry_);
     parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
-    auto admin = Admin::start(
-        settings_, *loop_,
-        Observed{&control_, &*zds_, &*registry_, &*certificates_, &metrics_, workers_.size()});
+    auto admin = Admin::start(settings_, *loop_,
+                              Observed{&control_, &*zds_, &*registry_, &*certificates_, &metrics_,
+                                       &trust_, workers_.size()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
@@ -166,8 +166,10 @@ class App {
 
   void publish(const mesh::SnapshotPtr& snapshot) {
     if (certificates_) certificates_->control_spoke();
+    const auto change = std::make_shared<const mesh::PolicyChange>(
+        mesh::policy_change(*std::exchange(published_, snapshot), *snapshot));
     for (auto& worker : workers_) {
-      worker->post([snapshot](Worker& w) { w.take_snapshot(snapshot); });
+      worker->post([snapshot, change](Worker& w) { w.take_snapshot(snapshot, *change); });
     }
   }
 
@@ -190,10 +192,12 @@ class App {
   const unsigned worker_count_ = worker_count(settings_);
   telemetry::TrafficMetrics metrics_{worker_count_};
   telemetry::LineWriter lines_{STDERR_FILENO};
+  TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
   std::optional<bpf::SocketMaps> maps_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;
+  mesh::SnapshotPtr published_ = std::make_shared<const mesh::Snapshot>();  // workers have it
   ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
   std::optional<Certificates> certificates_;
   std::optional<PodRegistry> registry_;

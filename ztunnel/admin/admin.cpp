@@ -6,6 +6,7 @@
 #include "ztunnel/admin/config_dump.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/live/trust_counters.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -41,6 +42,7 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
   const auto metrics = [kept](const admin::Request&) {
     telemetry::PrometheusText text;
     kept->metrics->render(text);
+    kept->trust->render(text);
     return admin::Response{200, text.take(), telemetry::kPrometheusContentType};
   };
   const auto dump = [kept, &settings, &loop](const admin::Request&) {

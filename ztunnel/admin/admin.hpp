@@ -16,6 +16,7 @@ class ControlLink;
 class ZdsLink;
 class PodRegistry;
 class Certificates;
+struct TrustCounters;
 
 /// The parts that the answers are read from; on the control loop's thread unless it says
 /// otherwise.
@@ -25,6 +26,7 @@ struct Observed {
   const PodRegistry* registry;
   const Certificates* certificates;
   const telemetry::TrafficMetrics* metrics;  // any thread
+  const TrustCounters* trust;                // any thread
   std::size_t workers;
 };
 

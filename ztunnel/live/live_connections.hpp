@@ -59,6 +59,7 @@ struct LiveConnection {
   io::Clock::time_point since;
   int app_fd = -1;                    // the socket on the application's side; -1: not there yet
   std::optional<Decided> decided_by;  // nullopt: not decided here
+  io::Deadline undecided_until{};     // set: it waits so long for a policy that it depends on
   std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of the tunnel's other end's leaf
   bool has_peer_certificate = false;
   Cut cut = Cut::kNone;

@@ -16,17 +16,19 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after EMFILE an
 }  // namespace
 
 Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-               Reporter reporter, std::unique_ptr<io::Loop> loop)
+               TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop)
     : settings_(settings),
       maps_(maps),
       budget_(budget),
       loop_(std::move(loop)),
       snapshot_(std::make_shared<const mesh::Snapshot>()),
+      recheck_(live_, snapshot_, trust, loop_->root()),
       reporter_(reporter) {}
 
-void Worker::take_snapshot(mesh::SnapshotPtr snapshot) {
+void Worker::take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange& change) {
   snapshot_ = std::move(snapshot);
   snapshot_changed_.notify();
+  recheck_.policies_changed(change);
 }
 
 void Worker::take_credentials(const std::string& identity, Credentials credentials) {

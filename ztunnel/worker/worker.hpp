@@ -18,6 +18,7 @@
 #include "culvert/mesh/snapshot.hpp"
 #include "culvert/tls/context.hpp"
 #include "ztunnel/live/live_connections.hpp"
+#include "ztunnel/live/recheck.hpp"
 #include "ztunnel/pods/listeners.hpp"
 #include "ztunnel/pods/pod.hpp"
 #include "ztunnel/pool/tunnel_pool.hpp"
@@ -63,9 +64,10 @@ class Guest {
 
 class Worker {
  public:
-  /// `settings`, `maps` and `budget` (the process's bytes in HTTP/2 streams) outlive the worker.
+  /// `settings`, `maps`, `budget` (the process's bytes in HTTP/2 streams) and `trust` outlive the
+  /// worker.
   Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-         Reporter reporter, std::unique_ptr<io::Loop> loop);
+         TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop);
 
   /// Runs the loop until stop_all(); on its own thread.
   void run() { loop_->run(); }
@@ -78,7 +80,8 @@ class Worker {
   }
 
   // Messages.
-  void take_snapshot(mesh::SnapshotPtr snapshot);
+  /// New connections decide by it at once; live ones that `change` concerns are decided again.
+  void take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange& change);
   /// Replaces the certificate of an identity for new handshakes; open tunnels keep theirs.
   void take_credentials(const std::string& identity, Credentials credentials);
   void drop_credentials(const std::string& identity);
@@ -118,6 +121,7 @@ class Worker {
   std::unordered_map<std::string, Credentials> credentials_;
   io::Event credentials_changed_;
   LiveConnections live_;
+  Recheck recheck_;
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
   mesh::RoundRobin round_robin_;
   Reporter reporter_;

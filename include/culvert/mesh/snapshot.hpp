@@ -30,6 +30,8 @@ struct Delta {
   std::vector<std::string> removed_policies;  // "NAMESPACE/NAME"
 };
 
+struct PolicyChange;
+
 class Snapshot {
  public:
   Snapshot();  // an empty mesh
@@ -61,6 +63,7 @@ class Snapshot {
  private:
   friend class SnapshotBuilder;
   friend std::shared_ptr<const Snapshot> apply(const Snapshot& previous, Delta delta);
+  friend PolicyChange policy_change(const Snapshot& before, const Snapshot& after);
 
   struct TextHash {
     using is_transparent = void;

@@ -2,7 +2,8 @@
 """Serves several ports, dual stack: every line that comes in is logged, and answered with itself.
 
 usage: many_ports.py PORT... Standard output has a JSON line for each line received: {"event":
-"line", "text": ..., "peer": [ip, port], "port": ...}, written before the answer leaves.
+"line", "text": ..., "peer": [ip, port], "port": ...}, written before the answer leaves; and one for
+each connection's end: {"event": "end", "how": "closed" | "reset", "peer": ..., "port": ...}.
 """
 import json
 import socket
@@ -24,14 +25,20 @@ class Server(socketserver.ThreadingTCPServer):
 
 class Lines(socketserver.StreamRequestHandler):
     def handle(self):
+        try:
+            for line in self.rfile:
+                self.tell(event="line", text=line.decode("utf-8", "replace").strip())
+                self.wfile.write(line)
+            how = "closed"
+        except (ConnectionResetError, BrokenPipeError):
+            how = "reset"
+        self.tell(event="end", how=how)
+
+    def tell(self, **what):
         ip, port = self.client_address[:2]
         peer = [ip[7:] if ip.startswith("::ffff:") else ip, port]
-        for line in self.rfile:
-            text = line.decode("utf-8", "replace").strip()
-            sys.stdout.write(json.dumps({"event": "line", "text": text, "peer": peer,
-                                         "port": self.server.server_address[1]}) + "\n")
-            sys.stdout.flush()
-            self.wfile.write(line)
+        sys.stdout.write(json.dumps({**what, "peer": peer, "port": self.server.server_address[1]}) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,14 +1,10 @@
 #include "ztunnel/live/live_connections.hpp"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "../io/run_loop.hpp"
+#include "carried.hpp"
 #include "culvert/io/event.hpp"
-#include "tcp_pair.hpp"
-#include "ztunnel/relay/socket_end.hpp"
-#include "ztunnel/worker/reporter.hpp"
 
 using namespace culvert;
 using namespace culvert::ztunnel;
@@ -18,59 +14,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// What reports need; their lines go to `log`.
-struct Telemetry {
-  Telemetry() {
-    int fds[2];
-    REQUIRE(::pipe2(fds, O_CLOEXEC) == 0);
-    log = UniqueFd(fds[0]);
-    sink = UniqueFd(fds[1]);
-    lines.emplace(sink.get());
-    reporter.emplace(metrics.worker(0), *lines, false);
-  }
-  std::string logged() {
-    lines.reset();  // writes what waits
-    sink.reset();
-    std::string out;
-    char part[4096];
-    for (ssize_t n = 0; (n = ::read(log.get(), part, sizeof part)) > 0;) {
-      out.append(part, static_cast<std::size_t>(n));
-    }
-    return out;
-  }
-  UniqueFd log, sink;
-  telemetry::TrafficMetrics metrics{1};
-  std::optional<telemetry::LineWriter> lines;
-  std::optional<Reporter> reporter;
-};
-
 std::vector<std::uint64_t> ids(LiveConnections& table) {
   std::vector<std::uint64_t> out;
   table.for_each([&](LiveConnection& c) { out.push_back(c.id); });
   return out;
-}
-
-// A connection as the data path makes it.
-struct Carried {
-  Carried(LiveConnections& table, Telemetry& telemetry)
-      : report(*telemetry.reporter, telemetry::Direction::kOutbound),
-        live(table, report, Path::kJoined) {
-    report.record.destination_address = *SocketAddress::parse("10.0.0.1:80");
-    report.open();
-  }
-  io::Task<> carry() {
-    SocketEnd a(left.ours.get()), b(right.ours.get());
-    live.tell(report, co_await relay(&a, &b, &live.bytes, &live.scope));
-    left.ours.reset();
-    right.ours.reset();
-  }
-  Tcp left = tcp_pair(), right = tcp_pair();
-  Report report;
-  LiveEntry live;
-};
-
-io::Task<> carry(Carried* one) {
-  co_await one->carry();
 }
 
 }  // namespace

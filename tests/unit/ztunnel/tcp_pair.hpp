@@ -40,10 +40,10 @@ inline void say(const UniqueFd& fd, std::string_view text) {
 }
 
 /// What arrives: the text, then "|FIN" or "|RST".
-inline io::Task<std::string> hear(int fd) {
+inline io::Task<std::string> hear(int fd, io::Clock::duration patience = std::chrono::seconds(5)) {
   std::string out;
   while (true) {
-    auto part = co_await io::recv(fd, io::in(std::chrono::seconds(5)));
+    auto part = co_await io::recv(fd, io::in(patience));
     if (!part) co_return out + (part.error().code == ErrorCode::kReset ? "|RST" : "|?");
     if (part->empty()) co_return out + "|FIN";
     out.append(reinterpret_cast<const char*>(part->bytes().data()), part->bytes().size());

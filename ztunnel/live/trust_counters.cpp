@@ -1,0 +1,17 @@
+#include "ztunnel/live/trust_counters.hpp"
+
+namespace culvert::ztunnel {
+
+void TrustCounters::render(telemetry::PrometheusText& out) const {
+  const auto counter = [&](const char* name, const char* help,
+                           const std::atomic<std::uint64_t>& value) {
+    out.family(name, help, telemetry::PrometheusText::Type::kCounter);
+    out.sample("", value.load(std::memory_order_relaxed));
+  };
+  counter("culvert_policy_rechecks_total",
+          "Live connections that were decided about again after a policy change.", rechecked);
+  counter("culvert_policy_cuts_total", "Live connections that a policy change ended.",
+          cut_by_policy);
+}
+
+}  // namespace culvert::ztunnel

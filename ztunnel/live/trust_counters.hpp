@@ -1,0 +1,20 @@
+// What deciding again and revocation did, counted by every worker and read by scrapes. Any thread;
+// these events are rare, so that one set for the process does.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "culvert/telemetry/prometheus_text.hpp"
+
+namespace culvert::ztunnel {
+
+struct TrustCounters {
+  std::atomic<std::uint64_t> rechecked{0};      // live connections that were decided about again
+  std::atomic<std::uint64_t> cut_by_policy{0};  // those that were refused then
+
+  /// culvert_policy_rechecks_total, culvert_policy_cuts_total.
+  void render(telemetry::PrometheusText& out) const;
+};
+
+}  // namespace culvert::ztunnel
