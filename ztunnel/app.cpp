@@ -17,6 +17,7 @@
 #include "ztunnel/control/certificates.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/handover/retirement.hpp"
 #include "ztunnel/pods/registry.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -56,6 +57,12 @@ Result<UniqueFd> termination_signals() {
   return fd;
 }
 
+// The death of a terminal, or of whoever reads the log, is no reason to end connections.
+void ignore_hangups() {
+  ::signal(SIGHUP, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
 }  // namespace
 
 class App {
@@ -76,13 +83,15 @@ class App {
   // The life of the process.
   Task<> main() {
     io::Scope watch;
-    watch.spawn([](App* self) -> Task<> { co_await self->wait_for_signal(); }, this);
+    watch.spawn([](App* self) -> Task<> { co_await self->wait_for_signals(); }, this);
     if (co_await open_maps()) {
-      if (auto started = start(); !started) {
+      if (auto started = start(); started) {
+        co_await retirement_->run();
+      } else {
         log::error("cannot start: {}", started.error().to_string());
         status_ = 1;
-        parts_.request_stop();
       }
+      parts_.request_stop();
       co_await parts_.join();
     }
     watch.request_stop();
@@ -91,14 +100,16 @@ class App {
     loop_->stop();
   }
 
-  Task<> wait_for_signal() {
+  // The first asks for a drain, the second for the end.
+  Task<> wait_for_signals() {
     signalfd_siginfo info{};
     std::span<std::uint8_t> bytes(reinterpret_cast<std::uint8_t*>(&info), sizeof info);
-    if (!co_await io::read(signals_.get(), bytes, io::kNoDeadline)) co_return;
-    log::info("received signal {}: ending every connection", info.ssi_signo);
-    terminating_ = true;
-    parts_.request_stop();
-    signalled_.notify();
+    while (co_await io::read(signals_.get(), bytes, io::kNoDeadline)) {
+      log::info("received signal {}{}", info.ssi_signo, terminating_ ? " again: exiting" : "");
+      if (retirement_) retirement_->ask(terminating_ ? End::kNow : End::kQuit);
+      terminating_ = true;
+      signalled_.notify();
+    }
   }
 
   // The agent pins the maps; ztunnel may be started first, or while it pins them, or with an agent
@@ -139,12 +150,13 @@ class App {
         settings_, *maps_, workers_,
         [this](const auto& identity) { certificates_->want(identity); },
         [this](const auto& identity) { certificates_->unwant(identity); });
+    retirement_.emplace(settings_, *loop_, *registry_, workers_);
     zds_.emplace(settings_.zds_socket, *registry_);
     parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     auto admin = Admin::start(settings_, *loop_,
-                              Observed{&control_, &*zds_, &*registry_, &*certificates_, &metrics_,
-                                       &trust_, workers_.size()});
+                              Observed{&control_, &*zds_, &*registry_, &*certificates_,
+                                       &*retirement_, &metrics_, &trust_, workers_.size()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
@@ -201,6 +213,7 @@ class App {
   ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
   std::optional<Certificates> certificates_;
   std::optional<PodRegistry> registry_;
+  std::optional<Retirement> retirement_;
   std::optional<ZdsLink> zds_;
   std::unique_ptr<Admin> admin_;
 };
@@ -211,6 +224,7 @@ int run(const Settings& settings) {
     log::error("cannot start: {}", signals.error().to_string());
     return 1;
   }
+  ignore_hangups();
   raise_descriptor_limit();
   auto loop = io::Loop::create();
   if (!loop) {

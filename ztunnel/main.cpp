@@ -1,7 +1,9 @@
 // culvert-ztunnel: reads its flags and runs the node's tunnel until SIGTERM or SIGINT.
 #include <CLI/CLI.hpp>
 
+#include <cstdint>
 #include <cstdio>
+#include <map>
 
 #include "culvert/base/log.hpp"
 #include "ztunnel/app.hpp"
@@ -18,8 +20,20 @@ Examples:
   culvert-ztunnel ... --same-node encrypt
 
 Ports in the node's network namespace: 15000 administration (loopback), 15020 metrics,
-15021 readiness. SIGTERM ends every connection and exits; redirection stays, so that pods
-are refused rather than let through.)";
+15021 readiness.
+
+SIGTERM (or POST /quitquitquit) drains: no new connections, GOAWAY on the tunnels, and what
+is open may end by itself within --drain-time, then it is cut. A second signal exits at
+once. POST /drain does the same without the bound and without the exit. Redirection stays,
+so that pods are refused rather than let through.)";
+
+// "5s", "300ms", "24h": into milliseconds.
+CLI::AsNumberWithUnit duration() {
+  return CLI::AsNumberWithUnit(
+      std::map<std::string, std::int64_t>{
+          {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}},
+      CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION");
+}
 
 std::string check_address(const std::string& text) {
   return culvert::SocketAddress::parse(text) ? "" : "not an address and port: " + text;
@@ -32,6 +46,7 @@ int main(int argc, char** argv) {
   ztunnel::Settings settings;
   std::string same_node = "join";
   std::string log_level = "info";
+  std::int64_t drain_ms = settings.drain_time.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -65,9 +80,13 @@ int main(int argc, char** argv) {
   cli.add_option("--log-format", settings.log_format, "form of the access log")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  cli.add_option("--drain-time", drain_ms, "how long connections may last after SIGTERM")
+      ->transform(duration())
+      ->default_str("5s");
   CLI11_PARSE(cli, argc, argv);
 
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
+  settings.drain_time = std::chrono::milliseconds(drain_ms);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);
   settings.ready_address = *SocketAddress::parse(ready);

@@ -29,6 +29,8 @@ struct Settings {
   SocketAddress metrics_address;
   SocketAddress ready_address;
   std::string log_format = "text";  // of the access log: text or json
+  std::chrono::milliseconds drain_time = std::chrono::seconds(5);          // after SIGTERM
+  std::chrono::milliseconds handover_drain_time = std::chrono::hours(24);  // after a successor came
 };
 
 // Every wait on a peer, in one place.
@@ -38,6 +40,11 @@ inline constexpr auto kDialTimeout = std::chrono::seconds(10);       // TCP conn
 inline constexpr auto kHandshakeTimeout = std::chrono::seconds(10);  // TLS, either side
 inline constexpr auto kConnectResponseTimeout = std::chrono::seconds(20);  // CONNECT to 200
 inline constexpr auto kTunnelIdleTimeout = std::chrono::minutes(5);  // an unused tunnel is kept
+
+// When service ends: how long connections are still accepted whose handshake had begun. After a
+// handover the slots are a successor's, and a lost SYN-ACK may come again (RFC 6298: after 1 s).
+inline constexpr auto kLateAccepts = std::chrono::milliseconds(100);
+inline constexpr auto kLateAcceptsHandover = std::chrono::seconds(3);
 
 // Bounds of what traffic can grow.
 inline constexpr std::size_t kMaxConnectionsPerWorker = 100'000;

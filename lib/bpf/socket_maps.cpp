@@ -65,6 +65,14 @@ Result<void> SocketMaps::set_listener(std::uint64_t netns_cookie, ListenerKind k
   return map_update(listener_.get(), &*key, &value);
 }
 
+Result<bool> SocketMaps::has_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
+                                      unsigned slot) const {
+  auto key = listener_key(netns_cookie, kind, family, slot);
+  if (!key) return std::unexpected(key.error());
+  __u64 socket_cookie = 0;  // what a lookup in a sockhash with 8-byte values gives (5.8)
+  return map_lookup(listener_.get(), &*key, &socket_cookie);
+}
+
 Result<void> SocketMaps::clear_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
                                         unsigned slot) {
   auto key = listener_key(netns_cookie, kind, family, slot);

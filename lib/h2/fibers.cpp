@@ -186,6 +186,10 @@ void Session::drain() {
     submit_ping(raw_, kDrainPing);
     if (ping_sent_ == io::kNoDeadline) ping_sent_ = io::Clock::now();
     tick_event_.notify();
+  } else {
+    // A server opens no streams here: what it learns is that no more requests will come.
+    drain_step_ = DrainStep::kFinal;
+    nghttp2_submit_goaway(raw_, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, nullptr, 0);
   }
   wake_writer();
 }

@@ -26,7 +26,7 @@ namespace culvert::lab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kStopGrace{5};
+constexpr std::chrono::seconds kStopGrace{8};  // beyond the 5 s that ztunnel drains
 constexpr std::chrono::seconds kShutdownGrace{3};
 constexpr std::size_t kClientsMax = 64;
 

@@ -6,6 +6,7 @@
 #include "ztunnel/admin/config_dump.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/handover/retirement.hpp"
 #include "ztunnel/live/trust_counters.hpp"
 
 namespace culvert::ztunnel {
@@ -14,7 +15,10 @@ namespace {
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kIndex =
     "culvert-ztunnel\n\nGET /config_dump  what it knows: workloads, services, "
-    "policies, certificates, pods (JSON)\n";
+    "policies, certificates, pods (JSON)\n"
+    "POST /drain  take no new connections, send GOAWAY on tunnels, stay\n"
+    "POST /quitquitquit  the same, and exit when the last connection has ended, or at "
+    "--drain-time\n";
 
 admin::Response busy() {
   return admin::error_response(503, "the process is busy", "ask again");
@@ -27,10 +31,18 @@ admin::Response readiness(io::Loop& loop, std::shared_ptr<const Observed> observ
   return {500, fmt::format("not ready, pending: {}\n", fmt::join(*pending, ", ")), kText};
 }
 
+admin::Handler ending(io::Loop& loop, Retirement* retirement, End end, const char* answer) {
+  return [&loop, retirement, end, answer](const admin::Request&) {
+    loop.post([retirement, end] { retirement->ask(end); });
+    return admin::Response{200, answer, kText};
+  };
+}
+
 }  // namespace
 
 std::vector<std::string> pending_tasks(const Observed& observed) {
   std::vector<std::string> out;
+  if (!observed.retirement->serving()) out.push_back("draining");
   if (!observed.control->ready()) out.push_back("state manager");
   if (!observed.zds->ready()) out.push_back("workload proxy manager");
   return out;
@@ -59,7 +71,12 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
   };
   auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
   auto index = [](const admin::Request&) { return admin::Response{200, kIndex, kText}; };
-  if (auto ok = serve(settings.admin_address, {{"GET", "/config_dump", dump}, {"GET", "/", index}});
+  auto drain = ending(loop, observed.retirement, End::kDrain, "draining\n");
+  auto quit = ending(loop, observed.retirement, End::kQuit, "draining, then exiting\n");
+  if (auto ok = serve(settings.admin_address, {{"GET", "/config_dump", dump},
+                                               {"POST", "/drain", drain},
+                                               {"POST", "/quitquitquit", quit},
+                                               {"GET", "/", index}});
       !ok) {
     return std::unexpected(ok.error());
   }

@@ -16,6 +16,7 @@ class ControlLink;
 class ZdsLink;
 class PodRegistry;
 class Certificates;
+class Retirement;
 struct TrustCounters;
 
 /// The parts that the answers are read from; on the control loop's thread unless it says
@@ -25,6 +26,7 @@ struct Observed {
   const ZdsLink* zds;
   const PodRegistry* registry;
   const Certificates* certificates;
+  Retirement* retirement;
   const telemetry::TrafficMetrics* metrics;  // any thread
   const TrustCounters* trust;                // any thread
   std::size_t workers;
@@ -33,8 +35,8 @@ struct Observed {
 class Admin {
  public:
   /// GET /healthz/ready on the readiness address; GET /metrics and /stats/prometheus on the metrics
-  /// address; GET /, /config_dump on the administration address. `loop` is the control loop and
-  /// runs until the Admin is gone.
+  /// address; GET /, /config_dump, POST /drain and /quitquitquit on the administration address.
+  /// `loop` is the control loop and runs until the Admin is gone.
   static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
                                               Observed observed);
 

@@ -60,7 +60,10 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   const auto connection = h2::Connection::server(
       std::move(*stream), options,
       [&](h2::Stream request) { streams.spawn(serve_connect, &tunnel, std::move(request)); });
+  pod->arrived.insert(connection.get());
+  if (worker->draining()) connection->drain();
   const auto ended = co_await connection->run();
+  pod->arrived.erase(connection.get());
   if (!ended && ended.error().code != ErrorCode::kCancelled) {
     log::debug("tunnel from {}: {}", peer.to_string(), ended.error().to_string());
   }

@@ -2,6 +2,7 @@
 // any free port and never dialed by that address: sk_lookup hands them the pod's connections.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "culvert/bpf/socket_maps.hpp"
@@ -15,6 +16,8 @@ struct Listener {
   int family = 0;
   unsigned slot = 0;
 };
+/// Those of one pod; they close when the last holder (the registry, each worker) lets go.
+using ListenersPtr = std::shared_ptr<const std::vector<Listener>>;
 
 /// Opens `count` listeners (1..kListenerSlots) of every kind and family in the pod's namespace; a
 /// family that the pod does not have is left out. They are not offered yet. Enters the namespace on

@@ -53,6 +53,12 @@ std::size_t TunnelPool::tunnels() const {
   return count;
 }
 
+void TunnelPool::drain() {
+  for (const auto& [key, entry] : entries_) {
+    for (const auto& tunnel : entry.tunnels) tunnel->connection->drain();
+  }
+}
+
 void TunnelPool::forget(const Key& key, const Tunnel& tunnel) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return;
@@ -150,6 +156,7 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
       co_return std::unexpected(from_upstream(stream.error()));
     }
     auto response = co_await stream->response(io::in(kConnectResponseTimeout));
+    if (worker_.draining()) (*tunnel)->connection->drain();  // made after the others were told
     if (!response) {
       if (response.error().code == ErrorCode::kRefused && tries < kMaxStreamTries) continue;
       co_return std::unexpected(from_upstream(response.error()));

@@ -49,6 +49,9 @@ class TunnelPool {
   io::Task<Result<OpenedStream>> connect(const mesh::Route& route, const mesh::Workload& source,
                                          h2::Headers request);
 
+  /// Tells every tunnel that it gets no more streams; a later connect() makes another one, which is
+  /// told after its first.
+  void drain();
   std::size_t tunnels() const;
 
  private:

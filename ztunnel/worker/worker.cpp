@@ -1,6 +1,7 @@
 #include "ztunnel/worker/worker.hpp"
 
 #include <cerrno>
+#include <utility>
 
 #include "culvert/base/log.hpp"
 #include "culvert/io/socket.hpp"
@@ -40,14 +41,17 @@ void Worker::drop_credentials(const std::string& identity) {
   credentials_.erase(identity);
 }
 
-void Worker::add_pod(PodPtr pod, std::vector<Listener> listeners) {
+void Worker::add_pod(PodPtr pod, ListenersPtr listeners, unsigned slot) {
   remove_pod(pod->uid);
   auto local = std::make_shared<LocalPod>(*this, std::move(pod));
   local->listeners = std::move(listeners);
-  for (const auto& listener : local->listeners) {
-    local->scope.spawn([](Worker* self, LocalPod* p,
-                          const Listener* l) -> io::Task<> { co_await self->accept_loop(p, l); },
-                       this, local.get(), &listener);
+  for (const auto& listener : *local->listeners) {
+    if (listener.slot != slot) continue;
+    local->accepting.spawn(
+        [](Worker* self, LocalPod* p, const Listener* l) -> io::Task<> {
+          co_await self->accept_loop(p, l);
+        },
+        this, local.get(), &listener);
   }
   pods_[local->pod->uid] = std::move(local);
 }
@@ -62,19 +66,57 @@ void Worker::stop_all() {
 void Worker::remove_pod(const std::string& uid) {
   const auto found = pods_.find(uid);
   if (found == pods_.end()) return;
-  loop_->root().spawn(
-      [](Worker* self, std::shared_ptr<LocalPod> pod) -> io::Task<> {
-        co_await self->retire(std::move(pod));
-      },
-      this, std::move(found->second));
+  const std::shared_ptr<LocalPod> pod = std::move(found->second);
   pods_.erase(found);
-}
-
-io::Task<> Worker::retire(std::shared_ptr<LocalPod> pod) {
   pod->scope.request_stop();
   for (io::Scope* guest : pod->guests) guest->request_stop();
+  end(pod);
+}
+
+void Worker::end(const std::shared_ptr<LocalPod>& pod) {
+  pod->accepting.request_stop();
+  if (std::exchange(pod->ending, true)) return;
+  ++ending_pods_;
+  loop_->root().spawn(
+      [](Worker* self, std::shared_ptr<LocalPod> p) -> io::Task<> {
+        co_await self->finish(std::move(p));
+      },
+      this, pod);
+}
+
+// Until the pod's last connection has ended, by itself or because it was stopped.
+io::Task<> Worker::finish(std::shared_ptr<LocalPod> pod) {
+  co_await pod->accepting.join();
+  pod->listeners.reset();
   co_await pod->scope.join();
-  pod->listeners.clear();
+  const auto found = pods_.find(pod->pod->uid);
+  if (found != pods_.end() && found->second == pod) pods_.erase(found);
+  --ending_pods_;
+  tell_ended();
+}
+
+void Worker::tell_ended() {
+  if (ended_ && pods_.empty() && ending_pods_ == 0) std::exchange(ended_, nullptr)();
+}
+
+void Worker::say_goaway() {
+  draining_ = true;
+  for (const auto& [uid, pod] : pods_) {
+    for (h2::Connection* tunnel : pod->arrived) tunnel->drain();
+    pod->tunnels.drain();
+  }
+}
+
+void Worker::stop_accepting(std::function<void()> ended) {
+  say_goaway();
+  ended_ = std::move(ended);
+  for (const auto& [uid, pod] : pods_) end(pod);
+  tell_ended();
+}
+
+void Worker::cut_all(Cut why) {
+  if (live_.size() > 0) log::info("{} connections are {}", live_.size(), to_string(why));
+  live_.for_each([&](LiveConnection& entry) { live_.cut(entry, why); });
 }
 
 std::shared_ptr<LocalPod> Worker::find_pod(std::string_view ns, std::string_view name) {

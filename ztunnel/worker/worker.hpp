@@ -3,6 +3,7 @@
 // Every member function is for the worker's own loop thread unless it says otherwise.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,10 +41,13 @@ class Worker;
 struct LocalPod {
   LocalPod(Worker& worker, PodPtr announced) : pod(std::move(announced)), tunnels(worker, *this) {}
   PodPtr pod;
-  std::vector<Listener> listeners;
+  ListenersPtr listeners;
+  io::Scope accepting;
   io::Scope scope;
   TunnelPool tunnels;
-  std::unordered_set<io::Scope*> guests;  // relays of other pods that are joined to this one
+  std::unordered_set<h2::Connection*> arrived;  // tunnels from others
+  bool ending = false;                          // Worker::finish() is at work
+  std::unordered_set<io::Scope*> guests;        // relays of other pods that are joined to this one
 };
 
 /// Registers a relay of another pod's connection with the pod it is joined to, so that the pod's
@@ -85,10 +89,20 @@ class Worker {
   /// Replaces the certificate of an identity for new handshakes; open tunnels keep theirs.
   void take_credentials(const std::string& identity, Credentials credentials);
   void drop_credentials(const std::string& identity);
-  /// Starts accepting on the pod's listeners.
-  void add_pod(PodPtr pod, std::vector<Listener> listeners);
+  /// Starts accepting on those of the pod's listeners that have this slot.
+  void add_pod(PodPtr pod, ListenersPtr listeners, unsigned slot);
   /// Ends its connections with RST and forgets it. Unknown uids have no effect.
   void remove_pod(const std::string& uid);
+
+  // The end of service, in this order.
+  /// Tells every tunnel, of both directions, that it gets no more streams (GOAWAY), those that are
+  /// still to come too. Connections go on.
+  void say_goaway();
+  /// Accepts no more. `ended` is called on this thread once the last connection has ended. Once.
+  void stop_accepting(std::function<void()> ended);
+  /// Ends what is left; the access log says why.
+  void cut_all(Cut why);
+  bool draining() const { return draining_; }
 
   // What connections ask.
   const Settings& settings() const { return settings_; }
@@ -109,8 +123,10 @@ class Worker {
 
  private:
   io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
+  void end(const std::shared_ptr<LocalPod>& pod);
   io::Task<> serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer);
-  io::Task<> retire(std::shared_ptr<LocalPod> pod);
+  io::Task<> finish(std::shared_ptr<LocalPod> pod);
+  void tell_ended();
 
   const Settings& settings_;
   const bpf::SocketMaps& maps_;
@@ -126,6 +142,9 @@ class Worker {
   mesh::RoundRobin round_robin_;
   Reporter reporter_;
   std::size_t open_connections_ = 0;
+  bool draining_ = false;
+  std::size_t ending_pods_ = 0;
+  std::function<void()> ended_;  // set by stop_accepting(), called once
 };
 
 }  // namespace culvert::ztunnel

@@ -34,6 +34,9 @@ class SocketMaps {
   /// descriptor.
   Result<void> set_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
                             unsigned slot, int listener_fd);
+  /// Whether some process's listener is in the slot.
+  Result<bool> has_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
+                            unsigned slot) const;
   /// Empties a slot; an empty one stays so.
   Result<void> clear_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
                               unsigned slot);

@@ -53,8 +53,8 @@ class Connection {
   /// Bytes held: received and not consumed, and queued to send.
   std::size_t buffered_bytes() const;
 
-  /// Server: graceful GOAWAY (notice, one round trip, final; RFC 9113 section 6.8). Client: opens
-  /// no more. run() returns when the last stream has ended. Idempotent.
+  /// Server: graceful GOAWAY (notice, one round trip, final; RFC 9113 section 6.8). Client: GOAWAY,
+  /// and opens no more. run() returns when the last stream has ended. Idempotent.
   void drain();
   /// Ends the connection now: run() returns this code.
   void abort(ErrorCode why);

@@ -160,7 +160,7 @@ def test_a_killed_ztunnel_is_brought_back_and_traffic_with_it(mesh, flood):
 
 
 @pytest.mark.parametrize("part", ["ztunnel", "agent"])
-def test_a_graceful_end_takes_less_than_five_seconds_and_leaves_status_0(mesh, flood, part):
+def test_a_graceful_end_takes_little_more_than_the_drain_and_leaves_status_0(mesh, flood, part):
     load = Flood(mesh, flood, "shop/alpha", mesh.ips("shop/web-west"), 100)
     idle = mesh.popen("shop/alpha", "python3", "-c", IDLE, mesh.ips("shop/web-west")[0], str(PORT))
     assert idle.stdout.readline() == "open\n"
@@ -170,7 +170,7 @@ def test_a_graceful_end_takes_less_than_five_seconds_and_leaves_status_0(mesh, f
     began = time.monotonic()
     mesh.restart("node/west", part)
     assert not os.path.exists(f"/proc/{pid}")
-    assert time.monotonic() - began < 5 + 1.5  # until the next one is ready
+    assert time.monotonic() - began < 5 + 3  # the drain's bound, and until the next one is ready
     os.close(watched)
     assert component(mesh, f"node/west/{part}")["last_exit"] == 0
     load.flows(50)

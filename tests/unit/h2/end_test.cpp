@@ -119,6 +119,7 @@ TEST_CASE("a draining client ends when its last stream has ended") {
     CHECK(!pair.client->can_open());
     co_await settle();
     CHECK(!pair.client_over);
+    CHECK(pair.server->draining());  // it was told, by GOAWAY
     CHECK(theirs.send_headers(ok(), true).has_value());
     CHECK((co_await mine->response(soon())).has_value());
     co_await settle();

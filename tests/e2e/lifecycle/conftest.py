@@ -1,0 +1,5 @@
+"""Certificates by hand, as tests/e2e/identity makes them."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "identity"))
