@@ -24,7 +24,7 @@ THIRD_PARTY = {
     "yaml-cpp/": ("tools/lab",),
     "httplib.h": ("lib/admin",),
     "nlohmann/": ("lib/admin", "lib/telemetry", "agent", "ztunnel/admin", "waypoint/admin", "tools", "tests"),
-    "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert"),
+    "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert", "tools/bench/main.cpp"),
     "google/protobuf/": ("lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "tests"),
     "doctest/": ("tests/unit",),
 }

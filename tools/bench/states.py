@@ -1,0 +1,182 @@
+"""What is not a load: memory, enrolment, how long a policy takes to act."""
+import http.client
+import json
+import socket
+import statistics
+import subprocess
+import time
+
+import envoy
+from figures import say
+from labs import BENCH, NAMESPACE, NODES, PORT, SLEEP, Failed, Lab, ended, pod
+from readings import memory
+from report import row
+from ways import PATHS, culvert, open_ways
+
+IDLE_STEPS = (1000, 10000)
+KIB, MIB = 1, 1024
+PODS = 250
+POLICY_PATIENCE_S = 20
+DENY = """apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: deny-all, namespace: mesh}
+spec: {}
+"""
+
+
+class Holder:
+    """culvert-bench hold in the client's pod."""
+
+    def __init__(self, way):
+        self.process = way.lab.popen(way.client("across"), BENCH, "hold", way.targets["across"],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def tell(self, words):
+        self.process.stdin.write(words + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"failures": "it ended"}
+        if answer["failures"]:
+            raise Failed(f"idle connections, at \"{words}\": {answer}")
+        return answer
+
+
+def settle(pids, seconds):
+    """Waits, then sums up memory of each process."""
+    time.sleep(seconds)
+    return [memory(pid) for pid in pids]
+
+
+def memory_of(way, steps, settle_s):
+    """Memory of both tunnel processes at each step: {"idle", "1000", ..., "after"}: [{"rss_kib", "pss_kib"}, ...]."""
+    out = {"idle": settle(way.pids, 1)}
+    holder = Holder(way)
+    with ended(holder.process):
+        for count in steps:
+            holder.tell(f"open {count}")
+            out[str(count)] = settle(way.pids, 2)
+            holder.tell("ask")  # all of them still live
+            say(f"memory, {way.name}, {count} idle connections: "
+                f"{[one['rss_kib'] // 1024 for one in out[str(count)]]} MiB")
+        holder.tell("close")
+    out["after"] = settle(way.pids, settle_s)
+    return out
+
+
+def measure_memory(names, options):
+    """Rows, and all readings. In labs of its own, whose processes have served nothing but one check before."""
+    steps = IDLE_STEPS[:1] if options.quick else IDLE_STEPS
+    readings = {}
+    with open_ways([name for name in names if name != "direct"], options, word="m") as ways:
+        for name, way in ways.items():
+            readings[name] = memory_of(way, steps, options.settle)
+
+    def values(read):
+        return {name: [read(one)] for name, one in readings.items()}
+
+    def side(one, step, kind="rss_kib"):
+        return statistics.mean(reading[kind] for reading in one[step])
+    last = str(steps[-1])
+    rows = [row("memory_idle", "memory idle: RSS a side", "MB", values(lambda one: side(one, "idle") / MIB)),
+            row("memory_idle_pss", "memory idle: PSS a side", "MB", values(lambda one: side(one, "idle", "pss_kib") / MIB))]
+    rows += [row(f"memory_{step}", f"memory with {step} idle connections: RSS a side", "MB",
+                 values(lambda one, step=step: side(one, str(step)) / MIB)) for step in steps]
+    rows.append(row("memory_each", f"memory of each of {last} idle connections, a side", "KiB",
+                    values(lambda one: (side(one, last) - side(one, "idle")) / steps[-1])))
+    rows.append(row("memory_after" if steps == IDLE_STEPS else f"memory_after_{last}",
+                    f"memory {options.settle:.0f} s after {last} closed, above before", "MB",
+                    values(lambda one: (side(one, "after") - side(one, "idle")) / MIB)))
+    return rows, readings
+
+
+class UnixHttp(http.client.HTTPConnection):
+    """The agent's admin socket."""
+
+    def __init__(self, path):
+        super().__init__("agent", timeout=60)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def ask_agent(path, method, target, body=None):
+    connection = UnixHttp(path)
+    connection.request(method, target, json.dumps(body) if body else None)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    if answer.status != 200:
+        raise Failed(f"{method} {target} at the agent: {answer.status} {text}")
+    return json.loads(text)
+
+
+def measure_enrolment(options):
+    """Pods that run already are taken out of the mesh and enrolled again, one after the other, as a container
+    runtime's plug-in would ask for it: captured, handed to ztunnel, acknowledged by it."""
+    count = 20 if options.quick else PODS
+    sleepers = "".join(pod("mesh", f"sleeper{i}", "east", SLEEP) for i in range(count))
+    say(f"enrolment: bringing {count} pods up")
+    begin = time.monotonic()
+    with Lab("enrol", NODES + NAMESPACE + sleepers) as lab:
+        up_s = time.monotonic() - begin
+        agent = f"/run/culvert/lab/{lab.name}/nodes/east/agent.sock"
+        pods = [{key: one[key] for key in ("uid", "namespace", "name", "service_account", "netns", "ips")}
+                for one in lab.status()["pods"]]
+        rounds, each = [], []
+        for _ in range(options.rounds):
+            for one in pods:
+                ask_agent(agent, "DELETE", f"/pods/{one['uid']}")
+            begin = time.monotonic()
+            for one in pods:
+                before = time.monotonic()
+                answer = ask_agent(agent, "POST", "/pods?wait_ms=5000", one)
+                if answer["ztunnel"] != "acked":
+                    raise Failed(f"pod {one['name']} was not acknowledged: {answer}")
+                each.append((time.monotonic() - before) * 1e3)
+            rounds.append(time.monotonic() - begin)
+            say(f"enrolment of {count} pods: {rounds[-1]:.2f} s")
+    return ([row(f"enrolment_{count}", f"{count} pods enrolled, one after the other", "s", {"culvert": rounds}),
+             row("enrolment_each", "  a pod: median", "ms", {"culvert": [statistics.median(each)]})],
+            {"pods": count, "lab_up_s": up_s, "rounds_s": rounds})
+
+
+def measure_policy(options):
+    """From the start of `culvert lab apply` with a policy that refuses everything to the first new connection
+    that is refused, and from the start of `delete` to the first that is answered again."""
+    refused, answered, applied = [], [], []
+    with Lab("policy") as lab:
+        way = culvert(lab)
+        path = lab.file("deny.yaml", DENY)
+        watcher = lab.popen(PATHS["across"][0], BENCH, "watch", way.targets["across"], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+        with ended(watcher):
+            expect(watcher, True)
+            for _ in range(options.rounds):
+                begin = time.monotonic_ns()
+                lab_command(lab, "apply", path)
+                applied.append((time.monotonic_ns() - begin) / 1e6)
+                refused.append((expect(watcher, False) - begin) / 1e6)
+                begin = time.monotonic_ns()
+                lab_command(lab, "delete", path)
+                answered.append((expect(watcher, True) - begin) / 1e6)
+                say(f"policy: refused after {refused[-1]:.0f} ms, answered again after {answered[-1]:.0f} ms")
+    return [row("policy_refused", "policy applied to its effect", "ms", {"culvert": refused}),
+            row("policy_answered", "policy deleted to its effect", "ms", {"culvert": answered}),
+            row("policy_applied", "  `apply` says it is in force everywhere", "ms", {"culvert": applied})], None
+
+
+def lab_command(lab, word, path):
+    from labs import culvert as command
+    command("lab", word, "--name", lab.name, "-f", path)
+
+
+def expect(watcher, answered):
+    """The time, in ns, of the change that must come next."""
+    line = watcher.stdout.readline()
+    change = json.loads(line) if line else {}
+    if change.get("answered") is not answered:
+        raise Failed(f"a policy's effect: expected answered={answered}, got {change or 'the end of the watcher'}")
+    return change["at_ns"]
