@@ -1,0 +1,75 @@
+"""Short runs of the bench, through real labs."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+from lab import ENV, REPO, wait_until
+from machine import remains
+
+TIMEOUT_S = 240
+
+
+def start(*flags, **options):
+    return subprocess.Popen(["/usr/bin/python3", REPO / "tools" / "bench" / "bench.py", *flags], env=ENV, text=True,
+                            start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def run(tmp_path, *flags):
+    """(what it printed, the JSON that it wrote)."""
+    path = tmp_path / "bench.json"
+    process = start("--quick", "--rounds", "1", "--seconds", "0.3", "--json", str(path), *flags)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, err
+    assert not remains(f"bench-{process.pid}")
+    return out, json.loads(path.read_text())
+
+
+def test_loads_run_over_each_way_and_are_written_with_their_ratios(tmp_path, long_run):
+    ways = ["direct", "culvert"] + (["envoy"] if long_run else [])
+    out, told = run(tmp_path, "--ways", ",".join(ways), "--only", "throughput_1", "--only", "requests_32",
+                    "--only", "connections_1", *(["--only", "fixed_rate"] if long_run else []))
+    rows = {row["name"]: row for row in told["figures"]}
+    for name in ("throughput_1", "requests_32", "requests_32_p99", "connections_1", "requests_32_machine"):
+        assert set(rows[name]["ways"]) == set(ways) and rows[name]["title"].strip() in out
+        for way in ways[1:]:
+            ratio = rows[name]["ways"][way]["median"] / rows[name]["ways"]["direct"]["median"]
+            assert abs(rows[name]["ratio_to_direct"][way]["median"] / ratio - 1) < 1e-9
+    assert set(rows["throughput_1_cpu"]["ways"]) == set(ways) - {"direct"}
+    assert rows["throughput_1"]["target"]["at_least"] == 0.20
+    assert len(told["runs"]["requests_32"]["culvert"]) == told["rounds"] == 1
+    for each in told["runs"].values():
+        for runs in each.values():
+            assert all(r["value"] > 0 and r["result"]["wrong"] == 0 and not r["result"]["failures"] for r in runs)
+    assert told["machine"]["cores"] == os.cpu_count()
+    if long_run:
+        assert rows["fixed_rate_added_p99"]["target"]["of"] == "envoy"
+
+
+def test_memory_enrolment_and_policy_are_measured(tmp_path):
+    _, told = run(tmp_path, "--ways", "culvert", "--only", "memory", "--only", "enrolment", "--only", "policy",
+                  "--settle", "1")
+    rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
+    assert 0 < rows["memory_idle_pss"] <= rows["memory_idle"] < rows["memory_1000"]
+    assert rows["memory_each"] > 0 and rows["enrolment_20"] > 0
+    assert rows["policy_refused"] > 0 and rows["policy_answered"] > 0
+    assert len(told["readings"]["memory"]["culvert"]["1000"]) == 2  # a ztunnel on each node
+
+
+def test_an_interrupt_takes_the_labs_down():
+    process = start("--ways", "direct,culvert", "--only", "requests_1", "--seconds", "60")
+    own = f"bench-{process.pid}"
+    wait_until(lambda: pathlib.Path(f"/run/culvert/lab/{own}-culvert").exists(), "the lab", timeout=60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130, err
+    assert not remains(own)
+
+
+def test_a_name_that_no_figure_has_is_refused_and_the_list_has_all():
+    done = subprocess.run(["./dev", "bench", "--list"], cwd=REPO, env=ENV, text=True, capture_output=True)
+    assert done.returncode == 0 and {"throughput_1", "fixed_rate", "memory"} <= set(done.stdout.split())
+    process = start("--only", "nothing")
+    assert "no figure's name starts with nothing" in process.communicate(timeout=TIMEOUT_S)[1]
+    assert process.returncode == 2

@@ -1,0 +1,40 @@
+// Requests and reports survive the way to text and back; anything else is refused.
+#include "bench/http.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace culvert::bench;
+
+TEST_CASE("a request is read as it was made") {
+  const auto get = parse_request(get_request(1024, 42, false));
+  REQUIRE(get);
+  CHECK(get->kind == Request::Kind::kBytes);
+  CHECK(get->size == 1024);
+  CHECK(get->stream == 42);
+  CHECK_FALSE(get->close);
+  CHECK(parse_request(get_request(0, UINT64_MAX, true))->close);
+  const auto put = parse_request(put_request(3));
+  REQUIRE(put);
+  CHECK(put->kind == Request::Kind::kSink);
+  CHECK(put->stream == 3);
+  CHECK(get_request(1024, 1, false).size() == get_request(1024, UINT64_MAX, false).size());
+}
+
+TEST_CASE("other requests are refused") {
+  for (const char* head :
+       {"", "GET / HTTP/1.1\r\n\r\n", "GET /bytes/12 HTTP/1.1\r\n\r\n",
+        "GET /bytes/1/2 HTTP/1.0\r\n\r\n", "GET /bytes/-1/2 HTTP/1.1\r\n\r\n",
+        "GET /bytes/99999999999999/2 HTTP/1.1\r\n\r\n", "PUT /sink/ HTTP/1.1\r\n\r\n"})
+    CHECK_MESSAGE(!parse_request(head), head);
+}
+
+TEST_CASE("the origin's report is read as it was made, and not when cut") {
+  const std::string answer = sink_answer({12345, 6});
+  const auto report = parse_sink_answer(answer);
+  REQUIRE(report);
+  CHECK(report->bytes == 12345);
+  CHECK(report->wrong == 6);
+  for (std::size_t cut = 0; cut < answer.size(); ++cut)
+    CHECK_FALSE(parse_sink_answer(answer.substr(0, cut)));
+  CHECK_FALSE(parse_sink_answer(answer + " "));
+}
