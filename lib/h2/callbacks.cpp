@@ -153,8 +153,17 @@ struct Callbacks {
     return 0;
   }
 
+  // A peer that makes us reset its streams, by breaking their rules or bounds, floods as one that
+  // resets them itself.
+  static void reset_sent(Session& session, std::uint32_t code) {
+    const bool provoked = code != kNoError && code != kCancel && code != kInternalError;
+    if (!session.server_ || !provoked || session.resets_.take(io::Loop::current().now())) return;
+    session.fatal(ErrorCode::kLimit, "HTTP/2: too many broken streams a second", kEnhanceYourCalm);
+  }
+
   static int frame_sent(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
     Session& session = self(user);
+    if (frame->hd.type == NGHTTP2_RST_STREAM) reset_sent(session, frame->rst_stream.error_code);
     if (frame->hd.type == NGHTTP2_GOAWAY) {
       session.draining_ = true;
       if (frame->goaway.error_code != NGHTTP2_NO_ERROR && session.result_) {

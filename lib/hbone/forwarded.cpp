@@ -97,11 +97,17 @@ bool read_host(std::string_view text, std::string& host) {
   return true;
 }
 
+// node of RFC 7239 section 6; without a port when there is none.
+std::string node_of(const SocketAddress& address) {
+  if (address.port != 0) return address.to_string();
+  return address.ip.is_v4() ? address.ip.to_string() : "[" + address.ip.to_string() + "]";
+}
+
 }  // namespace
 
 std::string encode_forwarded(const Forwarded& forwarded) {
   std::string out;
-  if (forwarded.source) out = "for=\"" + forwarded.source->to_string() + "\"";
+  if (forwarded.source) out = "for=\"" + node_of(*forwarded.source) + "\"";
   if (is_host_name(forwarded.host)) {
     if (!out.empty()) out += ';';
     out += "host=" + forwarded.host;

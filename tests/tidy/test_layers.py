@@ -15,7 +15,7 @@ GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")
 THIRD_PARTY = {
     "liburing": ("lib/io",),
     "nghttp2/": ("lib/h2", "tests/unit/h2"),
-    "openssl/": ("lib/tls", "lib/certs", "tests/unit/tls", "tests/unit/certs"),
+    "openssl/": ("lib/tls", "lib/certs", "tests/unit/tls", "tests/unit/certs", "tests/fuzz"),
     "bpf/libbpf": ("agent/datapath",),
     "bpf/bpf.h": ("agent/datapath",),
     "bpf/btf.h": ("agent/datapath",),

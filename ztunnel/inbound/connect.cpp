@@ -55,11 +55,8 @@ Result<SocketAddress> local_target(const mesh::Snapshot& snapshot, const mesh::W
 // The application is shown the client itself. Its address counts only when it is the tunnel's own:
 // the header informs, the network decides. Its port is worth showing, the tunnel's is not.
 SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRequest& request) {
-  if (request.forwarded && request.forwarded->source &&
-      request.forwarded->source->ip == tunnel.peer.ip) {
-    return *request.forwarded->source;
-  }
-  return tunnel.peer;
+  const auto claimed = request.forwarded ? request.forwarded->source : std::nullopt;
+  return claimed && claimed->ip == tunnel.peer.ip && claimed->port != 0 ? *claimed : tunnel.peer;
 }
 
 void fill_source(Report& report, const InboundTunnel& tunnel, const SocketAddress& client) {

@@ -27,6 +27,15 @@ Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker,
   co_return stream;
 }
 
+// A peer that floods or breaks the protocol is named; what networks do every day is not.
+void log_end(const InboundTunnel& tunnel, const Error& why) {
+  if (why.code == ErrorCode::kCancelled) return;
+  const bool hostile = why.code == ErrorCode::kLimit || why.code == ErrorCode::kProtocol;
+  const auto text = fmt::format("tunnel of {} from {}: {}", tunnel.peer_identity.to_string(),
+                                tunnel.peer.to_string(), why.to_string());
+  hostile ? log::warn("{}", text) : log::debug("{}", text);
+}
+
 }  // namespace
 
 Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
@@ -63,10 +72,14 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   pod->arrived.insert(connection.get());
   if (worker->draining()) connection->drain();
   const auto ended = co_await connection->run();
+<<<<<<< HEAD
   pod->arrived.erase(connection.get());
   if (!ended && ended.error().code != ErrorCode::kCancelled) {
     log::debug("tunnel from {}: {}", peer.to_string(), ended.error().to_string());
   }
+=======
+  if (!ended) log_end(tunnel, ended.error());
+>>>>>>> 8df88b8 (Fuzz targets for every reader of hostile bytes, a short run in ./dev test; streams that a peer makes us reset count as a flood; forwarded without a port)
   co_await streams.join();
 }
 

@@ -16,7 +16,8 @@ inline constexpr std::size_t kDataPayloadBytes = 16'384 - 9;
 inline constexpr std::size_t kWriteBatchBytes = 128U << 10;
 /// Fields in one header block or trailer.
 inline constexpr std::size_t kMaxHeaderFields = 128;
-/// Streams that the peer may reset in a second before we answered them ("rapid reset").
+/// Streams that the peer may reset in a second before we answered them ("rapid reset"), and that it
+/// may make a server reset by breaking their rules or bounds.
 inline constexpr std::uint32_t kMaxResetsPerSecond = 1000;
 /// PING, SETTINGS, PRIORITY and empty DATA frames together that the peer may send in a second.
 inline constexpr std::uint32_t kMaxControlFramesPerSecond = 1000;

@@ -14,7 +14,8 @@ inline constexpr std::size_t kMaxForwardedBytes = 1024;
 
 /// Who is behind the tunnel, in the words of the one who opened it.
 struct Forwarded {
-  std::optional<SocketAddress> source;  // for="10.0.0.5:41000"; absent for names and "unknown"
+  /// for="10.0.0.5:41000"; port 0 where none was given; absent for names and "unknown".
+  std::optional<SocketAddress> source;
   std::string host;  // host=web.shop.svc.cluster.local; empty when not by service
   bool operator==(const Forwarded&) const = default;
 };

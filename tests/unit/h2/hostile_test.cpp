@@ -155,6 +155,22 @@ TEST_CASE("floods end the connection: rapid resets, PINGs, SETTINGS, empty DATA,
   }
 }
 
+TEST_CASE("a flood of requests that must be reset ends the connection") {
+  const std::string start = std::string(kPreface) + settings();
+  std::string malformed, oversized, overflow;
+  std::string large = connect_block();
+  for (int i = 0; i < 130; ++i) large += literal("n", "v");
+  for (std::uint32_t i = 0; i < 1500; ++i) {
+    const std::uint32_t id = 2 * i + 1;
+    malformed += frame(1, 4, id, connect_block() + literal(":path", "/"));
+    oversized += frame(1, 4, id, large);
+    overflow += connect(id) + frame(8, 0, id, "\x7f\xff\xff\xff");
+  }
+  for (const auto& flood : {malformed, oversized, overflow}) {
+    CHECK(code_of(serve(start + flood)) == ErrorCode::kLimit);
+  }
+}
+
 TEST_CASE("streams that are reset in the same breath reach no handler") {
   const auto outcome =
       serve(std::string(kPreface) + settings() + connect(1) + rst(1) + connect(3), true);

@@ -135,6 +135,9 @@ TEST_CASE("forwarded names the client, IPv6 in brackets") {
     CHECK(text == std::string("for=\"") + source + "\";host=db.shop.svc");
     CHECK(*parse_forwarded(text) == forwarded);
   }
+  for (const auto* node : {"for=\"10.0.0.5\"", "for=\"[fd00::5]\""}) {  // no port was given
+    CHECK(encode_forwarded(*parse_forwarded(node)) == node);
+  }
   CHECK(encode_forwarded({}).empty());
   CHECK(encode_forwarded({.source = {}, .host = "db"}) == "host=db");
   CHECK(encode_forwarded({.source = {}, .host = "db;for=x"}).empty());

@@ -1,0 +1,250 @@
+#!/usr/bin/python3
+"""Writes the seeds of tests/fuzz/corpus: inputs that are right, from which libFuzzer goes on.
+
+usage: tests/fuzz/make_seeds.py
+
+Needs protoc and python3-protobuf. Files called regression-* are inputs that once broke a property;
+they are not written here and stay.
+"""
+import importlib
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROTO = HERE.parents[1] / "lib/proto"
+ADDRESS = "type.googleapis.com/istio.workload.Address"
+POLICY = "type.googleapis.com/istio.security.Authorization"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+URI = "spiffe://cluster.local/ns/shop/sa/web"
+
+TEXTS = {
+    "baggage": ["k8s.cluster.name=Kubernetes,k8s.namespace.name=shop,k8s.deployment.name=web,service.name=web,"
+                "service.version=v1,cloud.region=eu,cloud.availability_zone=eu-1",
+                "k8s.cronjob.name=a%20b;property=1 , k8s.pod.name=second,,unknown=member", "k8s.job.name=%e2%82%ac"],
+    "forwarded": ['for="10.0.0.5:41000";host=web.shop.svc.cluster.local', 'for="[fd00::1]:80"', "for=10.0.0.5",
+                  "For=unknown;proto=https;by=_hidden, for=192.0.2.1", 'host="Web:80";for="\\[fd00::2]"'],
+    "traceparent": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                    "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what the future will be like"],
+    "authority": ["10.0.0.1:80", "[fd00::1]:8080", "[::ffff:10.0.0.1]:1", "Web.shop.svc.cluster.local.:443",
+                  "my_host:1", "10.0.0.0/8", "fd00::/64"],
+    "spiffe_id": [URI, "spiffe://a.b-c_d/ns/n/sa/s.t", "spiffe://td/path/to/it", "spiffe://td/ns/n/sa/s/more"],
+    "hbone_request": [":method CONNECT\n:authority 10.0.0.1:80\nbaggage k8s.namespace.name=shop,k8s.pod.name=web\n"
+                      'forwarded for="10.0.0.5:41000";host=web.shop\n'
+                      "traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\nx-other value",
+                      ":method CONNECT\n:authority web.shop.svc.cluster.local:80\nforwarded for=unknown",
+                      ":status 200\nbaggage k8s.namespace.name=shop", ":method GET\n:path /\n:scheme http"],
+    "admin_request": ["GET /status?a=1&b=%20x HTTP/1.1\r\nHost: a\r\nX-Two: 2\r\n\r\n",
+                      "HEAD /pods HTTP/1.0\r\n\r\n", "DELETE /pods/uid-1 HTTP/1.1\r\n\r\n", "PUT / HTTP/1.1\r\n\r\n",
+                      "POST /file HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"],
+}
+POD = ('{"uid":"u-1","namespace":"shop","name":"web","service_account":"web","netns":"/run/netns/web",'
+       '"ips":["10.0.0.5","fd00::5"]}')
+POD_FILE = '{"version":1,"boot_id":"boot","pods":[' + POD[:-1] + ',"netns_cookie":7}]}'
+
+YAML = {
+    "policies": """apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: a, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  action: DENY
+  rules:
+  - from: [{source: {principals: ["*/sa/far"], notNamespaces: [a*], ipBlocks: [10.0.0.0/8, "fd00::1"]}}]
+    to: [{operation: {ports: ["80"], notPorts: ["81"]}}]
+    when: [{key: source.namespace, values: [shop]}]
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}, selector: {matchLabels: {app: web}}, portLevelMtls: {8080: {mode: PERMISSIVE}}}
+""",
+    "pods": """apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: east}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, uid: u1, labels: &l {app: web}}
+spec:
+  nodeName: east
+  serviceAccountName: web
+  containers: [{name: c, ports: [{name: http, containerPort: 8080}]}]
+status: {phase: Running, podIPs: [{ip: 10.0.0.5}, {ip: "fd00::5"}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  clusterIPs: [10.1.0.1]
+  clusterIP: 10.1.0.1
+  selector: *l
+  ports: [{name: http, port: 80, targetPort: http}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+endpoints: [{addresses: [10.0.0.9], conditions: {ready: true}}]
+ports: [{name: http, port: 8080}]
+""",
+    "json-list": '{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Namespace",'
+                 '"metadata":{"name":"a"}},{"apiVersion":"v1","kind":"Other","metadata":{"name":"b"}}]}',
+    "wrong": "kind: Pod\nmetadata: {name: a\n---\n- just\n- a list\n--- |\n text\n",
+}
+
+
+def messages(*names):
+    """The Python modules of lib/proto/NAME.proto and of what they import."""
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={out}",
+                        *(str(PROTO / f"{name}.proto") for name in names)], check=True)
+        sys.path.insert(0, out)
+        return [importlib.import_module(f"{name}_pb2") for name in names]
+
+
+def addresses(workload):
+    one = workload.Address()
+    w = one.workload
+    w.uid, w.name, w.namespace, w.node = "Kubernetes//Pod/shop/web-1", "web-1", "shop", "east"
+    w.addresses.extend([bytes([10, 0, 0, 5]), bytes([0xFD] + [0] * 14 + [5])])
+    w.tunnel_protocol, w.service_account, w.canonical_name, w.workload_name = 1, "web", "web", "web"
+    w.services["shop/web.shop.svc.cluster.local"].ports.add(service_port=80, target_port=8080)
+    w.authorization_policies.append("shop/deny")
+    w.locality.region = "eu"
+    w.waypoint.hostname.namespace, w.waypoint.hostname.hostname = "shop", "waypoint.shop.svc.cluster.local"
+    two = workload.Address()
+    s = two.service
+    s.name, s.namespace, s.hostname = "web", "shop", "web.shop.svc.cluster.local"
+    s.addresses.add(address=bytes([10, 1, 0, 1]))
+    s.ports.add(service_port=80, target_port=8080)
+    s.subject_alt_names.append(URI)
+    s.load_balancing.mode = 3
+    return {w.uid: one, f"{s.namespace}/{s.hostname}": two}
+
+
+def policy(authorization):
+    one = authorization.Authorization(name="deny", namespace="shop", scope=2, action=1)
+    match = one.rules.add().clauses.add().matches.add()
+    match.principals.add(suffix="/sa/far")
+    match.not_namespaces.add(exact="shop")
+    match.namespaces.add().presence.SetInParent()
+    match.source_ips.add(address=bytes([10, 0, 0, 0]), length=8)
+    match.destination_ports.append(8080)
+    match.service_accounts.add(namespace="shop", serviceAccount="web")
+    return {"shop/deny": one}
+
+
+def response(discovery, type_url, resources, removed=()):
+    out = discovery.DeltaDiscoveryResponse(type_url=type_url, nonce="1", system_version_info="7")
+    for name, resource in resources.items():
+        one = out.resources.add(name=name, version="v1")
+        one.resource.type_url, one.resource.value = type_url, resource.SerializeToString()
+    out.removed_resources.extend(removed)
+    return b"\1" + out.SerializeToString()
+
+
+def delta_seeds():
+    discovery, workload, authorization = messages("discovery", "workload", "authorization")
+    request = discovery.DeltaDiscoveryRequest(type_url=ADDRESS, response_nonce="2")
+    request.node.id, request.node.metadata["NODE"] = "ztunnel~10.0.0.1~z.ns~ns.svc.cluster.local", "east"
+    request.resource_names_subscribe.append("*")
+    request.initial_resource_versions["a"] = "v1"
+    request.error_detail.code, request.error_detail.message = 3, "a: no uid"
+    return {"addresses": response(discovery, ADDRESS, addresses(workload), ["gone"]),
+            "policies": response(discovery, POLICY, policy(authorization)),
+            "request": b"\0" + request.SerializeToString()}
+
+
+def zds_seeds():
+    zds, = messages("zds")
+    add = zds.WorkloadRequest()
+    add.add.uid, add.add.workload_info.name, add.add.workload_info.namespace = "u-1", "web", "shop"
+    add.add.workload_info.service_account = "web"
+    keep, gone, sent = zds.WorkloadRequest(), zds.WorkloadRequest(), zds.WorkloadRequest()
+    keep.keep.uid, gone.__getattribute__("del").uid = "u-1", "u-2"
+    sent.snapshot_sent.SetInParent()
+    ack = zds.WorkloadResponse()
+    ack.ack.error = "no such pod"
+    packets = {"add": (0, add), "keep": (0, keep), "del": (0, gone), "sent": (0, sent), "ack": (1, ack),
+               "hello": (2, zds.ZdsHello(version=1))}
+    return {name: bytes([kind]) + packet.SerializeToString() for name, (kind, packet) in packets.items()}
+
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def block(*fields):
+    """Literals without indexing (RFC 7541 section 6.2.2)."""
+    return b"".join(b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in field) for field in fields)
+
+
+def h2_seeds():
+    connect = block((":method", "CONNECT"), (":authority", "a:1"))
+    start = PREFACE + frame(4, 0, 0, bytes.fromhex("000300000064000400010000"))
+    one = frame(1, 4, 1, connect) + frame(0, 0, 1, b"some data") + frame(0, 9, 1, b"\2more\0\0")
+    get = block((":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "a"))
+    trailers = frame(1, 4, 3, get) + frame(0, 0, 3, b"x") + frame(1, 5, 3, block(("x-end", "1")))
+    parts = frame(1, 0, 5, connect[:9]) + frame(9, 0, 5, connect[9:12]) + frame(9, 4, 5, connect[12:])
+    indexed = frame(1, 4, 7, b"\x42\x07CONNECT\x41\x03a:1") + frame(1, 4, 9, b"\xbf\xbe")
+    control = (frame(6, 0, 0, b"12345678") + frame(2, 0, 1, b"\0\0\0\0\1") + frame(8, 0, 0, b"\0\0\1\0") +
+               frame(4, 1, 0) + frame(3, 0, 1, b"\0\0\0\x08") + frame(7, 0, 0, bytes(8)))
+    return {"data": b"\7" + start + one, "trailers": b"\0" + start + trailers, "continuation": b"\3" + start + parts,
+            "indexed": b"\x20" + start + indexed, "control": b"\x0b" + start + frame(1, 4, 1, connect) + control,
+            "malformed": b"\x05" + start + frame(1, 4, 1, connect + block((":path", "/"))) + one}
+
+
+def der(tag, content):
+    assert len(content) < 128
+    return bytes([tag, len(content)]) + content
+
+
+def certificate_seeds():
+    names = {"workload": [(0x86, URI)], "two": [(0x86, URI), (0x86, URI)], "dns": [(0x82, "web.shop")],
+             "uri-and-dns": [(0x86, URI), (0x82, "a")], "https": [(0x86, "https://cluster.local/x")], "none": []}
+    sans = {name: der(0x30, b"".join(der(tag, text.encode()) for tag, text in some)) for name, some in names.items()}
+    out = {f"peer-{name}": b"\0" + san for name, san in sans.items()}
+    out |= {f"request-{name}": b"\1" + san for name, san in sans.items()}
+    out["peer-ca"] = b"\x80" + sans["workload"]
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = pathlib.Path(folder, "key"), pathlib.Path(folder, "cert")
+        new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+               "-addext", f"subjectAltName=URI:{URI}", "-keyout", key, "-out", cert]
+        subprocess.run([*new, "-x509", "-days", "1"], check=True, capture_output=True)
+        out["chain"] = b"\2" + cert.read_bytes() * 2
+        subprocess.run(new, check=True, capture_output=True)
+        out["signing-request"] = b"\3" + cert.read_bytes()
+    return out
+
+
+def grpc_seeds():
+    def message(payload, compressed=0):
+        return bytes([compressed]) + struct.pack(">I", len(payload)) + payload
+    return {"messages": b"\2" + message(b"hello") + message(b"") + message(b"x" * 20), "cut": b"\0" + message(b"ab")[:-1],
+            "compressed": b"\4" + message(b"a") + message(b"b", 1), "large": b"\1\0\xff\xff\xff\xffx"}
+
+
+def main():
+    seeds = {target: {f"{n}": text.encode() for n, text in enumerate(texts)} for target, texts in TEXTS.items()}
+    for path, body in (("pods?wait_ms=1", POD), ("file", POD_FILE)):
+        seeds["admin_request"][path.split("?")[0]] = (f"POST /{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n"
+                                                      f"{body}").encode()
+    seeds["yaml_objects"] = {name: text.encode() for name, text in YAML.items()}
+    seeds |= {"xds_delta": delta_seeds(), "zds_messages": zds_seeds(), "h2_server": h2_seeds(),
+              "certificates": certificate_seeds(), "grpc_framing": grpc_seeds()}
+    for target, inputs in seeds.items():
+        folder = HERE / "corpus" / target
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in inputs.items():
+            (folder / f"seed-{name}").write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
