@@ -1,0 +1,62 @@
+"""h2spec's conformance tests of HTTP/2 and HPACK against the HBONE server, through tls_relay.py.
+
+The server knows CONNECT only and answers h2spec's GET with 400, which is an answer as good as any to
+most cases. Those that want more are listed with the reason; the list must be right both ways.
+"""
+import pathlib
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+from lab import BUILD
+
+HERE = pathlib.Path(__file__).resolve().parent
+TIMEOUT_S = 5  # of one case, on a machine that does much else
+CASES_AT_LEAST = 140
+
+# (section, case) that cannot pass: why, by RFC 9113.
+CANNOT = {}
+
+
+@pytest.fixture(scope="module")
+def h2spec():
+    """The program, built from the module that h2spec/go.mod pins."""
+    program = BUILD / "tests/e2e/abuse/h2spec"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    built = subprocess.run(["go", "build", "-o", program, "github.com/summerwind/h2spec/cmd/h2spec"],
+                           cwd=HERE / "h2spec", text=True, capture_output=True)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.fixture(scope="module")
+def relay(mesh):
+    process = mesh.lab.popen("default/outside", "python3", HERE / "tls_relay.py", mesh.ip("shop/web"), 15008,
+                             *mesh.credentials(), stdin=subprocess.PIPE)
+    yield int(process.stdout.readline())
+    process.stdin.close()
+    process.wait(timeout=10)
+
+
+def results(report):
+    """{(section, case): what went wrong, or None}."""
+    out = {}
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        wrong = case.find("failure") if case.find("failure") is not None else case.find("error")
+        skipped = case.find("skipped") is not None
+        text = "skipped" if skipped else None if wrong is None else (wrong.text or "failed").strip()
+        out[case.get("package"), case.get("classname")] = text
+    return out
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["must", "strict"])
+def test_the_server_conforms_to_rfc_9113_and_rfc_7541(mesh, h2spec, relay, tmp_path, strict):
+    report = tmp_path / "report.xml"
+    done = mesh.lab.exec("default/outside", h2spec, "-h", "127.0.0.1", "-p", relay, "-o", TIMEOUT_S, "-j", report,
+                         *(["-S"] if strict else []), timeout=600)
+    assert report.exists(), done.stdout + done.stderr
+    cases = results(report)
+    assert len(cases) >= CASES_AT_LEAST, done.stdout
+    failed = {case: text for case, text in cases.items() if text}
+    assert set(failed) == {case for case in CANNOT if case in cases}, "\n".join(f"{c}: {t}" for c, t in failed.items())
+    mesh.answered("shop/far", "shop/web", 8080)
