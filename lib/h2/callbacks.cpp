@@ -19,6 +19,16 @@ struct Callbacks {
     return static_cast<StreamState*>(nghttp2_session_get_stream_user_data(raw, id));
   }
 
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+    Session& session = self(user);
+    if (!session.server_ || head->type != NGHTTP2_HEADERS) return 0;
+    if (!session.stream_ids_.take(head->stream_id)) {
+      session.fatal(ErrorCode::kProtocol, "HTTP/2: a stream number that was passed over",
+                    kProtocolError);
+    }
+    return 0;
+  }
+
   static int begin_headers(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
     Session& session = self(user);
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
@@ -248,6 +258,7 @@ struct Callbacks {
   static nghttp2_session_callbacks* make() {
     nghttp2_session_callbacks* all = nullptr;
     if (nghttp2_session_callbacks_new(&all) != 0) std::abort();  // out of memory
+    nghttp2_session_callbacks_set_on_begin_frame_callback(all, begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(all, begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(all, header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(all, frame_received);

@@ -13,6 +13,7 @@
 #include "culvert/h2/connection.hpp"
 #include "culvert/io/event.hpp"
 #include "rate_limit.hpp"
+#include "stream_ids.hpp"
 #include "stream_state.hpp"
 
 struct nghttp2_session;
@@ -114,6 +115,7 @@ class Session {
 
   RateLimit resets_{kMaxResetsPerSecond};
   RateLimit control_frames_{kMaxControlFramesPerSecond};
+  StreamIds stream_ids_;  // server: the peer's
   io::Deadline last_received_;
   io::Deadline next_ping_ = io::kNoDeadline;
   io::Deadline ping_sent_ = io::kNoDeadline;  // kNoDeadline: none is outstanding

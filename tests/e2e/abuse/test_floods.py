@@ -14,7 +14,7 @@ WITHOUT_END_S = "8"  # of attacks that nothing ends
 # made to reset many streams at once may see more open than it allowed first.
 CONTROL = "too many control frames a second|acknowledgments pile up"
 FLOODS = {
-    "rapid_reset": "too many resets a second", "made_resets": "too many broken streams a second|broke the protocol",
+    "rapid_reset": "too many (resets|broken streams) a second", "made_resets": "too many broken streams a second|broke the protocol",
     "hpack_bomb": "too many broken streams a second", "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
     "empty_data": CONTROL,
 }

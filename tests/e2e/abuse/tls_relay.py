@@ -13,6 +13,7 @@ import sys
 import threading
 
 BYTES = 1 << 16
+LINGER_S = 2
 
 
 def relay(plain, secure):
@@ -44,9 +45,12 @@ def relay(plain, secure):
                 to_secure = to_secure[secure.send(to_secure):]
             except ssl.SSLWantWriteError:
                 pass
-    if to_plain:  # the last words before the end, e.g. GOAWAY
-        plain.setblocking(True)
-        plain.sendall(to_plain)
+    # The last words, e.g. GOAWAY, then an end that no unread byte turns into a reset.
+    plain.settimeout(LINGER_S)
+    plain.sendall(to_plain)
+    plain.shutdown(socket.SHUT_WR)
+    while plain.recv(BYTES):
+        pass
 
 
 def serve(plain, target, context):

@@ -95,6 +95,8 @@ TEST_CASE("each class of malformed input ends the connection with a protocol err
       {"DATA on stream 0", start + frame(0, 0, 0, "x")},
       {"DATA on an idle stream", start + frame(0, 0, 5, "x")},
       {"HEADERS on an even stream", start + connect(2)},
+      {"HEADERS on a number that was passed over", start + connect(5) + connect(3)},
+      {"HEADERS on a number of an older gap", start + connect(5) + connect(9) + connect(1)},
       {"HEADERS that is no HPACK",
        start + frame(1, 4, 1, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")},
       {"padding longer than the frame", start + connect(1) + frame(0, 8, 1, "\x20")},
