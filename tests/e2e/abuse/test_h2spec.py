@@ -27,6 +27,9 @@ CANNOT = {
     ("http2/4.2", "Sends a large size HEADERS frame that exceeds the SETTINGS_MAX_FRAME_SIZE"):
         "it sends 20 KB, and this server announces SETTINGS_MAX_FRAME_SIZE of 1 MiB (sections 4.2 and 6.5.2)",
 }
+# The one case that goes either way, by timing: the limit of streams is exceeded only while answers are
+# slower than requests, and its GETs are refused at once. test_floods.py has the limit.
+EITHER = {("http2/5.1.2", "Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded")}
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +72,6 @@ def test_the_server_conforms_to_rfc_9113_and_rfc_7541(mesh, h2spec, relay, tmp_p
     cases = results(report)
     assert len(cases) >= CASES_AT_LEAST, done.stdout
     failed = {case: text for case, text in cases.items() if text}
-    assert set(failed) == {case for case in CANNOT if case in cases}, "\n".join(f"{c}: {t}" for c, t in failed.items())
+    expected = {case for case in CANNOT if case in cases}
+    assert set(failed) - EITHER == expected, "\n".join(f"{case}: {text}" for case, text in failed.items())
     mesh.answered("shop/far", "shop/web", 8080)
