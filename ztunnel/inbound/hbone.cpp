@@ -72,14 +72,8 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   pod->arrived.insert(connection.get());
   if (worker->draining()) connection->drain();
   const auto ended = co_await connection->run();
-<<<<<<< HEAD
   pod->arrived.erase(connection.get());
-  if (!ended && ended.error().code != ErrorCode::kCancelled) {
-    log::debug("tunnel from {}: {}", peer.to_string(), ended.error().to_string());
-  }
-=======
   if (!ended) log_end(tunnel, ended.error());
->>>>>>> 8df88b8 (Fuzz targets for every reader of hostile bytes, a short run in ./dev test; streams that a peer makes us reset count as a flood; forwarded without a port)
   co_await streams.join();
 }
 
