@@ -114,7 +114,7 @@ int run(const RunSettings& settings) {
                                   .exclude_ranges = settings.exclude_ranges,
                                   .exclude_ports = settings.exclude_ports});
   if (!datapath) return report(datapath.error());
-  KernelCapture capture(std::move(*datapath), pods_file);
+  KernelCapture capture(std::move(*datapath), pods_file, settings.guard);
   Handover handover;
   const std::string boot = boot_id();
   Enrollment enrollment(capture, handover, boot);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "culvert/base/ip.hpp"
+#include "guard.hpp"
 
 namespace culvert::agent {
 
@@ -20,6 +21,7 @@ struct RunSettings {
   std::uint16_t block_first = 288;
   std::vector<IpPrefix> exclude_ranges;
   std::vector<std::uint16_t> exclude_ports;
+  GuardMode guard = GuardMode::kStrict;
 };
 
 /// Until SIGTERM or SIGINT. The exit status. Pins stay: enrolled pods stay captured, and refuse

@@ -13,6 +13,7 @@ struct Options {
   RunSettings settings;
   std::string block = "288-303";
   std::vector<std::string> exclude_ranges;
+  std::string guard = "strict";
 };
 
 constexpr const char* kExamples = R"(
@@ -45,6 +46,12 @@ void add_options(CLI::App& command, Options& options) {
       ->delimiter(',');
   command.add_option("--exclude-port", s.exclude_ports, "destination ports to leave alone")
       ->delimiter(',');
+  command
+      .add_option("--guard", options.guard,
+                  "TCP that leaves a pod past ztunnel is dropped (strict), counted (observe) or "
+                  "left alone (off); a pod's annotation culvert.io/guard overrides it")
+      ->check(CLI::IsMember({"strict", "observe", "off"}))
+      ->capture_default_str();
 }
 
 // Turns the texts into values; a CLI::ValidationError says which is wrong.
@@ -54,6 +61,7 @@ void read_values(Options& options) {
     throw CLI::ValidationError("--outbound-ports",
                                "16 ports that start at a multiple of 16, e.g. 288-303");
   options.settings.block_first = *block;
+  options.settings.guard = *parse_guard_mode(options.guard);
   for (const std::string& text : options.exclude_ranges) {
     const auto range = IpPrefix::parse(text);
     if (!range)

@@ -4,6 +4,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "count.h"
+#include "exclude.h"
 #include "maps.h"
 #include "settings.h"
 #include "verdict.h"
@@ -11,18 +12,6 @@
 #define CV_REFUSE 0
 #define CV_PROCEED 1
 #define CV_IPPROTO_TCP 6
-
-static __always_inline __u8 excluded(__u8 kind, const struct cv_connect* c) {
-  struct cv_exclude_key key = {.kind = kind};
-  if (kind == CV_EXCLUDE_PORT) {
-    key.prefix_bits = CV_EXCLUDE_KIND_BITS + 16;
-    key.data.port_be = bpf_htons(c->to_port);
-  } else {
-    key.prefix_bits = CV_EXCLUDE_KIND_BITS + 128;
-    key.data.ip = c->to;
-  }
-  return cv_there(bpf_map_lookup_elem(&cv_exclude, &key));
-}
 
 /* What the socket is bound to. On an IPv6 socket only the IPv6 field tells. */
 static __always_inline void read_socket(struct bpf_sock* sk, int v6, struct cv_connect* c) {
@@ -45,8 +34,8 @@ static __always_inline enum cv_counter_id decide(struct bpf_sock* sk, struct cv_
   struct cv_origin_value* saved = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
   if (saved) c->saved_port = saved->block_port;
   c->marked = cv_there(bpf_sk_storage_get(&cv_mark, sk, 0, 0));
-  c->excluded_range = excluded(CV_EXCLUDE_ADDRESS, c);
-  c->excluded_port = excluded(CV_EXCLUDE_PORT, c);
+  c->excluded_range = cv_excluded_range(&c->to);
+  c->excluded_port = cv_excluded_port(c->to_port);
 
   enum cv_counter_id verdict = cv_connect_verdict(c, pod, cfg_block_first);
   if (verdict != CV_CONNECT_REDIRECTED) return verdict;

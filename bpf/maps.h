@@ -60,6 +60,15 @@ struct {
   __type(value, struct cv_mark_value);
 } cv_mark __weak SEC(".maps");
 
+/* ztunnel's listeners, and, by inheritance, every socket that they accept: the guard knows what is
+ * ztunnel's by this and by cv_mark, whatever process or cgroup holds the socket by then. */
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+  __type(key, int);
+  __type(value, __u32);
+} cv_listens __weak SEC(".maps");
+
 /* The original destination, with the socket that it belongs to. */
 struct {
   __uint(type, BPF_MAP_TYPE_SK_STORAGE);

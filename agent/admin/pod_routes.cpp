@@ -91,6 +91,24 @@ admin::Response delete_pod(const PodRoutesContext& context, const admin::Request
   return json_response({{"uid", request.rest}, {"removed", *removed}});
 }
 
+admin::Response list_sockets(const PodRoutesContext& context) {
+  Json out = Json::array();
+  for (const auto& [pod, sockets] : context.enrollment.past_ztunnel()) {
+    Json row = {{"uid", pod.spec.uid},
+                {"namespace", pod.spec.pod_namespace},
+                {"name", pod.spec.name},
+                {"sockets", Json::array()}};
+    if (!sockets) row["error"] = sockets.error().what;
+    for (const OlderSocket& socket : sockets.value_or(std::vector<OlderSocket>{}))
+      row["sockets"].push_back({{"local", socket.local.to_string()},
+                                {"remote", socket.remote.to_string()},
+                                {"state", socket.state},
+                                {"uid", socket.uid}});
+    out.push_back(std::move(row));
+  }
+  return json_response(out);
+}
+
 admin::Response list_pods(const PodRoutesContext& context) {
   Json out = Json::array();
   for (const PodStatus& pod : context.enrollment.list()) {
@@ -107,6 +125,7 @@ admin::Response list_pods(const PodRoutesContext& context) {
                    {"netns_cookie", pod.pod.netns_cookie},
                    {"state", text(pod.state)},
                    {"ztunnel", text(handed.state)},
+                   {"guard", spec.guard ? guard_mode_name(*spec.guard) : "default"},
                    {"error", pod.error.empty() ? handed.error : pod.error}});
   }
   return json_response(out);
@@ -119,6 +138,7 @@ std::vector<admin::Route> pod_routes(PodRoutesContext context) {
       {"POST", "/pods", [context](const admin::Request& r) { return post_pod(context, r); }},
       {"DELETE", "/pods/*", [context](const admin::Request& r) { return delete_pod(context, r); }},
       {"GET", "/pods", [context](const admin::Request&) { return list_pods(context); }},
+      {"GET", "/sockets", [context](const admin::Request&) { return list_sockets(context); }},
       {"GET", "/healthz/ready",
        [context](const admin::Request&) {
          if (!context.handover.complete()) {

@@ -1,4 +1,5 @@
-// The agent's admin API: POST /pods, DELETE /pods/UID, GET /pods, GET /healthz/ready. Runs on the
+// The agent's admin API: POST /pods, DELETE /pods/UID, GET /pods, GET /sockets, GET
+// /healthz/ready. Runs on the
 // admin server's threads; Enrollment and Handover have locks of their own.
 #pragma once
 

@@ -11,9 +11,14 @@
 
 #include "culvert/base/fd.hpp"
 #include "culvert/base/ip.hpp"
+#include "guard.hpp"
 #include "links.hpp"
+#include "older_sockets.hpp"
+#include "pod_addresses.hpp"
 #include "problem.hpp"
 #include "programs.hpp"
+
+struct cv_pod_value;
 
 namespace culvert::agent {
 
@@ -27,26 +32,24 @@ struct DatapathSettings {
   std::uint16_t block_first = kDefaultBlockFirst;  // 16 ports from here; a multiple of 16, not 0
   std::vector<IpPrefix> exclude_ranges;            // destinations that stay untouched
   std::vector<std::uint16_t> exclude_ports;
+  GuardHook guard_hook = GuardHook::kTcx;  // where the kernel has it; else clsact
 };
 /// "288-303": the first port, when it is a block of 16 that starts at a multiple of 16.
 std::optional<std::uint16_t> parse_block(std::string_view text);
 
-struct PodAddresses {
-  std::optional<IpAddress> ip4, ip6;
-  bool operator==(const PodAddresses&) const = default;
-};
-/// The first address of each family.
-PodAddresses pod_addresses(std::span<const IpAddress> ips);
-
 struct EnrolledPod {
   std::uint64_t netns_cookie = 0;
   PodAddresses addresses;
-  bool ready = false;   // its outbound connections are redirected; refused while false
-  bool linked = false;  // sk_lookup hangs in its namespace
+  GuardMode guard = GuardMode::kOff;
+  bool ready = false;       // its outbound connections are redirected; refused while false
+  bool linked = false;      // sk_lookup hangs in its namespace
+  bool guard_lost = false;  // the interface that the guard hung on is gone
+  bool unguarded = false;   // it is to have a guard, and no interface of it had its addresses
 };
 struct DesiredPod {
   int netns_fd = -1;  // borrowed for the call
   PodAddresses addresses;
+  GuardMode guard = GuardMode::kStrict;
 };
 struct SyncReport {
   unsigned enrolled = 0, unchanged = 0, removed = 0;
@@ -62,11 +65,16 @@ class Datapath {
 
   /// Captures the namespace's TCP; idempotent. On failure the pod may be left refusing outbound
   /// connections, never with them passing: enroll again or unenroll. Returns the netns cookie.
-  Outcome<std::uint64_t> enroll(int netns_fd, const PodAddresses& addresses);
+  /// With a strict guard the connections that the pod had before (older_sockets.hpp) are ended when
+  /// it is enrolled, and when its guard becomes strict.
+  Outcome<std::uint64_t> enroll(int netns_fd, const PodAddresses& addresses,
+                                GuardMode guard = GuardMode::kStrict);
   /// Ends capture and removes every trace. `netns_fd` -1 when the namespace is gone; its settings
   /// are then not put back.
   Outcome<void> unenroll(std::uint64_t netns_cookie, int netns_fd);
   Outcome<std::vector<EnrolledPod>> list() const;
+  /// The pod's connections that go past ztunnel.
+  Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) const;
   /// Makes the kernel's state the desired one, and checks the order on the hooks.
   Outcome<SyncReport> sync(std::span<const DesiredPod> desired);
   /// Moves our programs to the front where something came before them, and says what still does.
@@ -82,6 +90,12 @@ class Datapath {
   Outcome<void> adopt_pods();
   Outcome<void> write_excludes();
   Outcome<void> link_pod(std::uint64_t cookie, int netns_fd);
+  Outcome<void> guard_pod(const GuardPlace& place, const PodAddresses& addresses, GuardMode guard,
+                          cv_pod_value& value);
+  Outcome<void> adopt_guards(std::uint64_t cookie);
+  void end_older(int netns_fd, std::uint64_t cookie) const;
+  ExemptMaps exempt_maps() const;
+  GuardPlace guard_place(std::uint64_t cookie, int netns_fd) const;
   std::string pod_pin(std::uint64_t cookie) const;
 
   DatapathSettings settings_;

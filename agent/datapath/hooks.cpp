@@ -26,6 +26,7 @@ constexpr HookSpec kHooks[] = {
     {"getpeername4", "cv_getpeername4", BPF_CGROUP_INET4_GETPEERNAME},
     {"getpeername6", "cv_getpeername6", BPF_CGROUP_INET6_GETPEERNAME},
     {"sockops", "cv_sockops", BPF_CGROUP_SOCK_OPS},
+    {"setsockopt", "cv_setsockopt", BPF_CGROUP_SETSOCKOPT},
     {"connect4", "cv_connect4", BPF_CGROUP_INET4_CONNECT},
     {"connect6", "cv_connect6", BPF_CGROUP_INET6_CONNECT},
 };
@@ -86,7 +87,7 @@ Outcome<void> check_settings(const DatapathSettings& settings) {
 
 Outcome<Datapath> Datapath::open(const DatapathSettings& settings) {
   if (auto ok = check_settings(settings); !ok) return std::unexpected(ok.error());
-  for (const char* folder : {"/links", "/pods"}) {
+  for (const char* folder : {"/links", "/pods", "/guards"}) {
     if (auto made = bpf::make_pin_dir(settings.pin_dir + folder); !made)
       return problem("make " + settings.pin_dir + folder, made.error(),
                      "run as root; give a folder on a bpf file system, without dots in its name");
@@ -192,6 +193,7 @@ Outcome<void> Datapath::adopt_pods() {
     auto program = programs_.load_sk_lookup(cookie);
     if (!program) return std::unexpected(program.error());
     if (auto ok = replace_program(link->get(), program->get()); !ok) return ok;
+    if (auto ok = adopt_guards(cookie); !ok) return ok;
   }
   return {};
 }

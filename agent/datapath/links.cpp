@@ -24,9 +24,10 @@ struct CgroupLinkAttr {
 };
 static_assert(sizeof(CgroupLinkAttr) <= sizeof(bpf_attr));
 
-int create(int program_fd, int target_fd, std::uint32_t attach_type, std::uint32_t flags) {
+// `target` is a descriptor, or the number of an interface.
+int create(int program_fd, int target, std::uint32_t attach_type, std::uint32_t flags) {
   const CgroupLinkAttr wanted{.prog_fd = static_cast<std::uint32_t>(program_fd),
-                              .target_fd = static_cast<std::uint32_t>(target_fd),
+                              .target_fd = static_cast<std::uint32_t>(target),
                               .attach_type = attach_type,
                               .flags = flags};
   bpf_attr attr{};
@@ -76,6 +77,13 @@ Outcome<UniqueFd> attach_cgroup(int program_fd, int cgroup_fd, std::uint32_t att
 Outcome<UniqueFd> attach_netns(int program_fd, int netns_fd) {
   const int rc = create(program_fd, netns_fd, BPF_SK_LOOKUP, 0);
   if (rc < 0) return problem(fmt::format("attach sk_lookup: {}", strerror(-rc)));
+  return UniqueFd(rc);
+}
+
+Outcome<UniqueFd> attach_egress(int program_fd, unsigned ifindex, bool& no_tcx) {
+  const int rc = create(program_fd, static_cast<int>(ifindex), CV_BPF_TCX_EGRESS, CV_BPF_F_BEFORE);
+  no_tcx = rc == -EINVAL;  // an attach type that bpf(2) does not know
+  if (rc < 0) return problem(fmt::format("attach tcx egress: {}", strerror(-rc)));
   return UniqueFd(rc);
 }
 

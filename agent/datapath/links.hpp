@@ -26,6 +26,10 @@ Outcome<UniqueFd> attach_cgroup(int program_fd, int cgroup_fd, std::uint32_t att
                                 Placement& placed);
 /// Attaches sk_lookup to a network namespace.
 Outcome<UniqueFd> attach_netns(int program_fd, int netns_fd);
+/// Attaches to an interface's way out (tcx, 6.6), before other programs there. The interface is of
+/// the calling thread's network namespace. `no_tcx` tells
+/// a kernel that has none.
+Outcome<UniqueFd> attach_egress(int program_fd, unsigned ifindex, bool& no_tcx);
 /// Swaps the link's program; connections see the old or the new one, never none.
 Outcome<void> replace_program(int link_fd, int program_fd);
 /// Pins, replacing what is pinned at `path` in one step (the old link ends there).

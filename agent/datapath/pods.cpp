@@ -1,5 +1,6 @@
 // Enrolling and removing pods. The order of the steps is what makes each of them fail closed.
 #include <fmt/format.h>
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -59,6 +60,17 @@ Outcome<void> prepare(int netns_fd, std::uint16_t block_first, cv_pod_value& val
   return {};
 }
 
+void set_guard(cv_pod_value& value, GuardMode guard) {
+  value.flags &= ~(CV_POD_GUARD_OBSERVE | CV_POD_GUARD_STRICT);
+  if (guard == GuardMode::kObserve) value.flags |= CV_POD_GUARD_OBSERVE;
+  if (guard == GuardMode::kStrict) value.flags |= CV_POD_GUARD_STRICT;
+}
+
+GuardMode guard_of(const cv_pod_value& value) {
+  if ((value.flags & CV_POD_GUARD_STRICT) != 0) return GuardMode::kStrict;
+  return (value.flags & CV_POD_GUARD_OBSERVE) != 0 ? GuardMode::kObserve : GuardMode::kOff;
+}
+
 // Deletes the handshake entries of a namespace from cv_origin or cv_client.
 void delete_flows(int map_fd, std::uint64_t cookie) {
   std::vector<cv_flow_key> found;
@@ -84,6 +96,14 @@ void delete_listeners(int map_fd, std::uint64_t cookie) {
         key.slot = static_cast<__u8>(slot);
         (void)bpf::map_delete(map_fd, &key);
       }
+}
+
+bool is_lost(const std::vector<std::string>& pins) {
+  return std::ranges::any_of(pins, [](const std::string& path) {
+    const auto link = bpf::open_pinned(path);
+    const auto info = link ? bpf::link_info(link->get()) : std::unexpected(link.error());
+    return info && info->ifindex == 0;
+  });
 }
 
 Outcome<void> make_counters(int map_fd, std::uint64_t cookie) {
@@ -133,9 +153,10 @@ Outcome<void> Datapath::link_pod(std::uint64_t cookie, int netns_fd) {
 // 1. settings, before a redirected socket could pick a port of the block; 2. an entry that refuses
 // all outbound; 3. sk_lookup, without which a redirected connection would reach the pod's own
 // sockets;
-// 4. the complete entry. Dying between two steps leaves a pod that refuses, and enrolling again
-// goes on.
-Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addresses) {
+// the guard; 4. the complete entry. Dying between two steps leaves a pod that refuses, and
+// enrolling again goes on.
+Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addresses,
+                                        GuardMode guard) {
   if (!addresses.ip4 && !addresses.ip6) return problem("enroll a pod: it has no address");
   auto cookie = bpf::netns_cookie(netns_fd);
   if (!cookie) return problem("enroll a pod", cookie.error(), "run as root");
@@ -147,6 +168,7 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
   if (auto ok = prepare(netns_fd, settings_.block_first, value); !ok)
     return std::unexpected(ok.error());
   set_addresses(value, addresses);
+  set_guard(value, guard);
   if (!*known || (before.flags & CV_POD_READY) == 0) {
     value.flags &= ~CV_POD_READY;
     if (auto ok = bpf::map_update(pods, &*cookie, &value); !ok)
@@ -155,6 +177,8 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
   if (auto ok = make_counters(programs_.map_fd("cv_counter"), *cookie); !ok)
     return std::unexpected(ok.error());
   if (auto ok = link_pod(*cookie, netns_fd); !ok) return std::unexpected(ok.error());
+  if (auto ok = guard_pod(guard_place(*cookie, netns_fd), addresses, guard, value); !ok)
+    return std::unexpected(ok.error());
   value.flags |= CV_POD_READY;
   const bool same =
       *known && before.flags == value.flags && before.block_first == value.block_first &&
@@ -162,6 +186,9 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
   if (same) return *cookie;
   if (auto ok = bpf::map_update(pods, &*cookie, &value); !ok)
     return problem("write cv_pod", ok.error());
+  // An entry that was complete had its older connections ended, or allowed, then.
+  const bool was_strict = (before.flags & CV_POD_READY) != 0 && guard_of(before) == guard;
+  if (guard == GuardMode::kStrict && !was_strict) end_older(netns_fd, *cookie);
   return *cookie;
 }
 
@@ -173,6 +200,8 @@ Outcome<void> Datapath::unenroll(std::uint64_t netns_cookie, int netns_fd) {
   if (!known) return problem("read cv_pod", known.error());
   if (auto ok = bpf::map_delete(pods, &netns_cookie); !ok)
     return problem("write cv_pod", ok.error());
+  const bool made_qdisc = (value.flags & CV_POD_CLSACT_ADDED) != 0;
+  if (auto ok = remove_guard(guard_place(netns_cookie, netns_fd), made_qdisc); !ok) return ok;
   if (auto ok = remove_link(pod_pin(netns_cookie)); !ok) return std::unexpected(ok.error());
   delete_listeners(programs_.map_fd("cv_listener"), netns_cookie);
   (void)bpf::map_delete(programs_.map_fd("cv_counter"), &netns_cookie);
@@ -195,10 +224,15 @@ Outcome<std::vector<EnrolledPod>> Datapath::list() const {
     if (!*more) break;
     cv_pod_value value{};
     if (bpf::map_lookup(pods, &next, &value).value_or(false)) {
+      const auto guards = guard_pins(guard_place(next, -1));
       out.push_back({.netns_cookie = next,
                      .addresses = addresses_of(value),
+                     .guard = guard_of(value),
                      .ready = (value.flags & CV_POD_READY) != 0,
-                     .linked = linked.contains(std::to_string(next))});
+                     .linked = linked.contains(std::to_string(next)),
+                     .guard_lost = is_lost(guards),
+                     .unguarded = guard_of(value) != GuardMode::kOff && guards.empty() &&
+                                  (value.flags & CV_POD_CLSACT_ADDED) == 0});
     }
     key = next;
     from = &key;
@@ -212,7 +246,7 @@ Outcome<SyncReport> Datapath::sync(std::span<const DesiredPod> desired) {
   if (!present) return std::unexpected(present.error());
   std::set<std::uint64_t> wanted;
   for (const DesiredPod& pod : desired) {
-    auto cookie = enroll(pod.netns_fd, pod.addresses);
+    auto cookie = enroll(pod.netns_fd, pod.addresses, pod.guard);
     if (!cookie) {
       report.problems.push_back(cookie.error());
       // A pod that is wanted is not taken out because it could not be refreshed.
@@ -221,7 +255,8 @@ Outcome<SyncReport> Datapath::sync(std::span<const DesiredPod> desired) {
     }
     wanted.insert(*cookie);
     const bool was = std::any_of(present->begin(), present->end(), [&](const EnrolledPod& p) {
-      return p.netns_cookie == *cookie && p.ready && p.linked && p.addresses == pod.addresses;
+      return p.netns_cookie == *cookie && p.ready && p.linked && p.addresses == pod.addresses &&
+             p.guard == pod.guard;
     });
     (was ? report.unchanged : report.enrolled)++;
   }

@@ -71,6 +71,20 @@ int patch_cookie(std::vector<bpf_insn>& code, std::uint64_t cookie) {
   return patched;
 }
 
+Outcome<UniqueFd> load_copy(const bpf_program* original, std::uint64_t cookie) {
+  const char* name = bpf_program__name(original);
+  const bpf_insn* first = bpf_program__insns(original);
+  std::vector<bpf_insn> code(first, first + bpf_program__insn_cnt(original));
+  if (patch_cookie(code, cookie) == 0)
+    return problem(fmt::format("{} has no place for a netns cookie", name));
+  LIBBPF_OPTS(bpf_prog_load_opts, options,
+              .expected_attach_type = bpf_program__expected_attach_type(original));
+  const int fd = bpf_prog_load(bpf_program__type(original), name, kLicense, code.data(),
+                               code.size(), &options);
+  if (fd < 0) return problem(fmt::format("load {}: {}", name, strerror(-fd)));
+  return UniqueFd(fd);
+}
+
 }  // namespace
 
 struct Programs::Loaded {
@@ -117,16 +131,11 @@ int Programs::map_fd(const char* name) const {
 }
 
 Outcome<UniqueFd> Programs::load_sk_lookup(std::uint64_t netns_cookie) const {
-  const bpf_program* original = loaded_->skeleton->progs.cv_sk_lookup;
-  const bpf_insn* first = bpf_program__insns(original);
-  std::vector<bpf_insn> code(first, first + bpf_program__insn_cnt(original));
-  if (patch_cookie(code, netns_cookie) == 0)
-    return problem("the sk_lookup program has no place for a netns cookie");
-  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_SK_LOOKUP);
-  const int fd = bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "cv_sk_lookup", kLicense, code.data(),
-                               code.size(), &options);
-  if (fd < 0) return problem(fmt::format("load sk_lookup: {}", strerror(-fd)));
-  return UniqueFd(fd);
+  return load_copy(loaded_->skeleton->progs.cv_sk_lookup, netns_cookie);
+}
+
+Outcome<UniqueFd> Programs::load_guard(std::uint64_t netns_cookie) const {
+  return load_copy(loaded_->skeleton->progs.cv_guard, netns_cookie);
 }
 
 }  // namespace culvert::agent

@@ -27,8 +27,9 @@ class Programs {
   /// Descriptors live as long as this object. `name` is the one in bpf/ ("cv_connect4", "cv_pod").
   int program_fd(const char* name) const;
   int map_fd(const char* name) const;
-  /// The sk_lookup program for one namespace: its cookie is written into the instructions.
+  /// A pod's own copy of a program: its cookie is written into the instructions.
   Outcome<UniqueFd> load_sk_lookup(std::uint64_t netns_cookie) const;
+  Outcome<UniqueFd> load_guard(std::uint64_t netns_cookie) const;
 
  private:
   struct Loaded;

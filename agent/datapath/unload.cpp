@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "culvert/bpf/syscall.hpp"
 #include "datapath.hpp"
 #include "pin_folder.hpp"
 
@@ -33,6 +34,15 @@ Outcome<unsigned> remove_links(const std::string& folder) {
   return removed;
 }
 
+// A guard that hangs on a qdisc stays in its namespace, with its maps; without the pods' entries it
+// lets everything pass.
+void forget_pods(const std::string& pin_dir) {
+  const auto pods = bpf::open_pinned(pin_dir + "/cv_pod");
+  std::uint64_t cookie = 0;
+  while (pods && bpf::map_next_key(pods->get(), nullptr, &cookie).value_or(false))
+    if (!bpf::map_delete(pods->get(), &cookie).value_or(false)) return;
+}
+
 }  // namespace
 
 std::vector<std::string> pinned_names(const std::string& folder) {
@@ -50,8 +60,9 @@ std::vector<std::string> pinned_names(const std::string& folder) {
 Outcome<unsigned> unload(const std::string& pin_dir) {
   if (access(pin_dir.c_str(), F_OK) != 0)
     return problem(fmt::format("nothing is pinned in {}: {}", pin_dir, strerror(errno)));
+  forget_pods(pin_dir);
   unsigned removed = 0;
-  for (const char* folder : {"/links", "/pods"}) {
+  for (const char* folder : {"/links", "/guards", "/pods"}) {
     auto links = remove_links(pin_dir + folder);
     if (!links) return std::unexpected(links.error());
     removed += *links;

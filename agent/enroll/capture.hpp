@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <expected>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "culvert/base/fd.hpp"
-#include "culvert/base/ip.hpp"
+#include "older_sockets.hpp"
+#include "pod.hpp"
 #include "problem.hpp"
 
 namespace culvert::agent {
@@ -25,7 +25,8 @@ struct NetnsProblem {
 
 struct CapturedNetns {
   std::uint64_t cookie = 0;
-  bool complete = false;  // false: some part is missing, and it refuses
+  bool complete = false;   // false: some part is missing, and it refuses
+  bool unguarded = false;  // it had no interface for its guard yet
 };
 
 /// Called by Enrollment under its lock, so by one thread at a time.
@@ -36,13 +37,15 @@ class Capture {
   /// The cookie of the agent's own namespace, which is nobody's pod.
   virtual std::uint64_t own_netns_cookie() = 0;
   /// Idempotent; on failure the pod refuses, it never passes.
-  virtual Outcome<void> capture(int netns_fd, std::span<const IpAddress> ips) = 0;
+  virtual Outcome<void> capture(int netns_fd, const PodSpec& spec) = 0;
   /// `netns_fd` is -1 when the namespace has no name any more.
   virtual Outcome<void> release(std::uint64_t cookie, int netns_fd) = 0;
   /// The namespaces that the kernel captures now.
   virtual Outcome<std::vector<CapturedNetns>> captured() = 0;
   /// True when it is certain that the kernel has freed the captured namespace.
   virtual bool netns_freed(std::uint64_t cookie) = 0;
+  /// The pod's connections that go past ztunnel.
+  virtual Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) = 0;
   /// Moves our hooks to the front again where it can; what still comes before them.
   virtual Outcome<std::vector<std::string>> check_order() = 0;
   /// Writes pods.json; it is on disk, or the old one is.

@@ -27,7 +27,7 @@ Outcome<void> Enrollment::save() {
 }
 
 Outcome<void> Enrollment::capture(Entry& entry, int netns_fd) {
-  auto done = capture_.capture(netns_fd, entry.pod.spec.ips);
+  auto done = capture_.capture(netns_fd, entry.pod.spec);
   entry.state = done ? CaptureState::kCaptured : CaptureState::kFailed;
   entry.error = done ? "" : done.error().what;
   if (done) handover_.add(entry.pod);
@@ -124,6 +124,17 @@ std::vector<PodStatus> Enrollment::list() const {
          "its network namespace has no name any more; refused until the kernel frees it"});
   }
   for (const auto& [uid, entry] : pods_) out.push_back({entry.pod, entry.state, entry.error});
+  return out;
+}
+
+std::vector<Enrollment::PodSockets> Enrollment::past_ztunnel() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<PodSockets> out;
+  for (const auto& [uid, entry] : pods_) {
+    const auto opened = capture_.open_netns(entry.pod.spec.netns);
+    if (!opened || opened->cookie != entry.pod.netns_cookie) continue;
+    out.push_back({entry.pod, capture_.past_ztunnel(opened->fd.get())});
+  }
   return out;
 }
 

@@ -57,6 +57,13 @@ class Enrollment {
 
   /// Ending ones first: a uid may stand there and, in its new sandbox, among the others.
   std::vector<PodStatus> list() const;
+  /// The connections of each captured pod that go past ztunnel, or why they are not known. Dumps
+  /// the pods' sockets one after another: for people, not for a loop.
+  struct PodSockets {
+    Pod pod;
+    Outcome<std::vector<OlderSocket>> sockets;
+  };
+  std::vector<PodSockets> past_ztunnel() const;
   /// Folders that hold the pods' namespace files.
   std::set<std::string> folders() const;
   /// Something will change by itself: check() again soon.
@@ -69,7 +76,7 @@ class Enrollment {
     std::string error;
   };
 
-  using Captured = std::map<std::uint64_t, bool>;  // by cookie: complete
+  using Captured = std::map<std::uint64_t, CapturedNetns>;  // by cookie
 
   Outcome<Captured> captured();
   Outcome<void> save();

@@ -49,8 +49,8 @@ std::uint64_t KernelCapture::own_netns_cookie() {
   return own ? own->cookie : 0;
 }
 
-Outcome<void> KernelCapture::capture(int netns_fd, std::span<const IpAddress> ips) {
-  auto done = datapath_.enroll(netns_fd, pod_addresses(ips));
+Outcome<void> KernelCapture::capture(int netns_fd, const PodSpec& spec) {
+  auto done = datapath_.enroll(netns_fd, pod_addresses(spec.ips), spec.guard.value_or(guard_));
   if (!done) return std::unexpected(done.error());
   return {};
 }
@@ -63,7 +63,10 @@ Outcome<std::vector<CapturedNetns>> KernelCapture::captured() {
   const auto pods = datapath_.list();
   if (!pods) return std::unexpected(pods.error());
   std::vector<CapturedNetns> out;
-  for (const EnrolledPod& pod : *pods) out.push_back({pod.netns_cookie, pod.ready && pod.linked});
+  for (const EnrolledPod& pod : *pods)
+    out.push_back({.cookie = pod.netns_cookie,
+                   .complete = pod.ready && pod.linked && !pod.guard_lost,
+                   .unguarded = pod.unguarded});
   return out;
 }
 

@@ -10,21 +10,26 @@ namespace culvert::agent {
 
 class KernelCapture final : public Capture {
  public:
-  KernelCapture(Datapath datapath, std::string pods_file)
-      : datapath_(std::move(datapath)), pods_file_(std::move(pods_file)) {}
+  /// `guard` is the mode of pods that wish for none.
+  KernelCapture(Datapath datapath, std::string pods_file, GuardMode guard)
+      : datapath_(std::move(datapath)), pods_file_(std::move(pods_file)), guard_(guard) {}
 
   std::expected<OpenNetns, NetnsProblem> open_netns(const std::string& path) override;
   std::uint64_t own_netns_cookie() override;
-  Outcome<void> capture(int netns_fd, std::span<const IpAddress> ips) override;
+  Outcome<void> capture(int netns_fd, const PodSpec& spec) override;
   Outcome<void> release(std::uint64_t cookie, int netns_fd) override;
   Outcome<std::vector<CapturedNetns>> captured() override;
   bool netns_freed(std::uint64_t cookie) override;
+  Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) override {
+    return datapath_.past_ztunnel(netns_fd);
+  }
   Outcome<std::vector<std::string>> check_order() override { return datapath_.check_order(); }
   Outcome<void> save(const std::string& pods_json) override;
 
  private:
   Datapath datapath_;
   std::string pods_file_;
+  GuardMode guard_;
 };
 
 /// Opens a namespace file and reads its cookie. Any thread. Anything but a network namespace is

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "culvert/base/ip.hpp"
+#include "guard.hpp"
 
 namespace culvert::agent {
 
@@ -17,6 +19,7 @@ struct PodSpec {
   std::string service_account;
   std::string netns;  // path of its network namespace
   std::vector<IpAddress> ips;
+  std::optional<GuardMode> guard;  // the pod's own wish; else the agent's setting
   bool operator==(const PodSpec&) const = default;
 };
 

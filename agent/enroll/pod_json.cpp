@@ -87,7 +87,7 @@ Outcome<std::vector<IpAddress>> ips_member(const Json& object) {
 
 Outcome<PodSpec> parse_object(const Json& object, const std::set<std::string>& also_allowed) {
   static const std::set<std::string> kMembers{"uid",   "namespace", "name", "service_account",
-                                              "netns", "ips"};
+                                              "netns", "ips",       "guard"};
   if (!object.is_object()) return problem("a pod is no JSON object", kPodExample);
   for (const auto& [member, value] : object.items()) {
     if (kMembers.contains(member) || also_allowed.contains(member)) continue;
@@ -107,6 +107,11 @@ Outcome<PodSpec> parse_object(const Json& object, const std::set<std::string>& a
   if (!ips) return std::unexpected(ips.error());
   spec.netns = std::move(*netns);
   spec.ips = std::move(*ips);
+  if (const auto found = object.find("guard"); found != object.end()) {
+    spec.guard = found->is_string() ? parse_guard_mode(found->get<std::string>()) : std::nullopt;
+    if (!spec.guard)
+      return problem("\"guard\" is no mode of the guard", "write strict, observe or off");
+  }
   return spec;
 }
 
@@ -130,6 +135,7 @@ std::string format_pods(std::span<const Pod> pods, std::string_view boot_id) {
                     {"netns", pod.spec.netns},
                     {"ips", ips},
                     {"netns_cookie", pod.netns_cookie}});
+    if (pod.spec.guard) list.back()["guard"] = guard_mode_name(*pod.spec.guard);
   }
   const nlohmann::ordered_json file = {
       {"version", kFileVersion}, {"boot_id", boot_id}, {"pods", list}};

@@ -10,7 +10,7 @@ Outcome<Enrollment::Captured> Enrollment::captured() {
   const auto list = capture_.captured();
   if (!list) return std::unexpected(list.error());
   Captured out;
-  for (const CapturedNetns& netns : *list) out[netns.cookie] = netns.complete;
+  for (const CapturedNetns& netns : *list) out[netns.cookie] = netns;
   return out;
 }
 
@@ -20,7 +20,7 @@ Outcome<void> Enrollment::resume(const std::vector<Pod>& known) {
   if (!left) return std::unexpected(left.error());
   for (const Pod& pod : known) take_up(pod, *left);
   for (const auto& [uid, entry] : pods_) left->erase(entry.pod.netns_cookie);
-  for (const auto& [cookie, complete] : *left) {
+  for (const auto& [cookie, netns] : *left) {
     if (!ending_.try_emplace(cookie).second) continue;
     log::warn(
         "netns cookie {} is captured but no pod is known for it: it refuses until it is enrolled "
@@ -73,11 +73,12 @@ void Enrollment::check_pods(const Captured& captured) {
       continue;
     }
     const auto known = captured.find(entry.pod.netns_cookie);
-    const bool complete = known != captured.end() && known->second;
-    if (complete && entry.state == CaptureState::kCaptured) continue;
+    const bool complete = known != captured.end() && known->second.complete;
+    const bool settled = complete && entry.state == CaptureState::kCaptured;
+    if (settled && !known->second.unguarded) continue;
     const std::string former = entry.error;
     const auto done = capture(entry, opened->fd.get());
-    if (done)
+    if (done && !settled)
       log::warn("pod {}/{} is captured again", entry.pod.spec.pod_namespace, entry.pod.spec.name);
     if (!done && entry.error != former) {
       log::error("pod {}/{}: {}", entry.pod.spec.pod_namespace, entry.pod.spec.name, entry.error);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "culvert/abi/kernel.h"
 #include "culvert/bpf/syscall.hpp"
 
 namespace culvert::bpf {
@@ -68,6 +69,10 @@ Result<LinkInfo> link_info(int link_fd) {
     info.attach_type = raw->cgroup.attach_type;
   } else if (raw->type == BPF_LINK_TYPE_NETNS) {
     info.netns_inode = raw->netns.netns_ino;
+    info.attach_type = raw->netns.attach_type;
+  } else if (raw->type == CV_BPF_LINK_TYPE_TCX) {
+    // Debian's header does not know it; the two numbers lie where a netns link has its own.
+    info.ifindex = raw->netns.netns_ino;
     info.attach_type = raw->netns.attach_type;
   }
   return info;
@@ -167,6 +172,10 @@ std::string attach_type_name(std::uint32_t attach_type) {
       return "sock_ops";
     case BPF_SK_LOOKUP:
       return "sk_lookup";
+    case BPF_CGROUP_SETSOCKOPT:
+      return "setsockopt";
+    case CV_BPF_TCX_EGRESS:
+      return "tcx_egress";
     default:
       return fmt::format("attach type {}", attach_type);
   }

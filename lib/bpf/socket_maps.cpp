@@ -48,7 +48,8 @@ Result<SocketMaps> SocketMaps::open(const std::string& pin_dir) {
     UniqueFd* fd;
   } wanted[] = {{"cv_listener", &maps.listener_},
                 {"cv_origin_sk", &maps.origin_sk_},
-                {"cv_mark", &maps.mark_}};
+                {"cv_mark", &maps.mark_},
+                {"cv_listens", &maps.listens_}};
   for (const auto& want : wanted) {
     auto fd = open_pinned(pin_dir + "/" + want.name);
     if (!fd) return std::unexpected(fd.error());
@@ -61,6 +62,11 @@ Result<void> SocketMaps::set_listener(std::uint64_t netns_cookie, ListenerKind k
                                       unsigned slot, int listener_fd) {
   auto key = listener_key(netns_cookie, kind, family, slot);
   if (!key) return std::unexpected(key.error());
+  // Outbound ones are reached by the pod's own loopback alone, where no guard stands.
+  const __u32 one = 1;
+  if (kind != ListenerKind::kOutbound) {
+    if (auto ok = map_update(listens_.get(), &listener_fd, &one); !ok) return ok;
+  }
   const __u64 value = static_cast<__u64>(listener_fd);
   return map_update(listener_.get(), &*key, &value);
 }

@@ -26,6 +26,7 @@ def rules(netns=None):
         "iptables": without_counters(run("iptables-save", netns=netns)),
         "ip6tables": without_counters(run("ip6tables-save", netns=netns)),
         "nft": run("nft", "list", "ruleset", netns=netns),
+        "tc": run("tc", "qdisc", "show", netns=netns),
         "rule": run("ip", "rule", netns=netns) + run("ip", "-6", "rule", netns=netns),
         "route": run("ip", "route", "show", "table", "all", netns=netns),
         "route6": re.sub(r"expires \d+sec", "",

@@ -47,6 +47,9 @@ std::vector<MapLine> pod(Bytes key, Bytes value, const PodNames& names) {
                       {"ipv4", has4 ? bpf::from_abi(v->ip4).to_string() : "-"},
                       {"ipv6", has6 ? bpf::from_abi(v->ip6).to_string() : "-"},
                       {"outbound", (v->flags & CV_POD_READY) != 0 ? "redirected" : "refused"},
+                      {"guard", (v->flags & CV_POD_GUARD_STRICT) != 0    ? "strict"
+                                : (v->flags & CV_POD_GUARD_OBSERVE) != 0 ? "observe"
+                                                                         : "off"},
                       {"block", block(v->block_first)},
                       {"captured", std::to_string(v->turn)}}}};
 }

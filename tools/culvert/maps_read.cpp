@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "culvert/abi/kernel.h"
 #include "culvert/bpf/mounts.hpp"
 #include "culvert/bpf/objects.hpp"
 #include "culvert/bpf/syscall.hpp"
@@ -67,6 +68,10 @@ Result<ProgramRow> program_row(const std::string& pin, const PodNames& names) {
     row.netns_cookie = std::strtoull(fs::path(pin).filename().c_str(), nullptr, 10);
     row.attached =
         info->netns_inode == 0 ? "a namespace that is gone" : names.pod(*row.netns_cookie);
+  } else if (info->type == CV_BPF_LINK_TYPE_TCX) {
+    // The pin is called COOKIE_IFINDEX.
+    row.netns_cookie = std::strtoull(fs::path(pin).filename().c_str(), nullptr, 10);
+    row.attached = info->ifindex == 0 ? "an interface that is gone" : names.pod(*row.netns_cookie);
   } else {
     row.attached = info->cgroup_id == 0 ? "a cgroup that is gone" : cgroup_path(info->cgroup_id);
   }
@@ -147,7 +152,7 @@ Result<std::vector<ProgramRow>> list_programs(const NodePins& pins) {
     return fail(ErrorCode::kNotFound, "open the folder of pins");
   const PodNames names = PodNames::load(pins.state_dir);
   std::vector<ProgramRow> rows;
-  for (const char* folder : {"/links", "/pods"})
+  for (const char* folder : {"/links", "/pods", "/guards"})
     for (const std::string& name : entries_of(pins.bpf_dir + folder, false)) {
       auto row = program_row(pins.bpf_dir + folder + "/" + name, names);
       if (!row) return std::unexpected(row.error());

@@ -104,6 +104,7 @@ Outcome<void> enroll(const LabState& state, const Pod& pod) {
             {"name", pod.name},
             {"service_account", pod.service_account},
             {"netns", netns_path(netns_of(LabNames(state.name), pod))}};
+  if (!pod.guard.empty()) body["guard"] = pod.guard;
   body["ips"] = json::array();
   for (const IpAddress& ip : pod.ips) body["ips"].push_back(ip.to_string());
   const auto answer = admin::call(agent_socket(state, pod), "POST",

@@ -62,6 +62,7 @@ struct Pod {
   std::string restart_policy = "Always";
   std::vector<Container> containers;
   std::vector<IpAddress> ips;  // at most one a family
+  std::string guard;           // annotation culvert.io/guard; empty: the agent's setting
   std::string owner;           // the Deployment's name; empty for a bare pod
   Membership membership = Membership::kNoLabel;
   bool ready = false;

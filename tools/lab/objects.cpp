@@ -141,6 +141,13 @@ Container container_of(Reader& r, const YAML::Node& node, const std::string& fie
 
 void fill_metadata(Reader& r, Pod& pod, const YAML::Node& metadata) {
   pod.labels = map_of(r, metadata["labels"], "metadata.labels");
+  const Labels annotations = map_of(r, metadata["annotations"], "metadata.annotations");
+  if (const auto guard = annotations.find("culvert.io/guard"); guard != annotations.end()) {
+    pod.guard = guard->second;
+    if (pod.guard != "strict" && pod.guard != "observe" && pod.guard != "off")
+      r.bad(metadata["annotations"].Mark(), "metadata.annotations['culvert.io/guard']",
+            "strict, observe or off");
+  }
   pod.uid = text_of(r, metadata["uid"], "metadata.uid");
   if (!pod.uid.empty() && !is_path_safe(pod.uid))
     r.bad(metadata["uid"].Mark(), "metadata.uid", kBadName);

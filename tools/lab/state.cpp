@@ -55,7 +55,7 @@ static void from_json(const json& in, Container& c) {
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pod, ns, name, uid, labels, service_account, node, host_network,
-                                   restart_policy, containers, ips, owner, membership, ready,
+                                   restart_policy, containers, ips, guard, owner, membership, ready,
                                    source, folder, file, line)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Node, name, ips, pod_ranges, source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Service, ns, name, selector, cluster_ips, headless,

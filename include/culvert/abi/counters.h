@@ -29,7 +29,14 @@
   X(DROPPED_NO_LISTENER, "sk_lookup", "refused: ztunnel has no listener here")              \
   X(DROPPED_ASSIGN, "sk_lookup", "refused: the listener could not be chosen")               \
   X(PEER_ORIGIN, "getpeername", "answered with the original destination")                   \
-  X(PEER_CLIENT, "getpeername", "answered with the real client")
+  X(PEER_CLIENT, "getpeername", "answered with the real client")                            \
+  X(GUARD_SYN, "guard", "a segment that opens a connection past ztunnel")                   \
+  X(GUARD_DATA, "guard", "a segment with data past ztunnel")                                \
+  X(GUARD_FRAGMENT, "guard", "a later fragment of TCP, whose ports cannot be known")        \
+  X(GUARD_UNREADABLE, "guard", "a packet whose headers cannot be followed")                 \
+  X(GUARD_EXEMPT, "guard", "passed: excluded, link-local, or an answer to the kubelet")     \
+  X(GUARD_DROPPED, "guard", "dropped: the pod's guard is strict")                           \
+  X(GUARD_BYPASS, "guard", "refused: a socket option that goes around the guard")
 
 enum cv_counter_id {
 #define CV_COUNTER_ENUM(name, hook, text) CV_##name,

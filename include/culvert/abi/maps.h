@@ -6,6 +6,7 @@
  *   cv_exclude    LPM_TRIE     cv_exclude_key -> 1: destinations that stay untouched  (agent)
  *   cv_listener   SOCKHASH     cv_listener_key -> socket: ztunnel's listeners         (ztunnel)
  *   cv_mark       SK_STORAGE   cv_mark_value on ztunnel's own sockets                 (ztunnel)
+ *   cv_listens    SK_STORAGE   1 on ztunnel's listeners; what they accept inherits it (ztunnel)
  *   cv_origin_sk  SK_STORAGE   cv_origin_value on the application's captured socket, and then on
  *                              ztunnel's accepted socket                              (BPF)
  *   cv_client_sk  SK_STORAGE   cv_endpoint: the real client, on the application's accepted socket
@@ -33,7 +34,7 @@
 #define CV_BLOCK_DEFAULT_FIRST 288
 #define CV_PORT_HBONE 15008
 
-/* Stands for the pod's netns cookie in the sk_lookup program until the agent patches it. */
+/* Stands for the pod's netns cookie in sk_lookup and the guard until the agent patches it. */
 #define CV_COOKIE_HERE 0x436f6f6b69654865ULL
 
 struct cv_layout_value {
@@ -49,6 +50,10 @@ struct cv_layout_value {
 /* net.ipv4.tcp_tw_reuse before enrollment, for its end: valid when it was changed to 1 */
 #define CV_POD_TW_REUSE_CHANGED 16U
 #define CV_POD_TW_REUSE_WAS_2 32U /* else it was 0 */
+/* The guard's mode; neither: off. */
+#define CV_POD_GUARD_OBSERVE 64U
+#define CV_POD_GUARD_STRICT 128U
+#define CV_POD_CLSACT_ADDED 256U /* enrollment made the clsact qdisc (kernels without tcx) */
 struct cv_pod_value {
   struct cv_address ip4; /* mapped; valid with CV_POD_HAS_V4 */
   struct cv_address ip6; /* valid with CV_POD_HAS_V6 */

@@ -23,6 +23,7 @@ struct LinkInfo {
   std::uint32_t id = 0, type = 0, program_id = 0, attach_type = 0;
   std::uint64_t cgroup_id = 0;    // cgroup links; 0 once the cgroup is gone
   std::uint32_t netns_inode = 0;  // netns links; 0 once the namespace is gone
+  std::uint32_t ifindex = 0;      // tcx links; 0 once the interface is gone
 };
 
 Result<MapInfo> map_info(int map_fd);

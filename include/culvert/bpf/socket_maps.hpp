@@ -31,7 +31,8 @@ class SocketMaps {
   /// namespace, and be bound to an address of `family` (AF_INET or AF_INET6, that of the packets):
   /// 127.0.0.1 and ::1 in a pair. The kernel takes it out when it is closed; from then on
   /// connections that hash to the slot are refused. The map keeps no reference of its own to the
-  /// descriptor.
+  /// descriptor. A listener for inbound connections is marked first, and with it all that it
+  /// accepts from then on: the pod's guard knows them for ztunnel's.
   Result<void> set_listener(std::uint64_t netns_cookie, ListenerKind kind, int family,
                             unsigned slot, int listener_fd);
   /// Whether some process's listener is in the slot.
@@ -52,7 +53,7 @@ class SocketMaps {
 
  private:
   SocketMaps() = default;
-  UniqueFd listener_, origin_sk_, mark_;
+  UniqueFd listener_, origin_sk_, mark_, listens_;
 };
 
 }  // namespace culvert::bpf

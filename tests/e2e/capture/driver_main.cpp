@@ -41,6 +41,7 @@ DatapathSettings settings_of(const Options& options) {
                             .kubelet_cgroup = option(options, "--kubelet-cgroup")};
   if (options.contains("--block"))
     settings.block_first = parse_block(option(options, "--block")).value();
+  if (option(options, "--guard-hook") == "clsact") settings.guard_hook = GuardHook::kClsact;
   const auto [first, last] = options.equal_range("--exclude-cidr");
   for (auto it = first; it != last; ++it)
     settings.exclude_ranges.push_back(*IpPrefix::parse(it->second));
@@ -54,9 +55,15 @@ void enroll(Datapath& datapath, std::istringstream& words) {
   std::string netns, ip;
   words >> netns;
   std::vector<IpAddress> ips;
-  while (words >> ip) ips.push_back(*IpAddress::parse(ip));
+  GuardMode guard = GuardMode::kStrict;
+  while (words >> ip) {
+    if (const auto mode = parse_guard_mode(ip))
+      guard = *mode;
+    else
+      ips.push_back(*IpAddress::parse(ip));
+  }
   const UniqueFd fd(open(netns.c_str(), O_RDONLY | O_CLOEXEC));
-  auto cookie = datapath.enroll(fd.get(), pod_addresses(ips));
+  auto cookie = datapath.enroll(fd.get(), pod_addresses(ips), guard);
   if (!cookie) return say_problem(cookie.error());
   say(fmt::format(R"({{"cookie":{}}})", *cookie));
 }
@@ -82,6 +89,19 @@ void list(const Datapath& datapath) {
   say(fmt::format(R"({{"pods":[{}]}})", out));
 }
 
+void sockets(Datapath& datapath, std::istringstream& words) {
+  std::string netns;
+  words >> netns;
+  const UniqueFd fd(open(netns.c_str(), O_RDONLY | O_CLOEXEC));
+  auto found = datapath.past_ztunnel(fd.get());
+  if (!found) return say_problem(found.error());
+  std::string out;
+  for (const OlderSocket& socket : *found)
+    out += fmt::format(R"({}["{}","{}","{}"])", out.empty() ? "" : ",", socket.local.to_string(),
+                       socket.remote.to_string(), socket.state);
+  say(fmt::format(R"({{"sockets":[{}]}})", out));
+}
+
 void order(Datapath& datapath) {
   auto warnings = datapath.check_order();
   if (!warnings) return say_problem(warnings.error());
@@ -104,6 +124,7 @@ int run_agent(const Options& options) {
     if (command == "enroll") enroll(*datapath, words);
     if (command == "unenroll") unenroll(*datapath, words);
     if (command == "list") list(*datapath);
+    if (command == "sockets") sockets(*datapath, words);
     if (command == "order") order(*datapath);
   }
   return 0;

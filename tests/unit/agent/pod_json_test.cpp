@@ -36,6 +36,26 @@ TEST_CASE("a complete pod is read") {
         std::vector<IpAddress>{IpAddress::v4(10, 0, 0, 5), *IpAddress::parse("fd00::5")});
 }
 
+TEST_CASE("a pod may wish for a mode of its guard, which is kept") {
+  const auto with_guard = [](const std::string& guard) {
+    std::string text = pod_with("", "");
+    return parse_pod(text.insert(text.size() - 1, ",\"guard\":" + guard));
+  };
+  CHECK_FALSE(parse_pod(pod_with("", ""))->guard.has_value());
+  for (const GuardMode mode : {GuardMode::kOff, GuardMode::kObserve, GuardMode::kStrict}) {
+    const auto pod = with_guard("\"" + std::string(guard_mode_name(mode)) + "\"");
+    REQUIRE(pod.has_value());
+    CHECK(pod->guard == mode);
+    const std::vector<Pod> pods{{*pod, 7}};
+    CHECK(parse_pods(format_pods(pods, "boot"), "boot") == pods);
+  }
+  for (const char* wrong : {"\"\"", "\"Strict\"", "true", "null"}) {
+    const auto pod = with_guard(wrong);
+    REQUIRE_FALSE(pod.has_value());
+    CHECK(pod.error().next == "write strict, observe or off");
+  }
+}
+
 TEST_CASE(
     "a pod that is missing something, or has something that cannot be, is refused with a next "
     "step") {

@@ -30,7 +30,7 @@ class PretendedNode final : public Capture {
     return OpenNetns{UniqueFd(), found->second};
   }
   std::uint64_t own_netns_cookie() override { return 1; }
-  Outcome<void> capture(int, std::span<const IpAddress>) override {
+  Outcome<void> capture(int, const PodSpec&) override {
     steps.push_back("capture " + std::to_string(last_opened_));
     if (fail_capture) return problem("attach: EPERM", "run as root");
     in_kernel.insert(last_opened_);
@@ -45,6 +45,9 @@ class PretendedNode final : public Capture {
     std::vector<CapturedNetns> out;
     for (const std::uint64_t cookie : in_kernel) out.push_back({cookie, true});
     return out;
+  }
+  Outcome<std::vector<OlderSocket>> past_ztunnel(int) override {
+    return std::vector<OlderSocket>{};
   }
   bool netns_freed(std::uint64_t cookie) override { return freed.contains(cookie); }
   Outcome<std::vector<std::string>> check_order() override { return std::vector<std::string>{}; }

@@ -100,6 +100,20 @@ TEST_CASE("the same object twice is refused and both places are named") {
   CHECK(m.problems[0].reason.find("m.yaml:1") != std::string::npos);
 }
 
+TEST_CASE("a pod's annotation chooses the mode of its guard, and a word that is none is refused") {
+  const auto pod_with = [](const std::string& mode) {
+    return read(
+        "kind: Pod\napiVersion: v1\nmetadata: {name: web, annotations: {culvert.io/guard: " + mode +
+        "}}\nspec: {containers: [{name: x, command: [sleep, \"9\"]}]}\n");
+  };
+  const Manifest good = pod_with("observe");
+  REQUIRE(good.pods.size() == 1);
+  CHECK(good.pods[0].guard == "observe");
+  const Manifest bad = pod_with("loose");
+  REQUIRE(bad.problems.size() == 1);
+  CHECK(bad.problems[0].reason.find("strict, observe or off") != std::string::npos);
+}
+
 TEST_CASE("a Deployment becomes its replicas, each owned by a ReplicaSet") {
   const Manifest m = read(
       "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\n"

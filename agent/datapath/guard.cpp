@@ -1,0 +1,152 @@
+// Attaching guards. All of it happens on a thread inside the pod's namespace, where interfaces have
+// their numbers.
+#include "guard.hpp"
+
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <set>
+
+#include "clsact.hpp"
+#include "culvert/bpf/netns.hpp"
+#include "culvert/bpf/objects.hpp"
+#include "culvert/bpf/syscall.hpp"
+#include "links.hpp"
+#include "pin_folder.hpp"
+
+namespace culvert::agent {
+namespace {
+
+struct Interface {
+  unsigned index = 0;
+  std::string name;
+  bool ethernet = false;
+};
+
+bool carries(const ifaddrs& entry, const PodAddresses& addresses) {
+  if (entry.ifa_addr == nullptr || (entry.ifa_flags & IFF_LOOPBACK) != 0) return false;
+  if (entry.ifa_addr->sa_family != AF_INET && entry.ifa_addr->sa_family != AF_INET6) return false;
+  const auto own = SocketAddress::from_sockaddr(entry.ifa_addr);
+  return own && (own->ip == addresses.ip4 || own->ip == addresses.ip6);
+}
+
+// The interfaces of this thread's namespace that carry one of the addresses.
+Outcome<std::vector<Interface>> interfaces_of(const PodAddresses& addresses) {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0)
+    return problem(fmt::format("list the pod's interfaces: {}", strerror(errno)));
+  std::set<std::string> names;
+  for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next)
+    if (carries(*at, addresses)) names.insert(at->ifa_name);
+  std::vector<Interface> out;
+  for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next) {
+    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_PACKET) continue;
+    if (!names.contains(at->ifa_name)) continue;
+    sockaddr_ll link{};
+    std::memcpy(&link, at->ifa_addr, sizeof link);
+    out.push_back(
+        {static_cast<unsigned>(link.sll_ifindex), at->ifa_name, link.sll_hatype == ARPHRD_ETHER});
+  }
+  ::freeifaddrs(all);
+  return out;
+}
+
+std::string pin_of(const GuardPlace& place, unsigned ifindex) {
+  return fmt::format("{}/{}_{}", place.pins, place.netns_cookie, ifindex);
+}
+
+Outcome<void> attach_here(const GuardPlace& place, int program_fd, const Interface& interface,
+                          GuardHook hook, bool& made_qdisc) {
+  if (!interface.ethernet)
+    return problem(fmt::format("guard {}: it is no Ethernet device", interface.name),
+                   "annotate the pod culvert.io/guard: off");
+  if (hook == GuardHook::kTcx) {
+    const std::string path = pin_of(place, interface.index);
+    if (auto pinned = bpf::open_pinned(path)) {
+      const auto info = bpf::link_info(pinned->get());
+      if (info && info->ifindex == interface.index) return {};
+    }
+    bool no_tcx = false;
+    auto link = attach_egress(program_fd, interface.index, no_tcx);
+    if (link) return pin(link->get(), path);
+    if (!no_tcx) return std::unexpected(link.error());
+  }
+  return attach_clsact(program_fd, interface.index, made_qdisc);
+}
+
+// Unpins a link whose interface is gone.
+Outcome<void> drop_dead(const std::string& path) {
+  const auto link = bpf::open_pinned(path);
+  const auto info = link ? bpf::link_info(link->get()) : std::unexpected(link.error());
+  if (!info || info->ifindex != 0) return {};
+  if (auto gone = remove_link(path); !gone) return std::unexpected(gone.error());
+  return {};
+}
+
+// Runs `work` inside the namespace.
+Outcome<void> inside(int netns_fd, const std::function<Outcome<void>()>& work) {
+  Outcome<void> done;
+  const auto entered = bpf::in_netns(netns_fd, [&]() -> Result<void> {
+    done = work();
+    return {};
+  });
+  if (!entered) return problem("enter the pod's network namespace", entered.error());
+  return done;
+}
+
+}  // namespace
+
+const char* guard_mode_name(GuardMode mode) {
+  switch (mode) {
+    case GuardMode::kOff:
+      return "off";
+    case GuardMode::kObserve:
+      return "observe";
+    case GuardMode::kStrict:
+      return "strict";
+  }
+  return "strict";
+}
+
+std::optional<GuardMode> parse_guard_mode(std::string_view text) {
+  for (const GuardMode mode : {GuardMode::kOff, GuardMode::kObserve, GuardMode::kStrict})
+    if (text == guard_mode_name(mode)) return mode;
+  return std::nullopt;
+}
+
+Outcome<void> attach_guard(const GuardPlace& place, int program_fd, const PodAddresses& addresses,
+                           GuardHook hook, bool& made_qdisc) {
+  return inside(place.netns_fd, [&]() -> Outcome<void> {
+    auto found = interfaces_of(addresses);
+    if (!found) return std::unexpected(found.error());
+    for (const std::string& path : guard_pins(place))
+      if (auto ok = drop_dead(path); !ok) return ok;
+    for (const Interface& interface : *found)
+      if (auto ok = attach_here(place, program_fd, interface, hook, made_qdisc); !ok) return ok;
+    return {};
+  });
+}
+
+std::vector<std::string> guard_pins(const GuardPlace& place) {
+  std::vector<std::string> out;
+  const std::string prefix = fmt::format("{}_", place.netns_cookie);
+  for (const std::string& name : pinned_names(place.pins))
+    if (name.starts_with(prefix)) out.push_back(place.pins + "/" + name);
+  return out;
+}
+
+Outcome<void> remove_guard(const GuardPlace& place, bool made_qdisc) {
+  for (const std::string& path : guard_pins(place))
+    if (auto ok = remove_link(path); !ok) return std::unexpected(ok.error());
+  if (place.netns_fd < 0) return {};
+  return inside(place.netns_fd, [&] { return remove_clsact(made_qdisc); });
+}
+
+}  // namespace culvert::agent
