@@ -97,6 +97,7 @@ void watch(int signals, int changed, NetnsWatch& netns_watch, Enrollment& enroll
       log::warn("read the agent's eventfd");
     netns_watch.drain();
     enrollment.check();
+    enrollment.check_maps();
   }
 }
 
@@ -112,7 +113,8 @@ int run(const RunSettings& settings) {
                                   .kubelet_cgroup = settings.kubelet_cgroup,
                                   .block_first = settings.block_first,
                                   .exclude_ranges = settings.exclude_ranges,
-                                  .exclude_ports = settings.exclude_ports});
+                                  .exclude_ports = settings.exclude_ports,
+                                  .max_handshakes = settings.max_handshakes});
   if (!datapath) return report(datapath.error());
   KernelCapture capture(std::move(*datapath), pods_file, settings.guard);
   Handover handover;

@@ -21,6 +21,7 @@ struct RunSettings {
   std::uint16_t block_first = 288;
   std::vector<IpPrefix> exclude_ranges;
   std::vector<std::uint16_t> exclude_ports;
+  unsigned max_handshakes = 65'536;
   GuardMode guard = GuardMode::kStrict;
 };
 

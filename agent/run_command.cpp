@@ -47,6 +47,12 @@ void add_options(CLI::App& command, Options& options) {
   command.add_option("--exclude-port", s.exclude_ports, "destination ports to leave alone")
       ->delimiter(',');
   command
+      .add_option("--max-handshakes", s.max_handshakes,
+                  "connections between connect() and accept() at once, of all pods; one more is "
+                  "refused. Takes effect when nothing is pinned yet")
+      ->check(CLI::Range(1U, 1U << 24))
+      ->capture_default_str();
+  command
       .add_option("--guard", options.guard,
                   "TCP that leaves a pod past ztunnel is dropped (strict), counted (observe) or "
                   "left alone (off); a pod's annotation culvert.io/guard overrides it")

@@ -37,6 +37,12 @@ unsigned worker_count(const Settings& settings) {
   return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
 }
 
+// How many descriptors this process may have.
+std::size_t descriptor_limit() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 // Every connection takes two descriptors: use all that the hard limit allows.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -131,12 +137,13 @@ class App {
   }
 
   Result<void> start() {
+    const std::size_t descriptors = descriptors_for_worker(descriptor_limit(), worker_count_);
     for (unsigned i = 0; i < worker_count_; ++i) {
       auto loop = io::Loop::create();
       if (!loop) return std::unexpected(loop.error());
       const Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json");
-      workers_.push_back(
-          std::make_unique<Worker>(settings_, *maps_, budget_, trust_, reporter, std::move(*loop)));
+      workers_.push_back(std::make_unique<Worker>(settings_, *maps_, budget_, trust_, reporter,
+                                                  std::move(*loop), descriptors));
     }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });

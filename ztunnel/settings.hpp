@@ -48,6 +48,9 @@ inline constexpr auto kLateAcceptsHandover = std::chrono::seconds(3);
 
 // Bounds of what traffic can grow.
 inline constexpr std::size_t kMaxConnectionsPerWorker = 100'000;
+// Of the process' descriptors, kept from connections: listeners, rings, control, admin.
+inline constexpr std::size_t kReservedPart = 8;  // one in so many
+inline constexpr std::size_t kMinReservedDescriptors = 256;
 inline constexpr int kListenBacklog = 1024;
 inline constexpr unsigned kMaxWorkers = 64;
 

@@ -146,7 +146,8 @@ std::vector<admin::Route> pod_routes(PodRoutesContext context) {
          }
          return json_response({{"ready", true},
                                {"ztunnel", context.handover.connected() ? "connected" : "away"},
-                               {"pods", context.enrollment.list().size()}});
+                               {"pods", context.enrollment.list().size()},
+                               {"full_maps", context.enrollment.full_maps()}});
        }},
   };
 }

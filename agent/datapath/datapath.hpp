@@ -13,6 +13,7 @@
 #include "culvert/base/ip.hpp"
 #include "guard.hpp"
 #include "links.hpp"
+#include "map_fill.hpp"
 #include "older_sockets.hpp"
 #include "pod_addresses.hpp"
 #include "problem.hpp"
@@ -32,6 +33,7 @@ struct DatapathSettings {
   std::uint16_t block_first = kDefaultBlockFirst;  // 16 ports from here; a multiple of 16, not 0
   std::vector<IpPrefix> exclude_ranges;            // destinations that stay untouched
   std::vector<std::uint16_t> exclude_ports;
+  unsigned max_handshakes = 0;             // entries of cv_origin and cv_client; 0: 65,536
   GuardHook guard_hook = GuardHook::kTcx;  // where the kernel has it; else clsact
 };
 /// "288-303": the first port, when it is a block of 16 that starts at a multiple of 16.
@@ -73,6 +75,8 @@ class Datapath {
   /// are then not put back.
   Outcome<void> unenroll(std::uint64_t netns_cookie, int netns_fd);
   Outcome<std::vector<EnrolledPod>> list() const;
+  /// How full the maps are that pods or traffic grow.
+  Outcome<std::vector<MapFill>> fill() const;
   /// The pod's connections that go past ztunnel.
   Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) const;
   /// Makes the kernel's state the desired one, and checks the order on the hooks.

@@ -94,7 +94,8 @@ Outcome<Datapath> Datapath::open(const DatapathSettings& settings) {
   }
   auto lock = lock_folder(settings.pin_dir);
   if (!lock) return std::unexpected(lock.error());
-  auto programs = Programs::load(settings.pin_dir, {.block_first = settings.block_first});
+  auto programs = Programs::load(settings.pin_dir, {.block_first = settings.block_first,
+                                                    .max_handshakes = settings.max_handshakes});
   if (!programs) return std::unexpected(programs.error());
   Datapath datapath(settings, std::move(*programs));
   datapath.lock_ = std::move(*lock);

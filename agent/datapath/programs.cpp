@@ -12,6 +12,7 @@
 #include "culvert.skel.h"
 #include "culvert/abi/maps.h"
 #include "culvert/base/log.hpp"
+#include "culvert/bpf/objects.hpp"
 #include "culvert/bpf/syscall.hpp"
 
 namespace culvert::agent {
@@ -71,6 +72,22 @@ int patch_cookie(std::vector<bpf_insn>& code, std::uint64_t cookie) {
   return patched;
 }
 
+// Handshake tables have the size of the settings, or the one that they were pinned with.
+Outcome<void> size_map(bpf_map* map, const std::string& path, const ProgramSettings& settings) {
+  const std::string_view name = bpf_map__name(map);
+  if (name != "cv_origin" && name != "cv_client") return {};
+  unsigned entries = settings.max_handshakes;
+  if (const auto pinned = bpf::open_pinned(path)) {
+    const auto info = bpf::map_info(pinned->get());
+    if (!info) return problem("ask about " + path, info.error());
+    if (entries != 0 && entries != info->max_entries)
+      log::warn("{} keeps its {} entries until it is unloaded", path, info->max_entries);
+    entries = info->max_entries;
+  }
+  if (entries != 0 && bpf_map__set_max_entries(map, entries) != 0) return problem("size " + path);
+  return {};
+}
+
 Outcome<UniqueFd> load_copy(const bpf_program* original, std::uint64_t cookie) {
   const char* name = bpf_program__name(original);
   const bpf_insn* first = bpf_program__insns(original);
@@ -111,6 +128,7 @@ Outcome<Programs> Programs::load(const std::string& pin_dir, const ProgramSettin
     if (bpf_map__is_internal(map)) continue;
     const std::string path = pin_dir + "/" + bpf_map__name(map);
     if (bpf_map__set_pin_path(map, path.c_str()) != 0) return problem("name the pin " + path);
+    if (auto sized = size_map(map, path, settings); !sized) return std::unexpected(sized.error());
   }
   if (const int rc = culvert_bpf__load(loaded->skeleton); rc != 0)
     return problem(fmt::format("load the BPF programs: {}", strerror(-rc)),

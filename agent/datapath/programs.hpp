@@ -12,6 +12,7 @@ namespace culvert::agent {
 
 struct ProgramSettings {
   std::uint16_t block_first = 0;  // first port of the outbound block
+  unsigned max_handshakes = 0;    // 0: CV_MAX_HANDSHAKES; pinned maps keep the size they have
 };
 
 /// Move only; one thread.

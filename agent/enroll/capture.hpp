@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "culvert/base/fd.hpp"
+#include "map_fill.hpp"
 #include "older_sockets.hpp"
 #include "pod.hpp"
 #include "problem.hpp"
@@ -46,6 +47,8 @@ class Capture {
   virtual bool netns_freed(std::uint64_t cookie) = 0;
   /// The pod's connections that go past ztunnel.
   virtual Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) = 0;
+  /// How full the capture maps are.
+  virtual Outcome<std::vector<MapFill>> map_fill() = 0;
   /// Moves our hooks to the front again where it can; what still comes before them.
   virtual Outcome<std::vector<std::string>> check_order() = 0;
   /// Writes pods.json; it is on disk, or the old one is.

@@ -52,6 +52,10 @@ class Enrollment {
   /// Compares with the node: forgets pods whose namespace lost its name, tries failed ones again,
   /// restores what somebody took out of the kernel, releases freed namespaces.
   void check();
+  /// Looks how full the maps are; says so when one reaches kAlarmPercent, and when it is over.
+  void check_maps();
+  /// The maps that are too full now.
+  std::vector<std::string> full_maps() const;
   /// Keeps the hooks in order; warns once of each change in what comes before them.
   void check_order();
 
@@ -95,6 +99,7 @@ class Enrollment {
   // Guarded by mutex_.
   std::map<std::string, Entry, std::less<>> pods_;
   std::vector<std::string> order_warnings_;
+  MapAlarm alarm_;
   std::map<std::uint64_t, PodSpec>
       ending_;  // by cookie; an empty spec when the pod's name is not known
 };

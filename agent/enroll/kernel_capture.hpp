@@ -23,6 +23,7 @@ class KernelCapture final : public Capture {
   Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) override {
     return datapath_.past_ztunnel(netns_fd);
   }
+  Outcome<std::vector<MapFill>> map_fill() override { return datapath_.fill(); }
   Outcome<std::vector<std::string>> check_order() override { return datapath_.check_order(); }
   Outcome<void> save(const std::string& pods_json) override;
 

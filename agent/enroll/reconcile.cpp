@@ -120,6 +120,26 @@ void Enrollment::check() {
   release_freed(*now_captured);
 }
 
+void Enrollment::check_maps() {
+  const std::lock_guard lock(mutex_);
+  const auto maps = capture_.map_fill();
+  if (!maps) {
+    log::error("{}", maps.error().what);
+    return;
+  }
+  const MapAlarm::News news = alarm_.look(*maps);
+  for (const MapFill& map : news.full)
+    log::error("{} holds {} of {} entries; once it is full, what needs one is refused", map.map,
+               map.entries, map.capacity);
+  for (const MapFill& map : news.calm)
+    log::info("{} holds {} of {} entries again", map.map, map.entries, map.capacity);
+}
+
+std::vector<std::string> Enrollment::full_maps() const {
+  const std::lock_guard lock(mutex_);
+  return {alarm_.full().begin(), alarm_.full().end()};
+}
+
 void Enrollment::check_order() {
   const std::lock_guard lock(mutex_);
   auto warnings = capture_.check_order();

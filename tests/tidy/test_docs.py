@@ -67,3 +67,17 @@ def test_the_page_of_libraries_names_each_one_that_the_build_uses():
     used = set(re.findall(r"dependency\('([\w.-]+)'", tree.text("meson.build"))) - {"threads"}
     wrong = [name for name in sorted(used) if f"`{name}`" not in page]
     assert used and not wrong, tree.report(wrong)
+
+
+def test_each_row_of_failing_closed_names_a_test_that_exists():
+    page = tree.text("docs/security.md")
+    rows = re.findall(r"^\| (?!case |-)(.+) \|$", page[page.index("## Failing closed"):], re.M)
+    assert len(rows) > 20
+    wrong = []
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py): (test_\w+)`", row)
+        if not named:
+            wrong.append(f"{row}: names no test")
+        wrong += [f"{path}: {name}" for path, name in named
+                  if path not in tree.files() or f"def {name}(" not in tree.text(path)]
+    assert not wrong, tree.report(wrong)

@@ -96,6 +96,11 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
     report.fail(error);
   };
 
+  if (!worker.has_room(*tunnel->pod, 1)) {
+    co_return refuse(
+        503, Error{ErrorCode::kLimit, Origin::kLocal, 0, "the pod holds its share of descriptors"});
+  }
+  const DescriptorLease lease(worker.descriptors(), tunnel->pod->descriptors, 1);
   const auto request = hbone::parse_connect(stream.request());
   if (!request) co_return refuse(400, request.error());
   const SocketAddress client = client_address(*tunnel, *request);

@@ -65,7 +65,7 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip, (*stream)->peer()->sha256};
   io::Scope streams;
   auto options = h2::Options::server();
-  options.budget = &worker->budget();
+  options.budget = &pod->bytes;
   const auto connection = h2::Connection::server(
       std::move(*stream), options,
       [&](h2::Stream request) { streams.spawn(serve_connect, &tunnel, std::move(request)); });

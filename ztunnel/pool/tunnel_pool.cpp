@@ -100,7 +100,7 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   tunnel->peer_identity = stream->peer()->identity;
   tunnel->peer_certificate = stream->peer()->sha256;
   auto options = h2::Options::client();
-  options.budget = &worker_.budget();
+  options.budget = &pod_.bytes;
   tunnel->connection = h2::Connection::client(std::move(stream), options);
   co_return tunnel;
 }

@@ -12,19 +12,28 @@
 namespace culvert::ztunnel {
 namespace {
 
-constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after EMFILE and its like
+constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after a failed accept
 
 }  // namespace
 
+LocalPod::LocalPod(Worker& worker, PodPtr announced)
+    : pod(std::move(announced)),
+      bytes(&worker.budget()),
+      over_share("more connections than the pod's share of descriptors"),
+      tunnels(worker, *this) {}
+
 Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-               TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop)
+               TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop,
+               std::size_t descriptors)
     : settings_(settings),
       maps_(maps),
       budget_(budget),
       loop_(std::move(loop)),
       snapshot_(std::make_shared<const mesh::Snapshot>()),
       recheck_(live_, snapshot_, trust, loop_->root()),
-      reporter_(reporter) {}
+      reporter_(reporter),
+      descriptors_(descriptors),
+      out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)") {}
 
 void Worker::take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange& change) {
   snapshot_ = std::move(snapshot);
@@ -155,28 +164,67 @@ io::Task<Result<Credentials>> Worker::credentials_of(const std::string& identity
 }
 
 io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
+  // A tunnel's streams count their own; any other connection has an other side to be dialed.
+  const std::size_t count = listener->kind == bpf::ListenerKind::kHbone ? 1 : 2;
   while (true) {
     auto accepted = co_await io::accept(listener->fd.get());
     if (!accepted) {
       if (accepted.error().code == ErrorCode::kCancelled) co_return;
-      log::warn("accept for pod {}/{}: {}", pod->pod->ns, pod->pod->name,
-                accepted.error().to_string());
-      if (!co_await io::sleep_until(loop_->now() + kAcceptPause)) co_return;
+      if (!co_await after_failed_accept(pod->pod.get(), accepted.error())) co_return;
       continue;
     }
-    if (open_connections_ >= kMaxConnectionsPerWorker) {
-      reset_on_close(accepted->fd.get());
-      continue;
-    }
+    if (!admit(*pod, accepted->fd, count)) continue;
     pod->scope.spawn(
-        [](Worker* self, LocalPod* p, bpf::ListenerKind kind, UniqueFd fd,
+        [](Worker* self, LocalPod* p, bpf::ListenerKind kind, std::size_t held, UniqueFd fd,
            SocketAddress peer) -> io::Task<> {
+          const DescriptorLease lease(self->descriptors_, p->descriptors, held);
           ++self->open_connections_;
           co_await self->serve(p, kind, std::move(fd), peer);
           --self->open_connections_;
         },
-        this, pod, listener->kind, std::move(accepted->fd), accepted->peer);
+        this, pod, listener->kind, count, std::move(accepted->fd), accepted->peer);
   }
+}
+
+// What follows a failure of accept. With no descriptor left, the spare one is given up: the next
+// accept gets it, and admit() refuses what came with it. False: stop.
+io::Task<bool> Worker::after_failed_accept(const Pod* pod, Error error) {
+  const bool none_left = error.sys_errno == EMFILE || error.sys_errno == ENFILE;
+  if (none_left && spare_.held()) {
+    spare_.give_up();
+    co_return true;
+  }
+  // Another accept has it, or a connection that was just dialed.
+  if (none_left) {
+    out_of_descriptors_.refused(pod->ns + "/" + pod->name, loop_->now());
+  } else {
+    log::warn("accept for pod {}/{}: {}", pod->ns, pod->name, error.to_string());
+  }
+  co_return co_await io::sleep_until(loop_->now() + kAcceptPause);
+}
+
+// False: refused, with RST.
+bool Worker::admit(LocalPod& pod, UniqueFd& fd, std::size_t count) {
+  const bool any_left = spare_.take();
+  if (any_left) {
+    out_of_descriptors_.recovered(loop_->now());
+    if (open_connections_ < kMaxConnectionsPerWorker && has_room(pod, count)) return true;
+  } else {
+    out_of_descriptors_.refused(pod.pod->ns + "/" + pod.pod->name, loop_->now());
+  }
+  reset_on_close(fd.get());
+  fd.reset();
+  spare_.take();
+  return false;
+}
+
+bool Worker::has_room(LocalPod& pod, std::size_t count) {
+  if (descriptors_.admits(pod.descriptors, count)) {
+    pod.over_share.recovered(loop_->now());
+    return true;
+  }
+  pod.over_share.refused(pod.pod->ns + "/" + pod.pod->name, loop_->now());
+  return false;
 }
 
 io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer) {

@@ -24,7 +24,9 @@
 #include "ztunnel/pods/pod.hpp"
 #include "ztunnel/pool/tunnel_pool.hpp"
 #include "ztunnel/settings.hpp"
+#include "ztunnel/worker/descriptor_share.hpp"
 #include "ztunnel/worker/reporter.hpp"
+#include "ztunnel/worker/shedding.hpp"
 
 namespace culvert::ztunnel {
 
@@ -39,8 +41,11 @@ class Worker;
 /// What a worker holds of a pod: its listeners, its connections (fibers of `scope`) and its
 /// tunnels.
 struct LocalPod {
-  LocalPod(Worker& worker, PodPtr announced) : pod(std::move(announced)), tunnels(worker, *this) {}
+  LocalPod(Worker& worker, PodPtr announced);
   PodPtr pod;
+  h2::Budget bytes;             // its part of the process' bytes in HTTP/2 streams
+  std::size_t descriptors = 0;  // that its connections hold
+  ShedLog over_share;
   ListenersPtr listeners;
   io::Scope accepting;
   io::Scope scope;
@@ -69,9 +74,10 @@ class Guest {
 class Worker {
  public:
   /// `settings`, `maps`, `budget` (the process's bytes in HTTP/2 streams) and `trust` outlive the
-  /// worker.
+  /// worker. `descriptors` is what its connections may hold (descriptors_for_worker()).
   Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-         TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop);
+         TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop,
+         std::size_t descriptors);
 
   /// Runs the loop until stop_all(); on its own thread.
   void run() { loop_->run(); }
@@ -112,6 +118,9 @@ class Worker {
   mesh::RoundRobin& round_robin() { return round_robin_; }
   Reporter& reporter() { return reporter_; }
   LiveConnections& live() { return live_; }
+  /// Whether the pod may open one more descriptor; says so when it may not.
+  bool has_room(LocalPod& pod, std::size_t count);
+  DescriptorShare& descriptors() { return descriptors_; }
   /// A pod of this node by its Kubernetes name; nullptr when it is not here.
   std::shared_ptr<LocalPod> find_pod(std::string_view ns, std::string_view name);
   /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
@@ -123,6 +132,8 @@ class Worker {
 
  private:
   io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
+  bool admit(LocalPod& pod, UniqueFd& fd, std::size_t count);
+  io::Task<bool> after_failed_accept(const Pod* pod, Error error);
   void end(const std::shared_ptr<LocalPod>& pod);
   io::Task<> serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer);
   io::Task<> finish(std::shared_ptr<LocalPod> pod);
@@ -142,6 +153,9 @@ class Worker {
   mesh::RoundRobin round_robin_;
   Reporter reporter_;
   std::size_t open_connections_ = 0;
+  DescriptorShare descriptors_;
+  SpareDescriptor spare_;
+  ShedLog out_of_descriptors_;
   bool draining_ = false;
   std::size_t ending_pods_ = 0;
   std::function<void()> ended_;  // set by stop_accepting(), called once

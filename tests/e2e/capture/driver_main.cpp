@@ -42,6 +42,8 @@ DatapathSettings settings_of(const Options& options) {
   if (options.contains("--block"))
     settings.block_first = parse_block(option(options, "--block")).value();
   if (option(options, "--guard-hook") == "clsact") settings.guard_hook = GuardHook::kClsact;
+  if (options.contains("--max-handshakes"))
+    settings.max_handshakes = static_cast<unsigned>(std::stoi(option(options, "--max-handshakes")));
   const auto [first, last] = options.equal_range("--exclude-cidr");
   for (auto it = first; it != last; ++it)
     settings.exclude_ranges.push_back(*IpPrefix::parse(it->second));

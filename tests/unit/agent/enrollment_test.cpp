@@ -180,3 +180,27 @@ TEST_CASE("a node holds no more than its maximum of pods") {
   }
   CHECK(f.enrollment.enroll(spec_of("u1", "/n/a")).error().fault == Fault::kFull);
 }
+
+TEST_CASE("a map that is nearly full is named until it has room again") {
+  Fixture f;
+  const auto fill = [&](std::uint32_t entries) {
+    f.node.fills = {{"cv_origin", entries, 100}, {"cv_pod", 1, 100}};
+    f.enrollment.check_maps();
+    return f.enrollment.full_maps();
+  };
+  CHECK(fill(79).empty());
+  CHECK(fill(80) == std::vector<std::string>{"cv_origin"});
+  CHECK(fill(71) == std::vector<std::string>{"cv_origin"});  // not said anew at each little change
+  CHECK(fill(70).empty());
+  CHECK(fill(100) == std::vector<std::string>{"cv_origin"});
+}
+
+TEST_CASE("the alarm is news once, when it begins and when it is over") {
+  MapAlarm alarm;
+  CHECK(alarm.look({{"cv_pod", 90, 100}}).full.size() == 1);
+  CHECK(alarm.look({{"cv_pod", 91, 100}}).full.empty());
+  const auto over = alarm.look({{"cv_pod", 10, 100}});
+  CHECK((over.full.empty() && over.calm.size() == 1));
+  CHECK(alarm.look({{"cv_pod", 10, 100}}).calm.empty());
+  CHECK(alarm.look({{"empty", 0, 0}}).full.empty());
+}

@@ -1,0 +1,44 @@
+#include "ztunnel/worker/shedding.hpp"
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+#include "culvert/base/log.hpp"
+#include "ztunnel/settings.hpp"
+#include "ztunnel/worker/descriptor_share.hpp"
+
+namespace culvert::ztunnel {
+
+void ShedLog::refused(const std::string& pod, io::Clock::time_point now) {
+  ++total_;
+  ++unsaid_;
+  refused_at_ = now;
+  if (shedding_ && now - said_at_ < kShedLogInterval) return;
+  log::warn("{}: {} connection(s) refused, the last one of pod {}", what_, unsaid_, pod);
+  ++lines_;
+  shedding_ = true;
+  said_at_ = now;
+  unsaid_ = 0;
+}
+
+void ShedLog::recovered(io::Clock::time_point now) {
+  if (!shedding_ || now - refused_at_ < kShedLogInterval) return;
+  log::info("{}: over, {} connection(s) were refused until now", what_, total_);
+  ++lines_;
+  shedding_ = false;
+  unsaid_ = 0;
+}
+
+bool SpareDescriptor::take() {
+  if (!fd_.valid()) fd_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
+  return fd_.valid();
+}
+
+std::size_t descriptors_for_worker(std::size_t process_limit, std::size_t workers) {
+  const std::size_t kept = std::max(process_limit / kReservedPart, kMinReservedDescriptors);
+  const std::size_t left = process_limit > 2 * kept ? process_limit - kept : process_limit / 2;
+  return std::min(left / std::max<std::size_t>(workers, 1), 2 * kMaxConnectionsPerWorker);
+}
+
+}  // namespace culvert::ztunnel
