@@ -12,16 +12,17 @@ import signal
 import subprocess
 import sys
 
+import priority
 import states
 from figures import LOADS, fixed_rate, run_alternating, say
 from labs import REPO, Failed, remove_left_overs
 from readings import machine
-from report import load_rows, missed_istio, table
+from report import load_rows, missed_istio, redirection_table, table
 from ways import ALL, open_ways
 
 RATE_OF_ENVOY = 1 / 3
 STATES = {"memory": "memory idle, with 1,000 and 10,000 idle connections, and afterwards",
-          "enrolment": "enrolment of 250 pods", "policy": "from a change of policy to its effect"}
+          "hooks": "time of the eBPF programs for each new connection", "enrolment": "enrolment of 250 pods", "policy": "from a change of policy to its effect"}
 EXAMPLES = """
 examples:
   ./dev bench --quick                          a few minutes: short runs, few rounds
@@ -50,10 +51,12 @@ def parse(argv):
                         help="only figures whose names start so; may be given several times")
     parser.add_argument("--rounds", type=int, help="of each figure (5; not captured: twice as many)")
     parser.add_argument("--seconds", type=float, help="of each run (4)")
-    parser.add_argument("--ways", type=ways_of, default=list(ALL), help="direct,culvert,envoy")
+    parser.add_argument("--ways", type=ways_of, default=list(ALL), help="some of " + ",".join(ALL))
     parser.add_argument("--envoy-threads", type=int, default=1, help="Envoy's --concurrency (1, as ztunnel's here)")
     parser.add_argument("--settle", type=float, default=10, metavar="SECONDS",
                         help="from the end of the idle connections to the last look at memory (10)")
+    parser.add_argument("--nice", type=int, default=0, metavar="N",
+                        help="priority of all that runs, e.g. -15 where others use the machine too (0)")
     parser.add_argument("--list", action="store_true", help="list the figures and end")
     options = parser.parse_args(argv)
     options.rounds = options.rounds or (2 if options.quick else 5)
@@ -73,11 +76,12 @@ def listed():
 def measure_loads(options, wanted):
     """Rows and runs of the loads, with the labs that they need."""
     chosen = [f for f in LOADS if wanted(f.name)]
-    at_rate = wanted("fixed_rate") and set(options.ways) == set(ALL)
+    at_rate = wanted("fixed_rate") and {"direct", "culvert", "envoy"} <= set(options.ways)
     if not chosen and not at_rate:
         return [], {}
     rows, runs = [], {}
-    with open_ways(options.ways, options) as ways:
+    needed = {way for figure in chosen for way in figure.ways} | set(fixed_rate(0).ways if at_rate else ())
+    with open_ways([way for way in options.ways if way in needed], options) as ways:
         runs = run_alternating(chosen, ways, options.rounds, options.seconds)
         for figure in chosen:
             rows += load_rows(figure, runs[figure.name])
@@ -106,6 +110,7 @@ def measure(options):
         if not wanted(name) or "culvert" not in options.ways:
             continue
         more, readings[name] = {"memory": lambda: states.measure_memory(options.ways, options),
+                                "hooks": lambda: states.measure_hooks(options),
                                 "enrolment": lambda: states.measure_enrolment(options),
                                 "policy": lambda: states.measure_policy(options)}[name]()
         rows += more
@@ -134,6 +139,7 @@ def main(argv):
         signal.signal(one, end_early)
     started = datetime.datetime.now(datetime.timezone.utc)
     try:
+        priority.set_nice(options.nice)
         remove_left_overs()
         rows, runs, readings = measure(options)
     except Failed as failure:
@@ -144,10 +150,10 @@ def main(argv):
         return 130
     about = {"version": 1, "commit": commit(), "started": started.isoformat(timespec="seconds"),
              "machine": machine(), "ways": options.ways, "rounds": options.rounds, "seconds": options.seconds,
-             "envoy_threads": options.envoy_threads}
+             "envoy_threads": options.envoy_threads, "nice": options.nice}
     print(f"{about['machine']['cpu']}, {about['machine']['cores']} cores, kernel {about['machine']['kernel']}, commit "
           f"{about['commit']}; {options.rounds} rounds of {options.seconds:g} s; medians (least-greatest)\n")
-    print(table(rows))
+    print("\n\n".join(text for text in (table(rows), redirection_table(rows)) if text))
     for title in missed_istio(rows):
         print(f"worse than Istio's ztunnel: {title}")
     if options.json:

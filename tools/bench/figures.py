@@ -43,6 +43,7 @@ def connects(name, title, concurrency, **more):
 
 
 SAME_NODE = {"path": "near", "ways": ("direct", "culvert")}
+REDIRECTED = {"ways": ("envoy", "iptables")}
 NOT_CAPTURED = {"path": "plain", "ways": ("direct", "culvert"), "rounds_factor": 2}
 LOADS = [
     throughput("throughput_1", "throughput, 1 stream", 1),
@@ -55,6 +56,9 @@ LOADS = [
     throughput("same_node_throughput_1", "same node: throughput, 1 stream", 1, **SAME_NODE),
     requests("same_node_requests_1", "same node: requests, 1 connection", 1, **SAME_NODE),
     requests("same_node_requests_32", "same node: requests, 32 connections", 32, **SAME_NODE),
+    throughput("redirection_throughput_1", "throughput, 1 stream", 1, **REDIRECTED),
+    requests("redirection_requests_32", "requests, 32 connections", 32, **REDIRECTED),
+    connects("redirection_connections_32", "new connections, 32 at once", 32, **REDIRECTED),
     throughput("not_captured_throughput_1", "not captured: throughput, 1 stream", 1, **NOT_CAPTURED),
     requests("not_captured_requests_1", "not captured: requests, 1 connection", 1, **NOT_CAPTURED),
     connects("not_captured_connections_1", "not captured: new connections, 1 at once", 1, **NOT_CAPTURED),

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import tempfile
 
+import priority
+
 REPO = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("CULVERT_BIN_DIR", REPO / "build" / "bin"))
 CULVERT, BENCH = str(BIN / "culvert"), str(BIN / "culvert-bench")
@@ -67,6 +69,7 @@ class Lab:
             manifest = self.file("world.yaml", self.yaml)
             mesh = [] if self.mesh else ["--mesh=none"]
             culvert("lab", "up", "--name", self.name, *mesh, *self.flags, "-f", manifest)
+            priority.apply(priority.cgroup_pids(f"culvert/lab/{self.name}"))
         except BaseException:
             self.__exit__()
             raise
@@ -98,8 +101,10 @@ class Lab:
     def popen(self, target, *argv, **options):
         """A program in a pod or node. The command replaces itself by it, so that its pid is the program's; a
         group of its own, so that ^C reaches us alone and we end it."""
-        return subprocess.Popen([CULVERT, "lab", "exec", "--name", self.name, target, "--", *map(str, argv)], env=ENV,
-                                text=True, start_new_session=True, **options)
+        process = subprocess.Popen([CULVERT, "lab", "exec", "--name", self.name, target, "--", *map(str, argv)],
+                                   env=ENV, text=True, start_new_session=True, **options)
+        priority.apply([process.pid])
+        return process
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """From runs to rows, from rows to the table. A row is a figure with its ratios and the issue's target. Pure."""
 from statistics_of import added_ratios, differ_p, ratios, summary
 
+REDIRECTION = "redirection_"
 SAME_P = 0.05  # two series differ when chance alone would do so less often
 
 # Row -> (reached by "ratio" to direct, "value" or "envoy" (ratio to Envoy's), "at_least"|"at_most", target, aim).
@@ -79,6 +80,8 @@ def judge(one):
 
 def load_rows(figure, runs):
     """The figure's own row, its percentiles, and the CPU time behind it."""
+    if figure.name.startswith(REDIRECTION):
+        return redirection_rows(figure, runs)
     def series(read):
         return {way: [read(run) for run in each] for way, each in runs.items()}
     out = [row(figure.name, figure.title, figure.unit, series(lambda run: run["value"]))]
@@ -104,6 +107,20 @@ def load_rows(figure, runs):
                        {way: [run["cpu"]["side"] for run in each] for way, each in proxied.items()}))
         out.append(row(f"{figure.name}_machine", "  CPU of the whole machine", unit,
                        series(lambda run: run["cpu"]["machine"])))
+    return out
+
+
+def redirection_rows(figure, runs):
+    """The pair of Envoys behind iptables rules, to the same pair dialed."""
+    parts = [("", figure.unit, lambda run: run["value"]),
+             ("_machine", runs["envoy"][0]["cpu"]["unit"], lambda run: run["cpu"]["machine"])] if "envoy" in runs else []
+    out = []
+    for suffix, unit, read in parts:
+        values = {way: [read(run) for run in each] for way, each in runs.items()}
+        title = "  CPU of the whole machine" if suffix else figure.title
+        one = row(figure.name + suffix, title, unit, values, ratio={})
+        one["iptables_to_envoy"] = ratios(values.get("iptables", []), values["envoy"])
+        out.append(one)
     return out
 
 
@@ -153,14 +170,29 @@ HEAD = ["figure", "unit", "direct", "Culvert", "Envoy", "Culvert/direct", "Envoy
 
 
 def table(rows):
-    """Markdown, columns aligned."""
+    """All figures but those of redirection, which have other columns."""
     cells = [HEAD]
     for one in rows:
+        if one["name"].startswith(REDIRECTION):
+            continue
         ways, to_direct = one["ways"], one["ratio_to_direct"]
         cells.append([one["title"], one["unit"], *(spread(ways.get(way)) for way in ("direct", "culvert", "envoy")),
                       *(spread(to_direct.get(way)) for way in ("culvert", "envoy")),
                       spread(one.get("culvert_to_envoy")), *target_cell(one)])
-    widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD))]
+    return markdown(cells) if len(cells) > 1 else ""
+
+
+def redirection_table(rows):
+    """What redirection by iptables costs; empty when it was not measured."""
+    cells = [["Envoy's pair of tunnels", "unit", "dialed", "behind iptables", "ratio"]]
+    cells += [[one["title"], one["unit"], spread(one["ways"].get("envoy")), spread(one["ways"].get("iptables")),
+               spread(one.get("iptables_to_envoy"))] for one in rows if one["name"].startswith(REDIRECTION)]
+    return markdown(cells) if len(cells) > 1 else ""
+
+
+def markdown(cells):
+    """A table with its columns aligned; the first line is its head."""
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in cells]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)

@@ -6,16 +6,17 @@ import statistics
 import subprocess
 import time
 
-import envoy
 from figures import say
-from labs import BENCH, NAMESPACE, NODES, PORT, SLEEP, Failed, Lab, ended, pod
+from labs import BENCH, NAMESPACE, NODES, SLEEP, Failed, Lab, ended, pod
+from labs import culvert as cli
 from readings import memory
 from report import row
 from ways import PATHS, culvert, open_ways
 
 IDLE_STEPS = (1000, 10000)
-KIB, MIB = 1, 1024
+MIB = 1024  # KiB
 PODS = 250
+PROFILE_S = 2
 POLICY_PATIENCE_S = 20
 DENY = """apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -67,7 +68,7 @@ def measure_memory(names, options):
     """Rows, and all readings. In labs of its own, whose processes have served nothing but one check before."""
     steps = IDLE_STEPS[:1] if options.quick else IDLE_STEPS
     readings = {}
-    with open_ways([name for name in names if name != "direct"], options, word="m") as ways:
+    with open_ways([name for name in names if name in ("culvert", "envoy")], options, word="m") as ways:
         for name, way in ways.items():
             readings[name] = memory_of(way, steps, options.settle)
 
@@ -113,6 +114,26 @@ def ask_agent(path, method, target, body=None):
     return json.loads(text)
 
 
+def measure_hooks(options):
+    """What the kernel says its programs took while new connections were made, by connection: connect, sockops,
+    sk_lookup and getpeername on both nodes together, also for ztunnel's own sockets. Counting slows them a little."""
+    took, each = [], []
+    with Lab("hooks") as lab:
+        way = culvert(lab)
+        for _ in range(options.rounds):
+            argv = ["connects", way.targets["across"], "--seconds", str(PROFILE_S + 2), "--warm-up", "1"]
+            with ended(lab.popen(way.client("across"), BENCH, *argv, stdout=subprocess.PIPE)) as clients:
+                time.sleep(1.5)
+                told = cli("maps", "programs", "--lab", lab.name, "--profile", PROFILE_S, "-o", "json").stdout
+                out, _ = clients.communicate(timeout=60)
+            made = json.loads(out)["per_s"] * PROFILE_S
+            programs = [one for one in json.loads(told) if one["runs"]]
+            took.append(sum(one["runs"] * one["ns_per_run"] for one in programs) / 1e3 / made)
+            each.append({"connections": made, "programs": programs})
+            say(f"hooks: {took[-1]:.2f} us for each of {made:.0f} connections")
+    return [row("hooks", "eBPF programs, a new connection, both nodes", "us", {"culvert": took})], each
+
+
 def measure_enrolment(options):
     """Pods that run already are taken out of the mesh and enrolled again, one after the other, as a container
     runtime's plug-in would ask for it: captured, handed to ztunnel, acknowledged by it."""
@@ -156,21 +177,16 @@ def measure_policy(options):
             expect(watcher, True)
             for _ in range(options.rounds):
                 begin = time.monotonic_ns()
-                lab_command(lab, "apply", path)
+                cli("lab", "apply", "--name", lab.name, "-f", path)
                 applied.append((time.monotonic_ns() - begin) / 1e6)
                 refused.append((expect(watcher, False) - begin) / 1e6)
                 begin = time.monotonic_ns()
-                lab_command(lab, "delete", path)
+                cli("lab", "delete", "--name", lab.name, "-f", path)
                 answered.append((expect(watcher, True) - begin) / 1e6)
                 say(f"policy: refused after {refused[-1]:.0f} ms, answered again after {answered[-1]:.0f} ms")
     return [row("policy_refused", "policy applied to its effect", "ms", {"culvert": refused}),
             row("policy_answered", "policy deleted to its effect", "ms", {"culvert": answered}),
             row("policy_applied", "  `apply` says it is in force everywhere", "ms", {"culvert": applied})], None
-
-
-def lab_command(lab, word, path):
-    from labs import culvert as command
-    command("lab", word, "--name", lab.name, "-f", path)
 
 
 def expect(watcher, answered):

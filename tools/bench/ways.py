@@ -1,13 +1,15 @@
-"""The ways between the same two pods: direct, Culvert, and Envoy as the same pair of tunnels."""
+"""The ways between the same two pods: direct, Culvert, Envoy as the same pair of tunnels, and that pair once more
+behind iptables rules, which is how other meshes redirect."""
 import contextlib
+import subprocess
 
 import envoy
-from labs import PORT, Failed, Lab, load
+from labs import PORT, Failed, Lab, ended, load
 
 # Path -> (client's pod, origin's pod).
 PATHS = {"across": ("mesh/client", "mesh/far"), "near": ("mesh/client", "mesh/near"),
          "plain": ("plain/client", "plain/far")}
-ALL = ("direct", "culvert", "envoy")
+ALL = ("direct", "culvert", "envoy", "iptables")
 
 
 class Way:
@@ -44,9 +46,30 @@ def open_ways(names, options, word=""):
         if "envoy" in names:
             pair = stack.enter_context(envoy.Pair(bare, *PATHS["across"], threads=options.envoy_threads))
             out["envoy"] = Way("envoy", bare, pair.pids, {"across": pair.dialed})
+        if "iptables" in names:
+            ruled = stack.enter_context(Lab(f"iptables{word}", mesh=False))
+            pair = stack.enter_context(envoy.Pair(ruled, *PATHS["across"], threads=options.envoy_threads))
+            redirect(ruled, pair)
+            out["iptables"] = Way("iptables", ruled, pair.pids)  # the client dials the origin itself
         for way in out.values():
             check(way, options.integrity_mib << 20)
         yield out
+
+
+def redirect(lab, pair):
+    """Rules as a mesh that redirects by iptables has them in its pods, though fewer: what the client sends to
+    the origin goes to its Envoy, what arrives for the other Envoy is translated too. With the first such rule
+    the kernel follows every packet of the pod in its connection table."""
+    client, origin = PATHS["across"]
+    far = lab.ip(origin)
+    for where, chain, port, to in ((client, "OUTPUT", PORT, envoy.OUTBOUND_PORT),
+                                   (origin, "PREROUTING", envoy.HBONE_PORT, envoy.HBONE_PORT)):
+        rule = ["iptables", "-w", "-t", "nat", "-A", chain, "-p", "tcp", "-d", far, "--dport", port, "-j", "REDIRECT",
+                "--to-ports", to]
+        with ended(lab.popen(where, *rule, stderr=subprocess.PIPE)) as process:
+            _, said = process.communicate(timeout=30)
+        if process.returncode != 0:
+            raise Failed(f"{' '.join(map(str, rule))}: {said}")
 
 
 def check(way, size):

@@ -28,8 +28,9 @@ def run(tmp_path, *flags):
 
 def test_loads_run_over_each_way_and_are_written_with_their_ratios(tmp_path, long_run):
     ways = ["direct", "culvert"] + (["envoy"] if long_run else [])
-    out, told = run(tmp_path, "--ways", ",".join(ways), "--only", "throughput_1", "--only", "requests_32",
-                    "--only", "connections_1", *(["--only", "fixed_rate"] if long_run else []))
+    all_ways = ways + (["iptables"] if long_run else [])
+    out, told = run(tmp_path, "--ways", ",".join(all_ways), "--only", "throughput_1", "--only", "requests_32",
+                    "--only", "connections_1", *(["--only", "fixed_rate", "--only", "redirection"] if long_run else []))
     rows = {row["name"]: row for row in told["figures"]}
     for name in ("throughput_1", "requests_32", "requests_32_p99", "connections_1", "requests_32_machine"):
         assert set(rows[name]["ways"]) == set(ways) and rows[name]["title"].strip() in out
@@ -45,14 +46,17 @@ def test_loads_run_over_each_way_and_are_written_with_their_ratios(tmp_path, lon
     assert told["machine"]["cores"] == os.cpu_count()
     if long_run:
         assert rows["fixed_rate_added_p99"]["target"]["of"] == "envoy"
+        assert rows["redirection_connections_32"]["iptables_to_envoy"]["median"] > 0
 
 
-def test_memory_enrolment_and_policy_are_measured(tmp_path):
-    _, told = run(tmp_path, "--ways", "culvert", "--only", "memory", "--only", "enrolment", "--only", "policy",
-                  "--settle", "1")
+def test_memory_hooks_enrolment_and_policy_are_measured(tmp_path):
+    _, told = run(tmp_path, "--ways", "culvert", "--only", "memory", "--only", "hooks", "--only", "enrolment",
+                  "--only", "policy", "--settle", "1")
     rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
     assert 0 < rows["memory_idle_pss"] <= rows["memory_idle"] < rows["memory_1000"]
     assert rows["memory_each"] > 0 and rows["enrolment_20"] > 0
+    ran = {(one["node"], one["program"]) for one in told["readings"]["hooks"][0]["programs"]}
+    assert rows["hooks"] > 0 and {("east", "cv_connect4"), ("east", "cv_sk_lookup"), ("west", "cv_sk_lookup")} <= ran
     assert rows["policy_refused"] > 0 and rows["policy_answered"] > 0
     assert len(told["readings"]["memory"]["culvert"]["1000"]) == 2  # a ztunnel on each node
 

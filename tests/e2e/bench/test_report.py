@@ -5,7 +5,7 @@ import random
 import pytest
 
 from figures import LOADS, fixed_rate, run_alternating
-from report import HEAD, TARGETS, load_rows, row, table
+from report import HEAD, TARGETS, load_rows, redirection_table, row, table
 from statistics_of import added_ratios, differ_p, ratios, summary
 
 
@@ -43,6 +43,15 @@ def test_latency_that_is_added_is_judged_against_envoys():
     assert rows["fixed_rate_added_p50"]["target"]["reached"] is True
     assert rows["fixed_rate_added_p99"]["target"]["reached"] is False
     assert rows["fixed_rate_added_p99"]["ways"]["envoy"]["median"] == 300
+
+
+def test_redirection_has_a_table_of_its_own_with_its_ratio_to_the_same_pair_dialed():
+    runs = {"envoy": [run(100, 5), run(50, 5)], "iptables": [run(80, 5), run(40, 5)]}
+    rows = load_rows(figure("redirection_requests_32"), runs)
+    assert rows[0]["iptables_to_envoy"]["values"] == [0.8, 0.8]
+    assert "0.800" in redirection_table(rows) and table(rows) == ""
+    other = load_rows(figure("requests_1"), {"direct": [run(2)], "culvert": [run(1, 5)]})
+    assert redirection_table(other) == "" and "requests, 1 connection" in table(other)
 
 
 def test_every_target_is_of_a_row_that_a_whole_run_has():

@@ -1,0 +1,28 @@
+"""Priority over whatever else uses the machine, alike for all that the bench runs."""
+import contextlib
+import os
+import pathlib
+
+_nice = 0
+
+
+def set_nice(value):
+    """Before anything is started: children inherit it."""
+    global _nice
+    _nice = value
+    if value:
+        os.setpriority(os.PRIO_PROCESS, 0, value)
+
+
+def apply(pids):
+    """To sessions of these processes: where the kernel groups processes by session (autogroup, sched(7)), a
+    process' own nice value counts only within its session."""
+    for pid in pids if _nice else ():
+        with contextlib.suppress(OSError):  # a kernel without autogroups, a process that has just ended
+            pathlib.Path(f"/proc/{pid}/autogroup").write_text(str(_nice))
+
+
+def cgroup_pids(folder):
+    """Of a cgroup2 and those below it."""
+    root = next(line.split()[4] for line in open("/proc/self/mountinfo") if " - cgroup2 " in line)
+    return [int(pid) for file in pathlib.Path(root, folder).rglob("cgroup.procs") for pid in file.read_text().split()]
