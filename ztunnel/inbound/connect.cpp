@@ -132,6 +132,7 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   auto app = co_await dial(worker.maps(), *pod, *target, client, io::in(kDialTimeout));
   if (!app) co_return refuse(503, app.error());
   if (live.was_cut()) {
+    reset_on_close(app->get());  // no end of stream that nobody sent
     answer(stream, live.cut == Cut::kPolicy ? 401 : 503, workload.get());
     co_return live.tell(report, std::nullopt);
   }

@@ -159,6 +159,8 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
     if (worker_.draining()) (*tunnel)->connection->drain();  // made after the others were told
     if (!response) {
       if (response.error().code == ErrorCode::kRefused && tries < kMaxStreamTries) continue;
+      // Not CANCEL, which the peer takes for the application's end of stream (stream_end.hpp).
+      stream->reset(h2::kConnectError);
       co_return std::unexpected(from_upstream(response.error()));
     }
     const std::string* status = h2::find(**response, ":status");

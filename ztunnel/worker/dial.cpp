@@ -88,6 +88,7 @@ io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, Soc
   }
   auto connected = co_await io::connect(fd->get(), to, deadline);
   if (!connected) {
+    reset_on_close(fd->get());  // the other side may have accepted it just now
     Error error = connected.error();
     if (error.code != ErrorCode::kCancelled) error.origin = Origin::kUpstream;
     co_return std::unexpected(error);

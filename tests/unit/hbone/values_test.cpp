@@ -51,8 +51,7 @@ TEST_CASE("malformed authorities are refused") {
                            "web..x:80",
                            ".web:80",
                            "web..:80",
-                           "w\xc3\xa9"
-                           "b:80",
+                           "w\xc3\xa9o:80",
                            "web%41:80",
                            "http://web:80",
                            "*:80",
