@@ -15,7 +15,8 @@ GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")
 THIRD_PARTY = {
     "liburing": ("lib/io",),
     "nghttp2/": ("lib/h2", "tests/unit/h2"),
-    "openssl/": ("lib/tls", "lib/certs", "tests/unit/tls", "tests/unit/certs", "tests/fuzz"),
+    "openssl/": ("lib/tls", "lib/certs", "tests/unit/tls", "tests/unit/certs", "tests/fuzz",
+                 "tests/sim/system_calls.cpp"),
     "bpf/libbpf": ("agent/datapath",),
     "bpf/bpf.h": ("agent/datapath",),
     "bpf/btf.h": ("agent/datapath",),
@@ -24,7 +25,8 @@ THIRD_PARTY = {
     "yaml-cpp/": ("tools/lab",),
     "httplib.h": ("lib/admin",),
     "nlohmann/": ("lib/admin", "lib/telemetry", "agent", "ztunnel/admin", "waypoint/admin", "tools", "tests"),
-    "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert", "tools/bench/main.cpp"),
+    "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert", "tools/bench/main.cpp",
+             "tests/sim/main.cpp"),
     "google/protobuf/": ("lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "tests"),
     "doctest/": ("tests/unit",),
 }
