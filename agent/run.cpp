@@ -16,6 +16,7 @@
 #include "culvert/base/log.hpp"
 #include "culvert/base/unix_socket.hpp"
 #include "culvert/io/loop.hpp"
+#include "desired_routes.hpp"
 #include "enrollment.hpp"
 #include "handover.hpp"
 #include "kernel_capture.hpp"
@@ -77,6 +78,20 @@ Outcome<std::vector<Pod>> read_pods(const std::string& pods_file, const std::str
   if (auto kept = write_file_atomic(aside, *text, 0600); !kept)
     return problem("write " + aside, kept.error());
   return std::vector<Pod>{};
+}
+
+// Everything that the admin socket answers. `changed` is an eventfd that wakes watch().
+std::vector<admin::Route> admin_routes(const RunSettings& settings, Enrollment& enrollment,
+                                       Handover& handover, int changed) {
+  std::vector<admin::Route> routes = pod_routes({enrollment, handover, [changed] {
+                                                   const std::uint64_t one = 1;
+                                                   [[maybe_unused]] const auto n =
+                                                       ::write(changed, &one, sizeof one);
+                                                 }});
+  for (admin::Route& route : desired_routes(
+           {enrollment, settings.block_first, settings.exclude_ranges, settings.exclude_ports}))
+    routes.push_back(std::move(route));
+  return routes;
 }
 
 // Signals, removed namespaces, and the regular look at the node.
@@ -142,12 +157,7 @@ int run(const RunSettings& settings) {
 
   const UniqueFd changed(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   auto server = admin::HttpServer::on_unix_socket(
-      settings.admin_socket,
-      pod_routes({enrollment, handover,
-                  [&] {
-                    const std::uint64_t one = 1;
-                    [[maybe_unused]] const auto n = ::write(changed.get(), &one, sizeof one);
-                  }}),
+      settings.admin_socket, admin_routes(settings, enrollment, handover, changed.get()),
       {.threads = kAdminThreads});
   if (server) {
     log::info("node {} is ready: admin {}, ZDS {}", settings.node, settings.admin_socket,

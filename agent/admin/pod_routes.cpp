@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "answers.hpp"
 #include "pod_json.hpp"
 
 namespace culvert::agent {
@@ -12,21 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-admin::Response json_response(const Json& body) {
-  return {.body = body.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
-
-const char* text(CaptureState state) {
-  switch (state) {
-    case CaptureState::kCaptured:
-      return "captured";
-    case CaptureState::kFailed:
-      return "failed";
-    case CaptureState::kEnding:
-      return "ending";
-  }
-  return "";
-}
 const char* text(ZtunnelState state) {
   switch (state) {
     case ZtunnelState::kPending:

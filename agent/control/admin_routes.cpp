@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 
+#include "model_json.hpp"
 #include "report_json.hpp"
 
 namespace culvert::control {
@@ -94,6 +95,11 @@ std::vector<admin::Route> admin_routes(io::Loop& loop, Control& control) {
        [&loop, &control](const admin::Request&) {
          const auto report = ask_report(loop, control);
          return report ? admin::Response{.body = resources_json(*report->view->resources)} : busy();
+       }},
+      {"GET", "/model",
+       [&loop, &control](const admin::Request&) {
+         const auto report = ask_report(loop, control);
+         return report ? admin::Response{.body = model_json(*report->view)} : busy();
        }},
       {"GET", "/healthz/ready",
        [&loop, &control](const admin::Request&) {

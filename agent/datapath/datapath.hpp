@@ -81,6 +81,8 @@ class Datapath {
   Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) const;
   /// Makes the kernel's state the desired one, and checks the order on the hooks.
   Outcome<SyncReport> sync(std::span<const DesiredPod> desired);
+  /// Makes cv_exclude hold what the settings say and nothing else.
+  Outcome<void> write_excludes();
   /// Moves our programs to the front where something came before them, and says what still does.
   Outcome<std::vector<std::string>> check_order();
 
@@ -92,7 +94,6 @@ class Datapath {
       : settings_(std::move(settings)), programs_(std::move(programs)) {}
   Outcome<void> attach_hook(const HookSpec& hook, const std::string& cgroup);
   Outcome<void> adopt_pods();
-  Outcome<void> write_excludes();
   Outcome<void> link_pod(std::uint64_t cookie, int netns_fd);
   Outcome<void> guard_pod(const GuardPlace& place, const PodAddresses& addresses, GuardMode guard,
                           cv_pod_value& value);

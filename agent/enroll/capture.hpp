@@ -49,6 +49,8 @@ class Capture {
   virtual Outcome<std::vector<OlderSocket>> past_ztunnel(int netns_fd) = 0;
   /// How full the capture maps are.
   virtual Outcome<std::vector<MapFill>> map_fill() = 0;
+  /// Writes the excluded ranges and ports anew, and takes others out.
+  virtual Outcome<void> restore_excludes() = 0;
   /// Moves our hooks to the front again where it can; what still comes before them.
   virtual Outcome<std::vector<std::string>> check_order() = 0;
   /// Writes pods.json; it is on disk, or the old one is.

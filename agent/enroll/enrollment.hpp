@@ -56,6 +56,9 @@ class Enrollment {
   void check_maps();
   /// The maps that are too full now.
   std::vector<std::string> full_maps() const;
+  /// Writes everything of the kernel's capture anew and takes out what is nobody's, now: for people
+  /// who found a difference. The first problem; the rest was done.
+  Outcome<void> mend();
   /// Keeps the hooks in order; warns once of each change in what comes before them.
   void check_order();
 

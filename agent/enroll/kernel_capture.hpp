@@ -24,6 +24,7 @@ class KernelCapture final : public Capture {
     return datapath_.past_ztunnel(netns_fd);
   }
   Outcome<std::vector<MapFill>> map_fill() override { return datapath_.fill(); }
+  Outcome<void> restore_excludes() override { return datapath_.write_excludes(); }
   Outcome<std::vector<std::string>> check_order() override { return datapath_.check_order(); }
   Outcome<void> save(const std::string& pods_json) override;
 

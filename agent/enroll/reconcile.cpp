@@ -140,6 +140,27 @@ std::vector<std::string> Enrollment::full_maps() const {
   return {alarm_.full().begin(), alarm_.full().end()};
 }
 
+Outcome<void> Enrollment::mend() {
+  const std::lock_guard lock(mutex_);
+  Outcome<void> first = capture_.restore_excludes();
+  const auto keep = [&first](const Outcome<void>& done) {
+    if (!done && first) first = done;
+  };
+  auto strange = captured();
+  if (!strange) return std::unexpected(strange.error());
+  for (auto& [uid, entry] : pods_) {
+    strange->erase(entry.pod.netns_cookie);
+    const auto opened = capture_.open_netns(entry.pod.spec.netns);
+    if (opened && opened->cookie == entry.pod.netns_cookie) keep(capture(entry, opened->fd.get()));
+  }
+  for (const auto& [cookie, spec] : ending_) strange->erase(cookie);
+  for (const auto& [cookie, complete] : *strange) {
+    log::warn("netns cookie {} is captured but nobody's pod: released", cookie);
+    keep(capture_.release(cookie, -1));
+  }
+  return first;
+}
+
 void Enrollment::check_order() {
   const std::lock_guard lock(mutex_);
   auto warnings = capture_.check_order();

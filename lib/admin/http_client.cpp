@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
 #include <optional>
 
@@ -58,14 +60,24 @@ Result<Response> parse(std::string_view bytes) {
                   .content_type = std::string(header(head, "content-type").value_or(""))};
 }
 
-}  // namespace
+// SO_SNDTIMEO bounds connect(2) too (socket(7)).
+Result<UniqueFd> connect_tcp(const SocketAddress& server, std::chrono::milliseconds timeout) {
+  UniqueFd fd(::socket(server.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return fail_errno(errno, "create the admin connection");
+  const timeval limit{.tv_sec = timeout.count() / 1000, .tv_usec = timeout.count() % 1000 * 1000};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  sockaddr_storage address{};
+  const socklen_t length = server.to_sockaddr(address);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), length) != 0) {
+    const int why = errno == EINPROGRESS ? ETIMEDOUT : errno;
+    return fail_errno(why, "connect to the admin address");
+  }
+  return fd;
+}
 
-Result<Response> call(const std::string& socket_path, std::string_view method,
-                      std::string_view target, std::string_view body,
-                      std::chrono::milliseconds timeout) {
-  const auto fd = connect_unix(socket_path, SOCK_STREAM);
-  if (!fd) return std::unexpected(fd.error());
-  DeadlineSocket socket(fd->get(), Clock::now() + timeout);
+Result<Response> exchange(int fd, std::string_view method, std::string_view target,
+                          std::string_view body, Clock::time_point deadline) {
+  DeadlineSocket socket(fd, deadline);
   const std::string request = fmt::format(
       "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
       "Content-Length: {}\r\n\r\n{}",
@@ -82,6 +94,25 @@ Result<Response> call(const std::string& socket_path, std::string_view method,
     if (answer.size() > kMaxResponseBytes) return fail(ErrorCode::kLimit, "read the admin answer");
   }
   return parse(answer);
+}
+
+}  // namespace
+
+Result<Response> call(const std::string& socket_path, std::string_view method,
+                      std::string_view target, std::string_view body,
+                      std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  const auto fd = connect_unix(socket_path, SOCK_STREAM);
+  if (!fd) return std::unexpected(fd.error());
+  return exchange(fd->get(), method, target, body, deadline);
+}
+
+Result<Response> call(const SocketAddress& server, std::string_view method, std::string_view target,
+                      std::string_view body, std::chrono::milliseconds timeout) {
+  const auto deadline = Clock::now() + timeout;
+  const auto fd = connect_tcp(server, timeout);
+  if (!fd) return std::unexpected(fd.error());
+  return exchange(fd->get(), method, target, body, deadline);
 }
 
 }  // namespace culvert::admin

@@ -5,6 +5,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include "culvert/config/nearest.hpp"
 #include "field_rules.pb.h"
 #include "formats.hpp"
 #include "scalar.hpp"

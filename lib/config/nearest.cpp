@@ -1,8 +1,7 @@
-// The name that was probably meant.
+#include "culvert/config/nearest.hpp"
+
 #include <algorithm>
 #include <cctype>
-
-#include "scalar.hpp"
 
 namespace culvert::config {
 namespace {

@@ -1,4 +1,4 @@
-// What an unquoted YAML scalar means, durations as Go writes them, and nearest names.
+// What an unquoted YAML scalar means, and durations as Go writes them.
 // Private to lib/config.
 #pragma once
 
@@ -27,9 +27,5 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 const char* describe(const YamlNode& node);
 /// Whether an unquoted scalar would be read as something other than a string.
 bool is_string(const YamlNode& node);
-
-/// The candidate with the smallest edit distance, when that is at most two or a third of the
-/// length; differences of case count least. Empty when none is near.
-std::string nearest(std::string_view text, const std::vector<std::string>& candidates);
 
 }  // namespace culvert::config

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <array>
 
+#include "culvert/config/nearest.hpp"
 #include "field_rules.pb.h"
 #include "formats.hpp"
 #include "istio_objects.pb.h"
-#include "scalar.hpp"
 #include "validate.hpp"
 
 namespace culvert::config {

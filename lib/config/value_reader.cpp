@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "culvert/config/nearest.hpp"
 #include "field_rules.pb.h"
 #include "formats.hpp"
 #include "message_reader.hpp"

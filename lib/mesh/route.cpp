@@ -146,6 +146,11 @@ Result<ChosenEndpoint> choose_endpoint(const Snapshot& snapshot, const Service& 
   return fail(ErrorCode::kNoUpstream, "find a healthy endpoint", Origin::kUpstream);
 }
 
+bool joins_in_process(const Route& route, std::string_view node, bool joins) {
+  return route.protocol == Route::Protocol::kHbone && !route.via_waypoint &&
+         route.workload != nullptr && route.workload->node == node && (joins || route.to_self);
+}
+
 Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress& destination,
                                   const Workload& source, RoundRobin& state) {
   const NetworkAddress address{source.network, destination.ip};

@@ -14,6 +14,15 @@ void register_status(CLI::App& app);
 void register_pods(CLI::App& app);
 /// Adds `maps` with list, dump and programs.
 void register_maps(CLI::App& app);
+void register_workloads(CLI::App& app);
+void register_services(CLI::App& app);
+void register_policies(CLI::App& app);
+void register_certs(CLI::App& app);
+void register_hooks(CLI::App& app);
+void register_explain(CLI::App& app);
+void register_completion(CLI::App& app);
+/// All of the above, and what every command has: the whole tree.
+void register_all(CLI::App& app);
 
 /// Prints "culvert: TEXT" and what to do next on standard error; returns the exit status, 1.
 int fail(const lab::Problem& problem);

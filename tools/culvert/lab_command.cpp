@@ -10,6 +10,7 @@
 
 #include "culvert/commands.hpp"
 #include "culvert/log_output.hpp"
+#include "culvert/output.hpp"
 #include "culvert/status_command.hpp"
 #include "lab/lab.hpp"
 #include "lab/supervisor.hpp"
@@ -150,10 +151,8 @@ void register_views(CLI::App& lab, const Shared& o) {
 
   CLI::App* status = add(lab, o, "status", "nodes, components and pods of a lab",
                          "  culvert lab status\n  culvert lab status -o json");
-  status->add_option("-o,--output", o->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str();
-  status->callback([o] { exit_with(show_status(o->up.name, o->format == "json")); });
+  add_output(status, o->format);
+  status->callback([o] { exit_with(show_status(o->up.name, o->format)); });
 
   CLI::App* list = lab.add_subcommand("list", "names of the labs on this machine");
   list->callback([] {

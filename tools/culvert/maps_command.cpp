@@ -1,26 +1,32 @@
 // `culvert maps`: the capture maps and programs of a node, as the kernel has them now.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <thread>
 
 #include "culvert/bpf/mounts.hpp"
 #include "culvert/commands.hpp"
+#include "culvert/maps_diff_command.hpp"
 #include "culvert/maps_read.hpp"
+#include "culvert/output.hpp"
 #include "culvert/terminal.hpp"
 
 namespace culvert::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 constexpr int kMaxProfileSeconds = 3600;
 
 struct Options {
   std::string bpf_dir, state_dir = "/run/culvert/agent", lab, node, pod, map, output = "table";
-  int profile_s = 0;
+  int profile_s = 0, every_s = 2;
+  bool fix = false, watch = false;
 };
 using Shared = std::shared_ptr<Options>;
 
@@ -83,7 +89,7 @@ std::string kib(std::uint64_t bytes) {
 void run_list(const Options& o) {
   const std::vector<NodePins> nodes = chosen_nodes(o);
   Table table(with_node(nodes, "NODE", {"MAP", "TYPE", "ENTRIES", "CAPACITY", "MEMORY", "PIN"}));
-  json out = json::array();
+  Json out = Json::array();
   for (const NodePins& pins : nodes) {
     auto rows = list_maps(pins);
     if (!rows) return stop_for(pins, rows.error());
@@ -92,17 +98,18 @@ void run_list(const Options& o) {
                           {row.name, row.type, row.entries ? std::to_string(*row.entries) : "-",
                            row.capacity == 0 ? "sockets" : std::to_string(row.capacity),
                            kib(row.memory_bytes), row.pin}));
-      json item{{"node", pins.node},
+      Json item{{"node", pins.node},
                 {"map", row.name},
                 {"type", row.type},
                 {"capacity", row.capacity},
                 {"memory_bytes", row.memory_bytes},
                 {"pin", row.pin}};
-      item["entries"] = row.entries ? json(*row.entries) : json();
+      item["entries"] = row.entries ? Json(*row.entries) : Json();
       out.push_back(std::move(item));
     }
   }
-  fmt::print("{}", o.output == "json" ? out.dump(2) + "\n" : table.to_string());
+  if (o.output != "table") return print_document(o.output, out);
+  fmt::print("{}", table.to_string());
 }
 
 // The pods' filter on one node: nothing chosen, a cookie, or "not on this node".
@@ -133,7 +140,7 @@ void run_dump(const Options& o) {
   const std::vector<NodePins> nodes = chosen_nodes(o);
   const auto wanted = filters(o, nodes);
   if (!wanted) return;
-  json out = json::array();
+  Json out = Json::array();
   std::optional<Table> table;
   for (std::size_t n = 0; n < nodes.size(); n++) {
     auto lines = dump_map(nodes[n], o.map);
@@ -143,7 +150,7 @@ void run_dump(const Options& o) {
     if (!lines) return stop_for(nodes[n], lines.error());
     for (const MapLine& line : *lines) {
       if (!(*wanted)[n].takes(line.netns_cookie)) continue;
-      json item{{"node", nodes[n].node}};
+      Json item{{"node", nodes[n].node}};
       std::vector<std::string> head, row;
       for (const auto& [name, value] : line.fields) {
         item[name] = value;
@@ -157,7 +164,7 @@ void run_dump(const Options& o) {
       out.push_back(std::move(item));
     }
   }
-  if (o.output == "json") return fmt::print("{}\n", out.dump(2));
+  if (o.output != "table") return print_document(o.output, out);
   fmt::print("{}", table ? table->to_string() : o.map + " has no entries\n");
 }
 
@@ -170,12 +177,12 @@ std::vector<std::string> program_cells(const ProgramRow& row, bool profiled) {
   return cells;
 }
 
-json program_json(const NodePins& pins, const ProgramRow& row, bool profiled) {
-  json item{{"node", pins.node},        {"program", row.name}, {"hook", row.hook},
+Json program_json(const NodePins& pins, const ProgramRow& row, bool profiled) {
+  Json item{{"node", pins.node},        {"program", row.name}, {"hook", row.hook},
             {"attached", row.attached}, {"id", row.id},        {"pin", row.pin}};
   if (!profiled) return item;
   item["runs"] = row.run_count;
-  item["ns_per_run"] = row.run_count == 0 ? json() : json(row.run_ns / row.run_count);
+  item["ns_per_run"] = row.run_count == 0 ? Json() : Json(row.run_ns / row.run_count);
   return item;
 }
 
@@ -201,24 +208,50 @@ void run_programs(const Options& o) {
   std::vector<std::string> head = {"PROGRAM", "HOOK", "ATTACHED TO", "ID"};
   if (profiled) head.insert(head.end(), {"RUNS", "NS/RUN"});
   Table table(with_node(nodes, "NODE", head));
-  json out = json::array();
+  Json out = Json::array();
   for (std::size_t i = 0; i < rows.size(); i++) {
     const NodePins& pins = nodes[owner[i]];
     table.add(with_node(nodes, pins.node, program_cells(rows[i], profiled)));
     out.push_back(program_json(pins, rows[i], profiled));
   }
-  fmt::print("{}", o.output == "json" ? out.dump(2) + "\n" : table.to_string());
+  if (o.output != "table") return print_document(o.output, out);
+  fmt::print("{}", table.to_string());
 }
 
-// Options that all three take, before or after the subcommand's name.
+MapsDiffOptions diff_options(const Options& o) {
+  return {
+      .lab = o.lab.empty() ? "default" : o.lab, .node = o.node, .output = o.output, .fix = o.fix};
+}
+
+// Prints again and again until it is interrupted; on a terminal in place. A failure ends it.
+void watch(const std::function<void()>& print, std::chrono::seconds every) {
+  while (true) {
+    if (::isatty(STDOUT_FILENO) != 0) fmt::print("\x1b[H\x1b[2J");
+    print();
+    std::fflush(stdout);
+    std::this_thread::sleep_for(every);
+  }
+}
+
+void add_lab(CLI::App* command, const Shared& o) {
+  command->add_option("--lab,--name", o->lab, "the nodes of a lab instead");
+  command->add_option("--node", o->node, "one node of the lab");
+  add_output(command, o->output);
+}
+
+void add_watch(CLI::App* command, const Shared& o) {
+  command->add_flag("--watch", o->watch, "print it again and again");
+  command->add_option("--every", o->every_s, "seconds from one print to the next")
+      ->check(CLI::Range(1, kMaxProfileSeconds))
+      ->capture_default_str();
+}
+
+// Options that list, dump and programs take, before or after the subcommand's name.
 void add_shared(CLI::App* command, const Shared& o) {
   command->add_option("--bpf-dir", o->bpf_dir, "a node's folder of pins");
   command->add_option("--state-dir", o->state_dir, "its agent's state, for the pods' names")
       ->capture_default_str();
-  command->add_option("--lab", o->lab, "the nodes of a lab instead");
-  command->add_option("--node", o->node, "one node of the lab");
-  command->add_option("-o,--output", o->output, "table or json")
-      ->check(CLI::IsMember({"table", "json"}));
+  add_lab(command, o);
 }
 
 }  // namespace
@@ -228,28 +261,43 @@ void register_maps(CLI::App& app) {
   CLI::App* maps =
       app.add_subcommand("maps", "the capture maps and programs, read from the kernel");
   maps->footer(
-      "It asks the kernel alone, so it works when the agent is dead. Needs root.\n\n"
+      "It asks the kernel alone (but for diff), so it works when the agent is dead. Needs root.\n\n"
       "Examples:\n"
       "  culvert maps --lab default                        every map: entries, capacity, memory\n"
       "  culvert maps dump cv_counter --lab default --pod shop/web\n"
       "                                                    what the hooks decided for a pod\n"
       "  culvert maps dump cv_pod --bpf-dir /sys/fs/bpf/culvert/v1 -o json\n"
+      "  culvert maps --lab default --watch                again every two seconds\n"
+      "  culvert maps diff --name default                  what is not as the agents want it\n"
       "  culvert maps programs --lab default --node east --profile 5\n"
       "                                                    runs and time of each program");
   add_shared(maps, o);
   CLI::App* list = maps->add_subcommand("list", "the maps (the default)");
   CLI::App* dump = maps->add_subcommand("dump", "a map's entries, decoded");
   CLI::App* programs = maps->add_subcommand("programs", "the programs and where they are attached");
+  CLI::App* diff = maps->add_subcommand("diff", "where the kernel's maps are not what agents want");
   for (CLI::App* command : {list, dump, programs}) add_shared(command, o);
+  for (CLI::App* command : {maps, list, dump, diff}) add_watch(command, o);
+  add_lab(diff, o);
+  diff->add_flag("--fix", o->fix, "let the agents, which alone write these maps, mend them");
+  diff->footer(
+      "Exit status: 0 nothing differs; 1 it cannot be told; 2 something differs.\n\n"
+      "Examples:\n  culvert maps diff --name demo\n  culvert maps diff --node east --fix\n"
+      "  culvert maps diff -o json");
   dump->add_option("map", o->map, "cv_pod, cv_listener, cv_counter, cv_exclude, ...")->required();
   for (CLI::App* command : {dump, programs})
     command->add_option("--pod", o->pod, "only this pod: NAMESPACE/NAME, or a netns cookie");
   programs->add_option("--profile", o->profile_s, "measure for so many seconds")
       ->check(CLI::Range(1, kMaxProfileSeconds));
   maps->callback([=] {
-    if (dump->parsed()) return run_dump(*o);
-    if (programs->parsed()) return run_programs(*o);
-    run_list(*o);
+    const auto print = [=] {
+      if (dump->parsed()) return run_dump(*o);
+      if (programs->parsed()) return run_programs(*o);
+      if (!diff->parsed()) return run_list(*o);
+      const int status = run_maps_diff(diff_options(*o));
+      if (status != kMapsDiffer || !o->watch) exit_with(status);
+    };
+    o->watch ? watch(print, std::chrono::seconds(o->every_s)) : print();
   });
 }
 

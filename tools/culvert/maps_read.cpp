@@ -146,6 +146,27 @@ Result<std::vector<MapLine>> dump_map(const NodePins& pins, const std::string& m
   return lines;
 }
 
+Result<std::set<std::uint64_t>> map_cookies(const NodePins& pins, const std::string& map) {
+  auto fd = bpf::open_pinned(pins.bpf_dir + "/" + map);
+  if (!fd) return std::unexpected(fd.error());
+  auto info = bpf::map_info(fd->get());
+  if (!info) return std::unexpected(info.error());
+  if (info->key_size != sizeof(std::uint64_t))
+    return fail(ErrorCode::kInvalid, "the map's keys are no netns cookies");
+  std::set<std::uint64_t> out;
+  std::uint64_t key = 0, next = 0;
+  const void* from = nullptr;
+  for (std::uint32_t seen = 0; seen < info->max_entries; seen++) {
+    auto more = bpf::map_next_key(fd->get(), from, &next);
+    if (!more) return std::unexpected(more.error());
+    if (!*more) break;
+    out.insert(next);
+    key = next;
+    from = &key;
+  }
+  return out;
+}
+
 Result<std::vector<ProgramRow>> list_programs(const NodePins& pins) {
   std::error_code error;
   if (!fs::is_directory(pins.bpf_dir, error))

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ struct ProgramRow {
 Result<std::vector<MapRow>> list_maps(const NodePins& pins);
 /// A map's entries, decoded; kInvalid for socket storage, which cannot be walked.
 Result<std::vector<MapLine>> dump_map(const NodePins& pins, const std::string& map);
+/// The keys of a map whose keys are netns cookies.
+Result<std::set<std::uint64_t>> map_cookies(const NodePins& pins, const std::string& map);
 /// All programs behind the pinned links.
 Result<std::vector<ProgramRow>> list_programs(const NodePins& pins);
 /// Measures the programs' runs for so long, and fills run_count and run_ns.

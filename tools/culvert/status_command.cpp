@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "culvert/commands.hpp"
+#include "culvert/output.hpp"
 #include "culvert/status_command.hpp"
 #include "culvert/terminal.hpp"
 #include "lab/status.hpp"
@@ -95,19 +96,17 @@ struct ViewOptions {
 std::shared_ptr<ViewOptions> view_options(CLI::App& command) {
   auto options = std::make_shared<ViewOptions>();
   command.add_option("--name", options->name, "the lab")->capture_default_str();
-  command.add_option("-o,--output", options->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->capture_default_str();
+  add_output(&command, options->format);
   return options;
 }
 
 }  // namespace
 
-int show_status(const std::string& name, bool json) {
+int show_status(const std::string& name, const std::string& format) {
   auto status = lab::lab_status(name);
   if (!status) return fail(status.error());
-  if (json) {
-    fmt::print("{}\n", lab::status_json(*status));
+  if (format != "table") {
+    print_document(format, lab::status_json(*status));
     return status->healthy() ? 0 : 1;
   }
   fmt::print("lab {}: {}{}\n", colored(name, Color::kBold),
@@ -130,8 +129,7 @@ void register_status(CLI::App& app) {
       "Exit status 1 when something is not well.\n\nExamples:\n  culvert status\n"
       "  culvert status --name demo -o json");
   auto options = view_options(*command);
-  command->callback(
-      [options] { exit_with(show_status(options->name, options->format == "json")); });
+  command->callback([options] { exit_with(show_status(options->name, options->format)); });
 }
 
 void register_pods(CLI::App& app) {
@@ -141,10 +139,7 @@ void register_pods(CLI::App& app) {
   command->callback([options] {
     auto status = lab::lab_status(options->name);
     if (!status) return exit_with(fail(status.error()));
-    if (options->format == "json") {
-      fmt::print("{}\n", lab::pods_json(*status));
-      return;
-    }
+    if (options->format != "table") return print_document(options->format, lab::pods_json(*status));
     Table table({"POD", "NODE", "SERVICE ACCOUNT", "MESH"});
     for (const auto& p : status->pods) {
       const std::string words = lab::mesh_words(p);

@@ -132,16 +132,10 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
   live.tell(*report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
 }
 
-// The destination's pod when it is on this node and may be joined. A pod that its own service leads
-// back to is always joined to itself: what it dials at its own address, the tunnel's port too, is
-// not captured (bpf/verdict.h).
-std::shared_ptr<LocalPod> joinable(Worker& worker, const mesh::Workload& source,
-                                   const mesh::Route& route) {
-  if (route.workload == nullptr) return nullptr;
-  const bool itself = route.workload->uid == source.uid;
-  if (worker.settings().same_node != SameNode::kJoin && !itself) return nullptr;
-  if (route.protocol != mesh::Route::Protocol::kHbone || route.via_waypoint) return nullptr;
-  if (route.workload->node != worker.settings().node) return nullptr;
+// The destination's pod when it is on this node and may be joined.
+std::shared_ptr<LocalPod> joinable(Worker& worker, const mesh::Route& route) {
+  const bool joins = worker.settings().same_node == SameNode::kJoin;
+  if (!mesh::joins_in_process(route, worker.settings().node, joins)) return nullptr;
   return worker.find_pod(route.workload->ns, route.workload->name);
 }
 
@@ -161,7 +155,7 @@ Task<> serve_outbound(Worker* worker, LocalPod* pod, int fd, SocketAddress peer)
   fill_source(report.record, *resolved->source);
   fill_destination(report.record, *resolved);
 
-  auto destination = joinable(*worker, *resolved->source, resolved->route);
+  auto destination = joinable(*worker, resolved->route);
   if (destination != nullptr) {
     co_await relay_joined(worker, std::move(destination), fd, peer, &*resolved, &report);
   } else if (resolved->route.protocol == mesh::Route::Protocol::kHbone) {

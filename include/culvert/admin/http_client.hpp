@@ -19,5 +19,8 @@ inline constexpr std::size_t kMaxResponseBytes = 64U << 20;
 Result<Response> call(const std::string& socket_path, std::string_view method,
                       std::string_view target, std::string_view body,
                       std::chrono::milliseconds timeout);
+/// The same to a TCP address, from the calling thread's network namespace.
+Result<Response> call(const SocketAddress& server, std::string_view method, std::string_view target,
+                      std::string_view body, std::chrono::milliseconds timeout);
 
 }  // namespace culvert::admin

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -50,6 +51,12 @@ struct Route {
   bool via_waypoint = false;                  // workload is a waypoint of the destination
   bool to_self = false;                       // workload is the source itself
 };
+
+/// Whether the ztunnel of `node` connects the two pods in process: a tunnel would lead to the
+/// destination itself, on that same node, and `joins` says to. A pod that its own service leads
+/// back to is always joined to itself: what it dials at its own address, the tunnel's port too, is
+/// not captured (bpf/verdict.h).
+bool joins_in_process(const Route& route, std::string_view node, bool joins);
 
 /// Resolves what a captured connection asked for. A VIP leads to an endpoint; a workload's address
 /// to that workload; a waypoint in front of either gets the connection unless the source is one

@@ -171,6 +171,23 @@ TEST_CASE("a captured namespace that no file names refuses until it is enrolled 
   CHECK(f.handover.pods().contains("u2"));
 }
 
+TEST_CASE("mending writes every pod anew and releases what is nobody's, but not what is ending") {
+  Fixture f;
+  REQUIRE(f.enrollment.enroll(spec_of("u1", "/n/a")).has_value());
+  REQUIRE(f.enrollment.enroll(spec_of("u2", "/n/b")).has_value());
+  f.node.namespaces.erase("/n/b");
+  f.enrollment.check();  // u2 is ending now: captured until its namespace is freed
+  f.node.in_kernel.insert(99);
+  f.node.steps.clear();
+  REQUIRE(f.enrollment.mend().has_value());
+  CHECK(f.node.steps == std::vector<std::string>{"excludes", "capture 7", "release 99"});
+  CHECK(f.node.in_kernel == std::set<std::uint64_t>{7, 8});
+  f.node.fail_capture = true;
+  f.node.in_kernel.insert(98);
+  CHECK(f.enrollment.mend().error().what == "attach: EPERM");
+  CHECK_FALSE(f.node.in_kernel.contains(98));
+}
+
 TEST_CASE("a node holds no more than its maximum of pods") {
   Fixture f;
   for (std::size_t i = 0; i < kMaxPods; ++i) {

@@ -52,6 +52,10 @@ class PretendedNode final : public Capture {
   bool netns_freed(std::uint64_t cookie) override { return freed.contains(cookie); }
   std::vector<MapFill> fills;
   Outcome<std::vector<MapFill>> map_fill() override { return fills; }
+  Outcome<void> restore_excludes() override {
+    steps.emplace_back("excludes");
+    return {};
+  }
   Outcome<std::vector<std::string>> check_order() override { return std::vector<std::string>{}; }
   Outcome<void> save(const std::string& text) override {
     steps.push_back("save");

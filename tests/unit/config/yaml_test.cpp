@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "culvert/config/nearest.hpp"
 #include "culvert/config/parse.hpp"
 #include "scalar.hpp"
 #include "yaml_tree.hpp"

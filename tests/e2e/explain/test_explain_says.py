@@ -1,0 +1,178 @@
+"""What `culvert explain` and the commands around it say: names, mistakes, differences, forms of output."""
+import json
+import os
+import subprocess
+
+import pytest
+import walks
+from flows import Mesh
+from lab import BUILD, ENV, Lab, culvert, wait_until
+from objects import authorization, source
+
+RUN = os.getpid()
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with Lab(f"explain-says-{RUN}", walks.WORLD, flags=walks.FLAGS) as lab:
+        mesh = Mesh(lab, ["shop/near"])
+        yield mesh
+        mesh.close()
+
+
+def run(mesh, *args, status=0):
+    """Standard output of a command that ends so; on failure what it said on standard error."""
+    done = culvert(*args, "--name", mesh.lab.name, check=False)
+    assert done.returncode == status, f"{args}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout if done.stdout else done.stderr
+
+
+def document(mesh, *args, status=0):
+    return json.loads(run(mesh, *args, "-o", "json", status=status))
+
+
+@pytest.mark.parametrize("args, words", [
+    (["explain", "shop/naer", "front:80"], ["no pod shop/naer", "did you mean shop/near?"]),
+    (["explain", "shop/near", "frnt:80"], ["nothing in the mesh is called frnt"]),
+    (["explain", "shop/near", "shop/wbe:80"], ["shop/wbe", "did you mean shop/web?"]),
+    (["explain", "shop/near", "shop/web"], ["which port", "8080, 9090"]),
+    (["explain", "shop/near", "10.0.0.1"], ["which port"]),
+    (["explain", "shop/near", "web:eighty"], ["is no destination", "next:"]),
+    (["workloads", "shop/wbe"], ["no workload shop/wbe", "did you mean shop/web?"]),
+    (["services", "frnt"], ["no service frnt", "did you mean front?"]),
+    (["policies", "shop/none"], ["no policy shop/none"]),
+    (["hooks", "--node", "eats"], ["no node eats", "did you mean east?"]),
+])
+def test_a_mistake_is_told_with_what_was_probably_meant(mesh, args, words):
+    said = run(mesh, *args, status=1)
+    for word in words:
+        assert word in said
+
+
+def test_the_policy_that_decides_is_named_with_its_file_and_line(mesh):
+    deny = authorization("shop", "no-near", "DENY", source(principals=["cluster.local/ns/shop/sa/near"]))
+    path = mesh.lab.path("# a comment\n---\n" + deny)
+    mesh.lab.apply(path)
+    try:
+        report = document(mesh, "explain", "shop/near", "shop/stock:8080")
+        assert report["result"] == {"outcome": "reset", "flag": "DENY",
+                                    "reason": "denied by policy shop/no-near"}
+        assert report["steps"][-1]["objects"][0] == {
+            "kind": "AuthorizationPolicy", "namespace": "shop", "name": "no-near", "defined": f"{path}:3"}
+        mesh.refused("shop/near", "shop/stock", 8080, policy="shop/no-near")
+        text = run(mesh, "explain", "shop/near", "shop/stock:8080")
+        assert "DENY shop/no-near matches, and decides" in text and f"[{path}:3]" in text
+        assert "by tunnel: denied by policy shop/no-near" in text
+        listed = document(mesh, "policies", "--workload", "shop/stock")
+        assert [one["defined"] for one in listed if one["name"] == "no-near"] == [f"{path}:3"]
+    finally:
+        mesh.lab.delete("-f", path)
+    again = document(mesh, "explain", "shop/near", "shop/stock:8080")
+    assert again["result"]["outcome"] == "answered"
+    assert all(one["stale"] for one in again["recent"])
+
+
+def test_somebody_listens_or_nobody_does(mesh):
+    report = document(mesh, "explain", "shop/near", "shop/web:8080")
+    assert report["branches"][0]["listening"] is True
+    report = document(mesh, "explain", "shop/near", "shop/web:8888")
+    assert report["branches"][0]["listening"] is False
+    assert "nobody listens" in run(mesh, "explain", "shop/near", "shop/web:8888")
+
+
+def exclude_port(mesh, node, port):
+    """Writes an exclusion into the kernel's map, as no agent would."""
+    pin = next(one["bpf_dir"] for one in mesh.lab.status()["nodes"] if one["name"] == node)
+    key = (48).to_bytes(4, "little") + bytes([1, 0, 0, 0]) + port.to_bytes(2, "big") + bytes(14)
+    subprocess.run(["bpftool", "map", "update", "pinned", f"{pin}/cv_exclude", "key", "hex", *key.hex(" ").split(),
+                    "value", "1", "0", "0", "0"], check=True)
+
+
+def test_what_the_kernel_has_otherwise_is_a_difference_and_is_mended(mesh):
+    assert "what the agents want" in run(mesh, "maps", "diff")
+    exclude_port(mesh, "east", 9090)
+    report = document(mesh, "explain", "shop/near", "shop/stock:9090", status=2)
+    assert report["result"]["outcome"] == "answered" and report["branches"][0]["path"] == "tunnel"
+    assert any("node east" in line for line in report["differences"]), report["differences"]
+    found = document(mesh, "maps", "diff", status=2)
+    assert [(one["node"], one["map"], one["entry"], one["state"]) for one in found] == [
+        ("east", "cv_exclude", "port 9090", "extra")]
+    assert "--fix" in run(mesh, "maps", "diff", status=2)
+    assert "1 mended" in run(mesh, "maps", "diff", "--fix")
+    assert document(mesh, "maps", "diff") == []
+    assert document(mesh, "explain", "shop/near", "shop/stock:9090")["differences"] == []
+
+
+def test_an_entry_with_other_addresses_is_found_and_mended(mesh):
+    pin = next(one["bpf_dir"] for one in mesh.lab.status()["nodes"] if one["name"] == "east")
+    cookie = next(line for line in document(mesh, "maps", "dump", "cv_pod") if line["pod"] == "shop/near")["netns_cookie"]
+    key = int(cookie).to_bytes(8, "little").hex(" ").split()
+    looked = json.loads(subprocess.run(["bpftool", "-j", "map", "lookup", "pinned", f"{pin}/cv_pod", "key", "hex", *key],
+                                       check=True, capture_output=True, text=True).stdout)
+    value = [byte[2:] for byte in looked["value"]]
+    value[15] = f"{int(value[15], 16) ^ 1:02x}"  # the last byte of its IPv4 address
+    subprocess.run(["bpftool", "map", "update", "pinned", f"{pin}/cv_pod", "key", "hex", *key, "value", "hex", *value],
+                   check=True)
+    found = document(mesh, "maps", "diff", status=2)
+    assert [(one["map"], one["state"]) for one in found] == [("cv_pod", "different")]
+    assert mesh.ip("shop/near") in found[0]["wanted"] and mesh.ip("shop/near") not in found[0]["kernel"].split()
+    run(mesh, "maps", "diff", "--fix")
+    assert document(mesh, "maps", "diff") == []
+    mesh.answered("shop/near", "shop/web", 8080)
+
+
+def test_a_map_without_its_listeners_is_ztunnels_to_mend(mesh):
+    mesh.lab.kill("node/west", "ztunnel", hold=True)
+    try:
+        wait_until(lambda: culvert("maps", "diff", "--name", mesh.lab.name, check=False).returncode == 2, "a difference")
+        found = document(mesh, "maps", "diff", "--fix", status=2)
+        assert {(one["node"], one["map"], one["mended_by"]) for one in found} == {("west", "cv_listener", "ztunnel")}
+        report = document(mesh, "explain", "shop/near", "shop/stock:8080", status=2)
+        assert report["kernel"]["outcome"] == "reset" and report["result"]["outcome"] == "answered"
+    finally:
+        mesh.lab.restart("node/west", "ztunnel")
+    wait_until(lambda: culvert("maps", "diff", "--name", mesh.lab.name, check=False).returncode == 0, "no difference")
+
+
+def test_watching_prints_again(mesh):
+    process = subprocess.Popen([str(BUILD / "bin" / "culvert"), "maps", "--watch", "--every", "1", "--name", mesh.lab.name],
+                               env=ENV, text=True, stdout=subprocess.PIPE)
+    try:
+        heads = 0
+        for line in process.stdout:
+            heads += line.startswith("NODE")
+            if heads == 2:
+                break
+        assert heads == 2, "it ended"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_every_list_has_the_same_in_json_and_yaml_and_as_a_table(mesh):
+    near = document(mesh, "workloads", "shop/near")[0]
+    assert near["identity"] == "spiffe://cluster.local/ns/shop/sa/near" and near["node"] == "east"
+    assert "- name: near\n  namespace: shop\n" in run(mesh, "workloads", "shop/near", "-o", "yaml")
+    front = document(mesh, "services", "front")[0]
+    assert [one["workload"] for one in front["endpoints"]] == ["shop/web"] and front["ports"] == [
+        {"port": 80, "target_port": 8080}]
+    certificates = document(mesh, "certs", "-n", "shop", "--node", "east")
+    assert {one["identity"].rsplit("/", 1)[1] for one in certificates} == {"web", "near"}
+    assert all(one["state"] == "Available" for one in certificates)
+    hooks = document(mesh, "hooks", "--node", "east")
+    assert {one["hook"] for one in hooks} >= {"connect4", "connect6", "sock_ops", "sk_lookup"}, hooks
+    for command in ("workloads", "services", "policies", "certs", "hooks", "pods", "status", "maps"):
+        assert run(mesh, command), command
+        assert run(mesh, command, "-o", "yaml"), command
+
+
+def test_bash_completes_pods_and_options(mesh):
+    def complete(*words):
+        script = ('source <(culvert completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _culvert; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
+        return subprocess.run(["bash", "-c", script, "bash", *words], text=True, capture_output=True, check=True,
+                              env={**ENV, "PATH": path}).stdout.split()
+    assert complete("culvert", "expl") == ["explain"]
+    assert complete("culvert", "explain", "--name", mesh.lab.name, "shop/n") == ["shop/near"]
+    assert complete("culvert", "pods", "-o", "") == ["json", "table", "yaml"]
