@@ -11,11 +11,13 @@
 #include <optional>
 #include <thread>
 
+#include "culvert/base/fd.hpp"
 #include "culvert/base/log.hpp"
 #include "culvert/io/socket.hpp"
 #include "ztunnel/admin/admin.hpp"
 #include "ztunnel/control/certificates.hpp"
 #include "ztunnel/control/control_link.hpp"
+#include "ztunnel/control/revocation_watch.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/retirement.hpp"
 #include "ztunnel/pods/registry.hpp"
@@ -151,7 +153,10 @@ class App {
     }
     certificates_.emplace(
         control_,
-        [this](const auto& identity, const auto& credentials) { publish(identity, credentials); },
+        [this](const auto& identity, const auto& credentials, const auto& issuers) {
+          revocations_.trust(identity, issuers.intermediates, issuers.roots);
+          publish(identity, credentials);
+        },
         [this](const auto& identity) { withdraw(identity); });
     registry_.emplace(
         settings_, *maps_, workers_,
@@ -160,6 +165,7 @@ class App {
     retirement_.emplace(settings_, *loop_, *registry_, workers_);
     zds_.emplace(settings_.zds_socket, *registry_);
     parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
+    parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     auto admin = Admin::start(settings_, *loop_,
                               Observed{&control_, &*zds_, &*registry_, &*certificates_,
@@ -177,7 +183,14 @@ class App {
     }
   }
 
+  void publish(const tls::RevocationListPtr& revoked) {
+    for (auto& worker : workers_) {
+      worker->post([revoked](Worker& w) { w.take_revocations(revoked); });
+    }
+  }
+
   void withdraw(const std::string& identity) {
+    revocations_.forget(identity);
     for (auto& worker : workers_) {
       worker->post([identity](Worker& w) { w.drop_credentials(identity); });
     }
@@ -218,6 +231,7 @@ class App {
   std::vector<std::thread> threads_;
   mesh::SnapshotPtr published_ = std::make_shared<const mesh::Snapshot>();  // workers have it
   ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
+  RevocationWatch revocations_{settings_.crl_file, [this](const auto& list) { publish(list); }};
   std::optional<Certificates> certificates_;
   std::optional<PodRegistry> registry_;
   std::optional<Retirement> retirement_;
@@ -233,6 +247,12 @@ int run(const Settings& settings) {
   }
   ignore_hangups();
   raise_descriptor_limit();
+  if (!settings.state_dir.empty()) {
+    if (auto made = make_dirs(settings.state_dir, 0700); !made) {
+      log::error("cannot start: {}: {}", settings.state_dir, made.error().to_string());
+      return 1;
+    }
+  }
   auto loop = io::Loop::create();
   if (!loop) {
     log::error("cannot start: {}", loop.error().to_string());

@@ -68,6 +68,11 @@ int main(int argc, char** argv) {
   cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
   cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
   cli.add_option("--network", settings.network, "the network that this node's addresses are of");
+  cli.add_option("--state-dir", settings.state_dir,
+                 "folder (made, 0700) for the last configuration, which then holds over a restart");
+  cli.add_option("--crl-file", settings.crl_file,
+                 "PEM file of CRLs: peers with certificates in them are refused and their tunnels "
+                 "ended; watched");
   cli.add_option("--same-node", same_node, "how two pods of this node are connected")
       ->check(CLI::IsMember({"join", "encrypt"}))
       ->capture_default_str();

@@ -24,6 +24,8 @@ struct Settings {
   std::string trust_domain = "cluster.local";
   std::string cluster_id = "Kubernetes";
   std::string network;
+  std::string state_dir;  // what outlives a restart; empty: nothing does
+  std::string crl_file;   // of revoked certificates; empty: none
   SameNode same_node = SameNode::kJoin;
   SocketAddress admin_address;
   SocketAddress metrics_address;
@@ -35,6 +37,7 @@ struct Settings {
 
 // Every wait on a peer, in one place.
 inline constexpr auto kWorkloadWait = std::chrono::seconds(5);       // the pod's own entry by xDS
+inline constexpr auto kControlWait = std::chrono::seconds(2);        // then an earlier run's state
 inline constexpr auto kCertificateWait = std::chrono::seconds(10);   // a certificate on its way
 inline constexpr auto kDialTimeout = std::chrono::seconds(10);       // TCP connect
 inline constexpr auto kHandshakeTimeout = std::chrono::seconds(10);  // TLS, either side

@@ -6,11 +6,16 @@
 #include <vector>
 
 #include "culvert/base/log.hpp"
+#include "culvert/base/state_file.hpp"
+#include "culvert/config/saved_objects.hpp"
 #include "identities.hpp"
 
 namespace culvert::control {
 namespace {
 
+constexpr std::string_view kKind = "CVOBJCTS";
+constexpr std::uint32_t kFormat = 1;
+constexpr std::size_t kMaxSavedBytes = 1U << 30;
 constexpr std::size_t kMaxLoggedLines = 100;  // of one change; /status has them all
 
 std::string text_of(const config::Condition& condition) {
@@ -29,6 +34,29 @@ std::set<std::string> complaints(const View& view) {
 }
 
 }  // namespace
+
+void ConfigFolder::restore() {
+  if (saved_.empty()) return;
+  const auto content = read_state_file(saved_, kKind, kFormat, kMaxSavedBytes);
+  if (!content && content.error().code == ErrorCode::kNotFound) return;
+  auto files = content ? config::decode_objects(*content) : std::unexpected(content.error());
+  if (!files) {
+    log::error("{}: {}; it is ignored", saved_, files.error().to_string());
+    return;
+  }
+  store_.load(std::move(*files));
+}
+
+void ConfigFolder::save() {
+  if (saved_.empty()) return;
+  const auto written =
+      write_state_file(saved_, kKind, kFormat, config::encode_objects(*store_.objects()));
+  const std::string why = written ? "" : written.error().to_string();
+  if (!why.empty() && why != save_problem_) {
+    log::error("{}: {}; last good states of now are lost with this process", saved_, why);
+  }
+  save_problem_ = why;
+}
 
 Result<void> ConfigFolder::reload() {
   auto files = config::read_folder(folder_);
@@ -52,6 +80,7 @@ Result<void> ConfigFolder::reload() {
       next->resources = std::make_shared<const xds::ResourceSet>(
           xds::ResourceSet{next->generation, std::move(compiled.resources)});
       next->identities = identities_by_node(*next->objects, settings_.trust_domain);
+      save();
     }
   }
   log_changes(*view_, *next);

@@ -7,7 +7,7 @@ namespace culvert::control {
 
 Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority)
     : loop_(loop),
-      folder_(settings.config_dir, settings.compile),
+      folder_(settings.config_dir, settings.compile, settings.state_dir),
       watch_(settings.config_dir, [this] { (void)reload(); }),
       certificates_(std::move(authority), settings.certificate_lifetime),
       sockets_(settings.socket_dir, server_, loop.root()) {
@@ -17,6 +17,7 @@ Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAut
 
 Result<void> Control::start() {
   if (auto watching = watch_.start(); !watching) return watching;
+  folder_.restore();
   if (auto read = reload(); !read) return read;
   loop_.root().spawn([](NodeSockets* sockets) -> io::Task<> { co_await sockets->remove_stale(); },
                      &sockets_);

@@ -36,6 +36,7 @@ struct ControlSettings {
   std::string config_dir;
   std::string socket_dir;
   CompileSettings compile;
+  std::string state_dir;  // last good states outlive a restart there; empty: they do not
   std::chrono::seconds certificate_lifetime = certs::kDefaultLifetime;  // at most
 };
 

@@ -59,7 +59,7 @@ int run(const Options& options) {
   if (!loop) return report("make the loop", loop.error().to_string());
   io::Loop& running = **loop;
   Control control(running,
-                  {options.config_dir, options.socket_dir, options.compile,
+                  {options.config_dir, options.socket_dir, options.compile, options.state_dir,
                    std::chrono::seconds(options.certificate_lifetime_seconds)},
                   std::move(*authority));
   Result<void> started;

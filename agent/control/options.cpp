@@ -24,7 +24,9 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--config-dir", options.config_dir, "folder of *.yaml, *.yml and *.json; watched")
       ->required();
   app.add_option("--socket-dir", options.socket_dir, "folder for the nodes' sockets")->required();
-  app.add_option("--state-dir", options.state_dir, "folder for the root certificate")->required();
+  app.add_option("--state-dir", options.state_dir,
+                 "folder for the root certificate and last good states")
+      ->required();
   app.add_option("--admin-socket", options.admin_socket, "Unix socket for /status and its like")
       ->required();
   app.add_option("--trust-domain", options.compile.trust_domain, "of the identities")

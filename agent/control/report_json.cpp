@@ -41,6 +41,7 @@ Json node_json(const NodeReport& node) {
           {"connected", node.xds.connected},
           {"acked_generation", node.xds.acked_generation},
           {"nacks", node.xds.nacks},
+          {"resources_sent", node.xds.resources_sent},
           {"last_nack", node.xds.last_nack},
           {"error", node.error}};
 }

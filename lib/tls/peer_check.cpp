@@ -4,7 +4,9 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <cerrno>
 
+#include "certificate_id.hpp"
 #include "culvert/tls/spiffe_id.hpp"
 #include "pem.hpp"
 
@@ -61,7 +63,29 @@ Result<PeerCertificate> check_leaf(X509* leaf, const Expected& expected) {
   return peer;
 }
 
+// The verified chain without its root, which nobody but its owner can take back.
+Result<std::vector<CertificateId>> ids_of(X509_STORE_CTX& store) {
+  std::vector<CertificateId> out;
+  STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(&store);
+  const int leaf_and_intermediates = std::max(1, sk_X509_num(chain) - 1);
+  for (int i = 0; i < leaf_and_intermediates; ++i) {
+    X509* const certificate = sk_X509_value(chain, i);
+    const auto id =
+        certificate_id(*X509_get_issuer_name(certificate), *X509_get0_serialNumber(certificate));
+    if (!id) return std::unexpected(id.error());
+    out.push_back(*id);
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<void> check_revoked(std::span<const CertificateId> chain, const RevocationListPtr& revoked,
+                           Origin peer_origin) {
+  if (!revoked || !revoked->contains_any(chain)) return {};
+  return fail(ErrorCode::kTls, "the peer's certificate, or one above it, is revoked", peer_origin,
+              EKEYREVOKED);
+}
 
 bool check_peer(X509_STORE_CTX& store, PeerCheck& check) {
   const bool chain_holds = X509_verify_cert(&store) == 1;
@@ -78,7 +102,16 @@ bool check_peer(X509_STORE_CTX& store, PeerCheck& check) {
     X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REJECTED);  // alert bad_certificate
     return false;
   }
+  auto chain = ids_of(store);
+  const auto current = chain ? check_revoked(*chain, check.expected.revoked, check.peer_origin)
+                             : std::unexpected(chain.error());
+  if (!current) {
+    check.error = current.error();
+    X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REVOKED);  // alert certificate_revoked
+    return false;
+  }
   check.peer = std::move(*peer);
+  check.peer.chain = std::move(*chain);
   return true;
 }
 

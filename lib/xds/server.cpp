@@ -95,6 +95,8 @@ io::Task<> Server::write_responses(Stream& stream) {
     }
     for (const auto& response : stream.session.responses()) {
       if (!co_await stream.call.write(serialize(response))) co_return;
+      nodes_[stream.call.peer()].resources_sent +=
+          response.resources.size() + response.removed.size();
     }
     refresh(stream);  // what needed no response counts as acknowledged
   }

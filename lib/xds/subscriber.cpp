@@ -63,6 +63,13 @@ Result<DeltaRequest> Subscriber::receive(DeltaResponse response) {
   return answer;
 }
 
+void Subscriber::restore(DeltaResponse saved) {
+  Type* type = find(saved.type_url);
+  if (type == nullptr || saved.resources.size() > kMaxResponseResources) return;
+  Checked checked = check(*type, std::move(saved));
+  apply(*type, checked);
+}
+
 Subscriber::Checked Subscriber::check(Type& type, DeltaResponse response) {
   Checked out;
   std::set<std::string, std::less<>> gone;

@@ -12,6 +12,7 @@ serial = {folder}/serial
 new_certs_dir = {folder}
 unique_subject = no
 default_md = sha256
+default_crl_days = 1
 policy = any
 [any]
 commonName = optional
@@ -38,7 +39,7 @@ class Mint:
         self.cert, self.key, self.made = cert or self.folder / "ca.pem", key or self.folder / "ca.key", 0
         if not cert:
             openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                    "/O=other", "-days", "10", "-keyout", self.key, "-out", self.cert)
+                    f"/O={self.folder.name}", "-days", "10", "-keyout", self.key, "-out", self.cert)
         (self.folder / "index").touch()
         (self.folder / "serial").write_text("1000\n")
         (self.folder / "config").write_text(CONFIG.format(folder=self.folder))
@@ -65,6 +66,17 @@ class Mint:
         openssl("ca", "-batch", "-notext", "-config", self.folder / "config", "-cert", self.cert, "-keyfile", self.key,
                 "-in", request, "-out", cert, "-extfile", extensions, "-startdate", moment(begin), "-enddate", moment(end))
         return cert, key
+
+    def crl(self, *revoked):
+        """The text of a list of these certificates (files), and of those of earlier calls."""
+        for cert in revoked:
+            self.ca("-revoke", cert)
+        out = self.folder / "crl.pem"
+        self.ca("-gencrl", "-out", out)
+        return out.read_text()
+
+    def ca(self, *argv):
+        openssl("ca", "-config", self.folder / "config", "-cert", self.cert, "-keyfile", self.key, *argv)
 
     def self_signed(self, san):
         self.made += 1

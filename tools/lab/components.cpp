@@ -173,7 +173,8 @@ Outcome<ProcessSpec> ztunnel_spec(const LabState& state, const Node& node) {
                                 {"--node", node.name,                                       //
                                  "--bpf-dir", bpf_dir(names, node),                         //
                                  "--zds-socket", names.node_socket(node.name, "zds.sock"),  //
-                                 "--control-socket", names.node_socket(node.name, "control.sock")},
+                                 "--control-socket", names.node_socket(node.name, "control.sock"),
+                                 "--state-dir", names.node_socket(node.name, "ztunnel")},
                                 state.ztunnel_flags));
 }
 

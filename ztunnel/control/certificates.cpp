@@ -18,6 +18,12 @@ double draw_jitter() {
   return std::uniform_real_distribution<double>(0.0, 1.0)(random);
 }
 
+// The intermediates of a chain in PEM.
+std::string without_leaf(const std::string& chain) {
+  const auto second = chain.find("-----BEGIN ", 1);
+  return second == std::string::npos ? "" : chain.substr(second);
+}
+
 }  // namespace
 
 void Certificates::want(const std::string& identity) {
@@ -74,7 +80,8 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   wanted->status.not_after = certificate->not_after;
   wanted->status.chain_pem = certificate->chain;
   wanted->status.last_error.clear();
-  publish_(identity, Credentials{std::move(*client), std::move(*server)});
+  publish_(identity, Credentials{std::move(*client), std::move(*server)},
+           Issuers{without_leaf(certificate->chain), certificate->roots});
   co_return certs::renewal_time(received, certificate->not_after, draw_jitter());
 }
 

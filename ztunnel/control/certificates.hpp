@@ -30,7 +30,8 @@ class CertificateService {
 
 class Certificates {
  public:
-  using Publish = std::function<void(const std::string& identity, const Credentials& credentials)>;
+  using Publish = std::function<void(const std::string& identity, const Credentials& credentials,
+                                     const Issuers& issuers)>;
   using Withdraw = std::function<void(const std::string& identity)>;
 
   /// `service` outlives it.

@@ -1,5 +1,6 @@
 #include "ztunnel/control/control_link.hpp"
 
+#include "culvert/base/log.hpp"
 #include "culvert/xds/resources.hpp"
 
 namespace culvert::ztunnel {
@@ -21,11 +22,27 @@ xds::ClientOptions client_options(const Settings& settings) {
 ControlLink::ControlLink(const Settings& settings, MeshFeed::Publish publish)
     : connector_(settings.control_socket),
       feed_(settings.trust_domain, std::move(publish)),
-      client_(connector_, client_options(settings), feed_),
+      saved_(feed_, settings.state_dir),
+      client_(connector_, client_options(settings), saved_),
       certificates_(connector_) {}
 
 io::Task<> ControlLink::run() {
+  io::Scope beside;
+  auto earlier = saved_.load();
+  for (auto& response : earlier) client_.restore(std::move(response));
+  beside.spawn(open_feed, this, !earlier.empty());
+  beside.spawn([](SavedConfig* saved) -> io::Task<> { co_await saved->run(); }, &saved_);
   co_await client_.run();
+  beside.request_stop();
+  co_await beside.join();
+}
+
+io::Task<> ControlLink::open_feed(ControlLink* self, bool found) {
+  const bool told =
+      co_await self->client_.wait_ready(found ? io::in(kControlWait) : io::kNoDeadline);
+  if (!told && !found) co_return;  // stopped
+  if (!told) log::warn("control is away: serving by the configuration of an earlier run");
+  self->feed_.open();
 }
 
 io::Task<> ControlLink::close() {

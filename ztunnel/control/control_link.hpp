@@ -9,6 +9,7 @@
 #include "culvert/xds/client.hpp"
 #include "ztunnel/control/certificates.hpp"
 #include "ztunnel/control/mesh_feed.hpp"
+#include "ztunnel/control/saved_config.hpp"
 #include "ztunnel/settings.hpp"
 
 namespace culvert::ztunnel {
@@ -18,13 +19,15 @@ class ControlLink final : public CertificateService {
   /// `publish` gets every new snapshot.
   ControlLink(const Settings& settings, MeshFeed::Publish publish);
 
-  /// Runs until its fiber is stopped; then close() may be awaited.
+  /// Runs until its fiber is stopped; then close() may be awaited. The first snapshot is published
+  /// when control has told everything, or kControlWait after the start if an earlier run's
+  /// configuration was found: that holds until control is there.
   io::Task<> run();
   /// Ends the connection for certificates. Awaited once, before it dies.
   io::Task<> close();
 
-  /// Control has told everything that it knows at least once.
-  bool ready() const { return client_.ready(); }
+  /// There is a configuration to serve by: control's, or an earlier run's.
+  bool ready() const { return feed_.is_open(); }
   xds::ClientStatus status() const { return client_.status(); }
   const mesh::SnapshotPtr& snapshot() const { return feed_.snapshot(); }
 
@@ -32,8 +35,11 @@ class ControlLink final : public CertificateService {
       std::string request_pem, std::string identity) override;
 
  private:
+  static io::Task<> open_feed(ControlLink* self, bool found);
+
   grpc::UnixConnector connector_;
   MeshFeed feed_;
+  SavedConfig saved_;
   xds::Client client_;
   xds::CertificateClient certificates_;
 };

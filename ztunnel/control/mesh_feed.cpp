@@ -33,8 +33,14 @@ std::vector<xds::Rejected> MeshFeed::apply(std::string_view type_url,
     }
   }
   snapshot_ = mesh::apply(*snapshot_, std::move(delta));
-  publish_(snapshot_);
+  if (open_) publish_(snapshot_);
   return rejected;
+}
+
+void MeshFeed::open() {
+  if (open_) return;
+  open_ = true;
+  publish_(snapshot_);
 }
 
 }  // namespace culvert::ztunnel

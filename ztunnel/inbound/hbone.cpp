@@ -18,11 +18,19 @@ Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker,
   auto credentials =
       co_await worker->credentials_of(workload->identity().to_string(), io::in(kCertificateWait));
   if (!credentials) co_return std::unexpected(credentials.error());
-  auto session = tls::Session::server(credentials->server);
+  auto session = tls::Session::server(credentials->server, {.revoked = worker->revoked()});
   if (!session) co_return std::unexpected(session.error());
   auto stream = std::make_unique<tls::Stream>(std::move(fd), std::move(*session));
   if (auto shaken = co_await stream->handshake(io::in(kHandshakeTimeout)); !shaken) {
+    worker->note_handshake_failure(shaken.error());
     co_return std::unexpected(shaken.error());
+  }
+  // Revoked while the handshake was under way.
+  const auto current =
+      tls::check_revoked(stream->peer()->chain, worker->revoked(), Origin::kClient);
+  if (!current) {
+    worker->note_handshake_failure(current.error());
+    co_return std::unexpected(current.error());
   }
   co_return stream;
 }
@@ -62,7 +70,8 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   }
   report.dismiss();
 
-  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip, (*stream)->peer()->sha256};
+  const tls::PeerCertificate certificate = *(*stream)->peer();
+  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip, certificate.sha256};
   io::Scope streams;
   auto options = h2::Options::server();
   options.budget = &pod->bytes;
@@ -71,6 +80,7 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
       [&](h2::Stream request) { streams.spawn(serve_connect, &tunnel, std::move(request)); });
   pod->arrived.insert(connection.get());
   if (worker->draining()) connection->drain();
+  const TunnelEntry live(worker->live_tunnels(), certificate, *connection);
   const auto ended = co_await connection->run();
   pod->arrived.erase(connection.get());
   if (!ended) log_end(tunnel, ended.error());

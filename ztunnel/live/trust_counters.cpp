@@ -12,6 +12,11 @@ void TrustCounters::render(telemetry::PrometheusText& out) const {
           "Live connections that were decided about again after a policy change.", rechecked);
   counter("culvert_policy_cuts_total", "Live connections that a policy change ended.",
           cut_by_policy);
+  counter("istio_crl_policy_rejections_total",
+          "Handshakes that were refused because a certificate was revoked.", refused_revoked);
+  counter("culvert_crl_tunnels_ended_total",
+          "Open tunnels that were ended because the peer's certificate was revoked.",
+          ended_revoked);
 }
 
 }  // namespace culvert::ztunnel

@@ -10,10 +10,13 @@
 namespace culvert::ztunnel {
 
 struct TrustCounters {
-  std::atomic<std::uint64_t> rechecked{0};      // live connections that were decided about again
-  std::atomic<std::uint64_t> cut_by_policy{0};  // those that were refused then
+  std::atomic<std::uint64_t> rechecked{0};        // live connections that were decided about again
+  std::atomic<std::uint64_t> cut_by_policy{0};    // those that were refused then
+  std::atomic<std::uint64_t> refused_revoked{0};  // handshakes, either role
+  std::atomic<std::uint64_t> ended_revoked{0};    // tunnels that were open
 
-  /// culvert_policy_rechecks_total, culvert_policy_cuts_total.
+  /// culvert_policy_rechecks_total, culvert_policy_cuts_total, istio_crl_policy_rejections_total,
+  /// culvert_crl_tunnels_ended_total.
   void render(telemetry::PrometheusText& out) const;
 };
 

@@ -124,7 +124,7 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
     co_return report->fail(stream.error());
   }
   report->record.destination.identity = stream->peer_identity;
-  live.peer_certificate = stream->tunnel->peer_certificate;
+  live.peer_certificate = stream->tunnel->peer.sha256;
   live.has_peer_certificate = true;
   report->open();
   SocketEnd app(fd);

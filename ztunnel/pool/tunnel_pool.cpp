@@ -84,6 +84,7 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
       co_await worker_.credentials_of(source.identity().to_string(), io::in(kCertificateWait));
   if (!credentials) co_return std::unexpected(credentials.error());
   tls::Expected expected;
+  expected.revoked = worker_.revoked();
   for (const auto& identity : route.expected_identities) {
     expected.identities.push_back(identity.to_string());
   }
@@ -94,14 +95,22 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   if (!session) co_return std::unexpected(session.error());
   auto stream = std::make_unique<tls::Stream>(std::move(*fd), std::move(*session));
   if (auto shaken = co_await stream->handshake(io::in(kHandshakeTimeout)); !shaken) {
+    worker_.note_handshake_failure(shaken.error());
     co_return std::unexpected(from_upstream(shaken.error()));
   }
+  // Revoked while the handshake was under way.
+  const auto current =
+      tls::check_revoked(stream->peer()->chain, worker_.revoked(), Origin::kUpstream);
+  if (!current) {
+    worker_.note_handshake_failure(current.error());
+    co_return std::unexpected(current.error());
+  }
   auto tunnel = std::make_shared<Tunnel>();
-  tunnel->peer_identity = stream->peer()->identity;
-  tunnel->peer_certificate = stream->peer()->sha256;
+  tunnel->peer = *stream->peer();
   auto options = h2::Options::client();
   options.budget = &pod_.bytes;
   tunnel->connection = h2::Connection::client(std::move(stream), options);
+  tunnel->live.emplace(worker_.live_tunnels(), tunnel->peer, *tunnel->connection);
   co_return tunnel;
 }
 
@@ -167,7 +176,7 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
     if (status == nullptr || *status != "200") {
       co_return refused_by_status(status == nullptr ? "" : *status);
     }
-    co_return OpenedStream{*tunnel, std::move(*stream), (*tunnel)->peer_identity};
+    co_return OpenedStream{*tunnel, std::move(*stream), (*tunnel)->peer.identity};
   }
 }
 

@@ -4,10 +4,9 @@
 // pods.
 #pragma once
 
-#include <array>
-#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +14,8 @@
 #include "culvert/h2/connection.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/mesh/route.hpp"
+#include "culvert/tls/session.hpp"
+#include "ztunnel/live/live_tunnels.hpp"
 
 namespace culvert::ztunnel {
 
@@ -24,8 +25,8 @@ struct LocalPod;
 /// A TLS + HTTP/2 connection to one workload. Lives as long as a stream of it or its run() fiber.
 struct Tunnel {
   std::unique_ptr<h2::Connection> connection;
-  std::string peer_identity;                        // the SPIFFE id that the peer proved
-  std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of its leaf
+  tls::PeerCertificate peer;        // what the peer proved
+  std::optional<TunnelEntry> live;  // declared last: it leaves the table first
 };
 
 /// A CONNECT that was answered with 200.

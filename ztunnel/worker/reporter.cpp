@@ -1,5 +1,7 @@
 #include "ztunnel/worker/reporter.hpp"
 
+#include <cerrno>
+
 #include "culvert/base/log.hpp"
 
 namespace culvert::ztunnel {
@@ -66,7 +68,9 @@ void Report::finish() {
 void Report::fail(const Error& error) {
   if (ended_) return;
   record.error = error.to_string();
-  record.flag = telemetry::response_flag(error_info(error.code).log_flag);
+  record.flag = error.sys_errno == EKEYREVOKED
+                    ? telemetry::ResponseFlag::kCertRevoked
+                    : telemetry::response_flag(error_info(error.code).log_flag);
   end();
 }
 

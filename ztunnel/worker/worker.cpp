@@ -30,6 +30,7 @@ Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget
       budget_(budget),
       loop_(std::move(loop)),
       snapshot_(std::make_shared<const mesh::Snapshot>()),
+      trust_(trust),
       recheck_(live_, snapshot_, trust, loop_->root()),
       reporter_(reporter),
       descriptors_(descriptors),
@@ -48,6 +49,17 @@ void Worker::take_credentials(const std::string& identity, Credentials credentia
 
 void Worker::drop_credentials(const std::string& identity) {
   credentials_.erase(identity);
+}
+
+void Worker::take_revocations(tls::RevocationListPtr revoked) {
+  revoked_ = std::move(revoked);
+  trust_.ended_revoked.fetch_add(live_tunnels_.end_revoked(*revoked_, live_),
+                                 std::memory_order_relaxed);
+}
+
+void Worker::note_handshake_failure(const Error& error) {
+  if (error.sys_errno != EKEYREVOKED) return;
+  trust_.refused_revoked.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Worker::add_pod(PodPtr pod, ListenersPtr listeners, unsigned slot) {

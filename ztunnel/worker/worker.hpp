@@ -19,6 +19,7 @@
 #include "culvert/mesh/snapshot.hpp"
 #include "culvert/tls/context.hpp"
 #include "ztunnel/live/live_connections.hpp"
+#include "ztunnel/live/live_tunnels.hpp"
 #include "ztunnel/live/recheck.hpp"
 #include "ztunnel/pods/listeners.hpp"
 #include "ztunnel/pods/pod.hpp"
@@ -34,6 +35,12 @@ namespace culvert::ztunnel {
 struct Credentials {
   tls::Context client;
   tls::Context server;
+};
+
+/// Whom a certificate's holder believes: what came with it from the CA, in PEM.
+struct Issuers {
+  std::string intermediates;
+  std::string roots;
 };
 
 class Worker;
@@ -95,6 +102,8 @@ class Worker {
   /// Replaces the certificate of an identity for new handshakes; open tunnels keep theirs.
   void take_credentials(const std::string& identity, Credentials credentials);
   void drop_credentials(const std::string& identity);
+  /// For new handshakes; open tunnels of peers that are revoked are ended.
+  void take_revocations(tls::RevocationListPtr revoked);
   /// Starts accepting on those of the pod's listeners that have this slot.
   void add_pod(PodPtr pod, ListenersPtr listeners, unsigned slot);
   /// Ends its connections with RST and forgets it. Unknown uids have no effect.
@@ -121,6 +130,10 @@ class Worker {
   /// Whether the pod may open one more descriptor; says so when it may not.
   bool has_room(LocalPod& pod, std::size_t count);
   DescriptorShare& descriptors() { return descriptors_; }
+  LiveTunnels& live_tunnels() { return live_tunnels_; }
+  const tls::RevocationListPtr& revoked() const { return revoked_; }
+  /// Counts those that failed because a certificate was revoked.
+  void note_handshake_failure(const Error& error);
   /// A pod of this node by its Kubernetes name; nullptr when it is not here.
   std::shared_ptr<LocalPod> find_pod(std::string_view ns, std::string_view name);
   /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
@@ -148,7 +161,10 @@ class Worker {
   std::unordered_map<std::string, Credentials> credentials_;
   io::Event credentials_changed_;
   LiveConnections live_;
+  LiveTunnels live_tunnels_;
+  TrustCounters& trust_;
   Recheck recheck_;
+  tls::RevocationListPtr revoked_;
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
   mesh::RoundRobin round_robin_;
   Reporter reporter_;

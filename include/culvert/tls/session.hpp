@@ -13,6 +13,7 @@
 
 #include "culvert/base/error.hpp"
 #include "culvert/tls/context.hpp"
+#include "culvert/tls/revocation.hpp"
 
 namespace culvert::tls {
 
@@ -22,6 +23,9 @@ struct Expected {
   std::vector<std::string> identities;
   /// The peer's trust domain must be this one. Empty: our own at a server, any at a client.
   std::string trust_domain;
+  /// Whom issuers have taken back: the peer and its intermediates must not be among them. Null:
+  /// nobody is.
+  RevocationListPtr revoked;
 };
 
 /// What the peer proved. Valid from the end of the handshake on.
@@ -30,7 +34,13 @@ struct PeerCertificate {
   std::string trust_domain;               // "td"
   std::array<std::uint8_t, 32> sha256{};  // of the leaf's DER
   std::chrono::system_clock::time_point not_after;
+  std::vector<CertificateId> chain;  // leaf first, without the root: for later revocation
 };
+
+/// What a handshake asks about a chain, for a connection that was open when `revoked` came. kTls
+/// with EKEYREVOKED.
+Result<void> check_revoked(std::span<const CertificateId> chain, const RevocationListPtr& revoked,
+                           Origin peer_origin);
 
 /// How far the connection is; grows only.
 enum class Progress : std::uint8_t {
@@ -53,7 +63,8 @@ class Session {
   ~Session();
 
   /// Takes the peer's bytes in any split; appends decrypted application data to `plaintext`.
-  /// kTls: handshake or record failure, the peer's alert, or a chain that does not hold; kIdentity:
+  /// kTls: handshake or record failure, the peer's alert, or a chain that does not hold (with
+  /// EKEYREVOKED in sys_errno when a certificate of it was revoked); kIdentity:
   /// a valid certificate of somebody else or without one SPIFFE URI SAN; the texts say which.
   /// Data decrypted before the failing record is in `plaintext` and is authentic.
   Result<Progress> feed(std::span<const std::byte> ciphertext, std::string& plaintext);

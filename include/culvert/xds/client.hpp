@@ -43,6 +43,9 @@ class Client {
   /// Connects, subscribes and applies, again and again with backoff, until its fiber is stopped.
   io::Task<> run();
 
+  /// What was held in an earlier run; before run().
+  void restore(DeltaResponse saved) { subscriber_.restore(std::move(saved)); }
+
   ClientStatus status() const;
   bool ready() const { return subscriber_.ready(); }
   /// false: the deadline passed, or the fiber was stopped.

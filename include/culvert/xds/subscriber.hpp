@@ -52,6 +52,10 @@ class Subscriber {
   /// empty nonce, kLimit for too many resources in one response.
   Result<DeltaRequest> receive(DeltaResponse response);
 
+  /// Takes what was held in an earlier run, before the first stream: as a response, but nobody is
+  /// answered and it makes nothing ready. Types that are not subscribed to are left out.
+  void restore(DeltaResponse saved);
+
   /// Every type had a response, in this stream or an earlier one.
   bool ready() const;
   std::uint64_t nacks() const { return nacks_; }

@@ -3,6 +3,8 @@ import os
 import shutil
 import signal
 
+import pytest
+
 from lab import wait_until
 from control import ADDRESS, deny, names, node, pod
 
@@ -126,3 +128,38 @@ def test_admin_refusals_say_what_to_do(control):
     for method, path, code in [("GET", "/nothing", 404), ("GET", "/sync", 405), ("POST", "/sync?timeout_ms=x", 400)]:
         status, body = control.call(method, path)
         assert status == code and body["error"] and body["next"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["TERM", "KILL"])
+def test_a_bad_object_keeps_its_last_good_state_over_a_restart(control, how):
+    control.write("mesh.yaml", node("n1"), pod("web", "n1"))
+    control.write("policy.yaml", deny("no-bad"))
+    control.start()
+    control.write("policy.yaml", BAD_POLICY)
+    assert control.sync()[0] == 200
+    before = control.call("GET", "/resources")[1]
+    control.stop(how)
+    control.start()
+    assert control.call("GET", "/resources")[1] | {"generation": 0} == before | {"generation": 0}
+    told = control.status()
+    assert [d["field"] for d in told["diagnostics"]] == ["spec.rulez"]
+    assert any(c["name"] == "no-bad" and c["reason"] == "LastGoodInForce" for c in told["conditions"])
+    (control.config / "policy.yaml").unlink()
+    control.stop(how)
+    control.start()
+    assert control.call("GET", "/resources")[1]["authorizations"] == {}
+
+
+def test_a_damaged_file_of_last_good_states_is_ignored_and_told(control):
+    control.write("mesh.yaml", node("n1"), pod("web", "n1"))
+    control.start()
+    control.stop()
+    saved = control.state / "objects.bin"
+    good = saved.read_bytes()
+    for content in (good[:-1], good + b"x", b"", b"\0" * 100, good.replace(b"web", b"wex", 1)):
+        saved.write_bytes(content)
+        control.start()
+        assert "objects.bin" in control.log() and "it is ignored" in control.log()
+        assert list(control.call("GET", "/resources")[1]["addresses"]) == ["Kubernetes//Pod/shop/web"]
+        control.stop()
+        assert saved.read_bytes() == good  # written anew

@@ -84,4 +84,41 @@ Minted mint_workload(const Minted& issuer, const std::string& uri) {
   return mint({.sans = {"URI:" + uri}}, &issuer);
 }
 
+std::string mint_crl(const Minted& issuer, const std::vector<const Minted*>& revoked,
+                     const CrlOptions& options) {
+  const tls::OpensslPtr<X509_CRL, X509_CRL_free> crl(X509_CRL_new());
+  X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
+  X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(issuer.handle->certificate.get()));
+  const tls::OpensslPtr<ASN1_TIME, ASN1_STRING_free> issued(
+      X509_gmtime_adj(nullptr, options.issued_seconds));
+  const tls::OpensslPtr<ASN1_TIME, ASN1_STRING_free> next(
+      X509_gmtime_adj(nullptr, options.next_seconds));
+  X509_CRL_set1_lastUpdate(crl.get(), issued.get());
+  X509_CRL_set1_nextUpdate(crl.get(), next.get());
+  for (const Minted* one : revoked) {
+    X509_REVOKED* const entry = X509_REVOKED_new();
+    X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(one->handle->certificate.get()));
+    X509_REVOKED_set_revocationDate(entry, issued.get());
+    require(X509_CRL_add0_revoked(crl.get(), entry) == 1);
+  }
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, issuer.handle->certificate.get(), nullptr, nullptr, crl.get(), 0);
+  const auto extend = [&](int nid, const char* value) {
+    const tls::ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
+    require(extension != nullptr && X509_CRL_add_ext(crl.get(), extension.get(), -1) == 1);
+  };
+  if (options.delta) {
+    const tls::OpensslPtr<ASN1_INTEGER, ASN1_INTEGER_free> base(ASN1_INTEGER_new());
+    ASN1_INTEGER_set_uint64(base.get(), 7);
+    require(X509_CRL_add1_ext_i2d(crl.get(), NID_delta_crl, base.get(), 1, 0) == 1);
+  }
+  if (options.partial) extend(NID_issuing_distribution_point, "critical,onlyuser:TRUE");
+  require(X509_CRL_sign(crl.get(), issuer.handle->key.get(), EVP_sha256()) > 0);
+  const tls::BioPtr bio(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509_CRL(bio.get(), crl.get());
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(size)};
+}
+
 }  // namespace culvert::test

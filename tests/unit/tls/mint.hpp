@@ -31,4 +31,14 @@ Minted mint_root(const std::string& name = "root");
 /// A good workload leaf for spiffe://cluster.local/ns/NS/sa/SA or the whole `uri`.
 Minted mint_workload(const Minted& issuer, const std::string& uri);
 
+struct CrlOptions {
+  long issued_seconds = -60;  // from now
+  long next_seconds = 3600;
+  bool delta = false;
+  bool partial = false;  // an issuing distribution point: only user certificates
+};
+/// PEM: `issuer` takes back `revoked`.
+std::string mint_crl(const Minted& issuer, const std::vector<const Minted*>& revoked,
+                     const CrlOptions& options = {});
+
 }  // namespace culvert::test

@@ -34,7 +34,8 @@ TEST_CASE("who was refused a certificate asks again when control speaks, after t
   run_loop([]() -> io::Task<> {
     Refusing service;
     Certificates certificates(
-        service, [](const auto&, const auto&) { FAIL("nothing was signed"); }, [](const auto&) {});
+        service, [](const auto&, const auto&, const auto&) { FAIL("nothing was signed"); },
+        [](const auto&) {});
     certificates.want(kIdentity);
     co_await service.until(2);
     const auto second = io::Clock::now();  // the third is due a second later

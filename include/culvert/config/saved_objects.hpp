@@ -1,0 +1,23 @@
+// The objects in force as bytes, so that a bad object's last good state outlives the process that
+// saw it. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "culvert/base/error.hpp"
+#include "culvert/config/object.hpp"
+#include "culvert/config/parse.hpp"
+
+namespace culvert::config {
+
+/// Names, places and messages.
+std::string encode_objects(const ObjectMap& objects);
+
+/// The same objects, as the files that they were in, for ObjectStore::load(). kInvalid when
+/// encode_objects() of this build would not have written it: cut, a kind that is not known, a
+/// message that does not parse or is not valid.
+Result<std::vector<ParsedFile>> decode_objects(std::string_view content);
+
+}  // namespace culvert::config
