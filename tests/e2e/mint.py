@@ -67,6 +67,16 @@ class Mint:
                 "-in", request, "-out", cert, "-extfile", extensions, "-startdate", moment(begin), "-enddate", moment(end))
         return cert, key
 
+    def authority(self, name):
+        """One below this: an intermediate."""
+        key, request = self.request(name)
+        extensions, cert = self.folder / f"{name}.ext", self.folder / f"{name}.pem"
+        extensions.write_text("basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
+                              "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
+        self.ca("-batch", "-notext", "-in", request, "-out", cert, "-extfile", extensions,
+                "-startdate", moment(-1), "-enddate", moment(48))
+        return Mint(self.folder / name, cert, key)
+
     def crl(self, *revoked):
         """The text of a list of these certificates (files), and of those of earlier calls."""
         for cert in revoked:
