@@ -37,6 +37,7 @@ std::set<std::string> complaints(const View& view) {
 
 void ConfigFolder::restore() {
   if (saved_.empty()) return;
+  remove_unfinished_state_files(saved_);
   const auto content = read_state_file(saved_, kKind, kFormat, kMaxSavedBytes);
   if (!content && content.error().code == ErrorCode::kNotFound) return;
   auto files = content ? config::decode_objects(*content) : std::unexpected(content.error());

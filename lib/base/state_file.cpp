@@ -6,6 +6,8 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 
 #include "culvert/base/fd.hpp"
@@ -15,6 +17,7 @@ namespace {
 
 constexpr std::size_t kKindBytes = 8;
 constexpr std::size_t kHeaderBytes = kKindBytes + 4 + 8 + 8;
+constexpr std::string_view kTemporary = ".new.";           // and the writer's process id
 constexpr std::uint64_t kPolynomial = 0xc96c5795d7870f42;  // ECMA-182, reflected
 
 constexpr std::array<std::uint64_t, 256> kTable = [] {
@@ -102,7 +105,9 @@ Result<std::string_view> unframe_state(std::string_view kind, std::uint32_t form
 
 Result<void> write_state_file(const std::string& path, std::string_view kind, std::uint32_t format,
                               std::string_view content) {
-  const std::string temporary = path + ".new";
+  // Two processes may write at a time, while one takes the other's place: the last one holds.
+  const std::string temporary =
+      std::string(path).append(kTemporary).append(std::to_string(::getpid()));
   auto written = write_synced(temporary, frame_state(kind, format, content));
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
     written = fail_errno(errno, "rename file");
@@ -112,6 +117,20 @@ Result<void> write_state_file(const std::string& path, std::string_view kind, st
     return written;
   }
   return sync_folder_of(path);
+}
+
+void remove_unfinished_state_files(const std::string& path) {
+  const std::filesystem::path whole(path);
+  const std::string prefix = whole.filename().string().append(kTemporary);
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(whole.parent_path(), error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    const auto writer = static_cast<pid_t>(std::atoi(name.c_str() + prefix.size()));
+    if (writer > 0 && ::kill(writer, 0) == 0) continue;
+    ::unlink(it->path().c_str());
+  }
 }
 
 Result<std::string> read_state_file(const std::string& path, std::string_view kind,

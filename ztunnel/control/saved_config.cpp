@@ -63,6 +63,7 @@ SavedConfig::SavedConfig(xds::ResourceSink& next, const std::string& state_dir)
 
 std::vector<xds::DeltaResponse> SavedConfig::load() {
   if (path_.empty()) return {};
+  remove_unfinished_state_files(path_);
   const auto content = read_state_file(path_, kKind, kFormat, kMaxSavedBytes);
   if (!content && content.error().code == ErrorCode::kNotFound) return {};
   auto types = content ? decode_resources(*content) : std::unexpected(content.error());

@@ -27,6 +27,8 @@ Result<std::string_view> unframe_state(std::string_view kind, std::uint32_t form
 /// after a crash at any moment the file is the old one or the new one. Blocks for the disk.
 Result<void> write_state_file(const std::string& path, std::string_view kind, std::uint32_t format,
                               std::string_view content);
+/// Removes what writers of `path` that are no more left beside it.
+void remove_unfinished_state_files(const std::string& path);
 /// The content; kNotFound without a file, kLimit beyond `max_bytes`, else as unframe_state.
 Result<std::string> read_state_file(const std::string& path, std::string_view kind,
                                     std::uint32_t format, std::size_t max_bytes);

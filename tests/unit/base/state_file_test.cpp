@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../temporary_folder.hpp"
 #include "culvert/base/fd.hpp"
@@ -45,9 +46,23 @@ TEST_CASE("a file that cannot be written leaves the old one and nothing beside i
   CHECK_FALSE(write_state_file(path, kKind, 3, "x"));
   const std::string old = folder.path() + "/state.bin";
   REQUIRE(write_state_file(old, kKind, 3, "old"));
-  REQUIRE(make_dirs(old + ".new"));  // where the new one would be made
+  const std::string temporary = old + ".new." + std::to_string(::getpid());
+  REQUIRE(make_dirs(temporary));  // where the new one would be made
   CHECK_FALSE(write_state_file(old, kKind, 3, "new"));
   CHECK(read_state_file(old, kKind, 3, 100) == "old");
+}
+
+TEST_CASE("what a writer that died left beside the file is removed, a living one's is not") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/state.bin";
+  const std::string mine = path + ".new." + std::to_string(::getpid());
+  const std::string dead = path + ".new.999999999";  // above every process id
+  for (const auto& file : {path, mine, dead, path + ".other"})
+    REQUIRE(write_file_atomic(file, "x", 0600));
+  remove_unfinished_state_files(path);
+  for (const auto& file : {path, mine, path + ".other"}) CHECK(read_file(file));
+  CHECK_FALSE(read_file(dead));
+  remove_unfinished_state_files("/nowhere/at/all");
 }
 
 TEST_CASE("every damaged byte, cut and addition is found") {
