@@ -11,6 +11,8 @@
 
 #define CV_AF_INET 2
 #define CV_DONE 1
+#define CV_SOL_TCP 6
+#define CV_TCP_CONGESTION 13
 
 /* The connection's addresses, named from the connecting side. Each context field is read once into
  * a volatile local: clang would merge the branches into a computed context offset, which the
@@ -46,6 +48,15 @@ static __always_inline void watch_state(struct bpf_sock_ops* ctx) {
   bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
+/* Both ends of the hop between an application and ztunnel. It never leaves the pod's loopback,
+ * where nothing is lost: a congestion control that paces (BBR, where the host chose it) only delays
+ * it. Reno is in every kernel and paces nothing. Before the first byte: what BBR has begun stays.
+ */
+static __always_inline void do_not_pace(struct bpf_sock_ops* ctx) {
+  char reno[] = "reno";
+  bpf_setsockopt(ctx, CV_SOL_TCP, CV_TCP_CONGESTION, reno, sizeof reno);
+}
+
 /* The application's or ztunnel's SYN is about to leave. */
 static __always_inline void on_connecting(struct bpf_sock_ops* ctx, struct bpf_sock* sk) {
   struct cv_origin_value* origin = bpf_sk_storage_get(&cv_origin_sk, sk, 0, 0);
@@ -55,6 +66,7 @@ static __always_inline void on_connecting(struct bpf_sock_ops* ctx, struct bpf_s
   struct cv_flow_key key = {.netns_cookie = bpf_get_netns_cookie(ctx)};
   read_tuple(ctx, 0, &key.tuple);
   watch_state(ctx);
+  do_not_pace(ctx);
   if (origin && bpf_map_update_elem(&cv_origin, &key, origin, BPF_ANY))
     cv_count(key.netns_cookie, CV_ORIGIN_FULL);
   if (has_client && bpf_map_update_elem(&cv_client, &key, &mark->client, BPF_ANY))
@@ -77,6 +89,7 @@ static __always_inline void on_accepted(struct bpf_sock_ops* ctx, struct bpf_soc
     bpf_map_delete_elem(&cv_origin, &key);
   }
   struct cv_endpoint* client = bpf_map_lookup_elem(&cv_client, &key);
+  if (origin || client) do_not_pace(ctx);
   if (client) {
     bpf_sk_storage_get(&cv_client_sk, sk, client, BPF_SK_STORAGE_GET_F_CREATE);
     bpf_map_delete_elem(&cv_client, &key);
