@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 #include <ifaddrs.h>
-#include <linux/if_packet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -15,6 +15,7 @@
 #include <set>
 
 #include "clsact.hpp"
+#include "culvert/base/fd.hpp"
 #include "culvert/bpf/netns.hpp"
 #include "culvert/bpf/objects.hpp"
 #include "culvert/bpf/syscall.hpp"
@@ -45,16 +46,19 @@ Outcome<std::vector<Interface>> interfaces_of(const PodAddresses& addresses) {
   std::set<std::string> names;
   for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next)
     if (carries(*at, addresses)) names.insert(at->ifa_name);
-  std::vector<Interface> out;
-  for (const ifaddrs* at = all; at != nullptr; at = at->ifa_next) {
-    if (at->ifa_addr == nullptr || at->ifa_addr->sa_family != AF_PACKET) continue;
-    if (!names.contains(at->ifa_name)) continue;
-    sockaddr_ll link{};
-    std::memcpy(&link, at->ifa_addr, sizeof link);
-    out.push_back(
-        {static_cast<unsigned>(link.sll_ifindex), at->ifa_name, link.sll_hatype == ARPHRD_ETHER});
-  }
   ::freeifaddrs(all);
+  // Asked of each by name (netdevice(7)): getifaddrs() leaves out links without an address of their
+  // own.
+  const UniqueFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::vector<Interface> out;
+  for (const std::string& name : names) {
+    ifreq request{};
+    name.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    if (::ioctl(fd.get(), SIOCGIFHWADDR, &request) != 0)
+      return problem(fmt::format("ask about {}: {}", name, strerror(errno)));
+    const bool ethernet = request.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+    out.push_back({::if_nametoindex(name.c_str()), name, ethernet});
+  }
   return out;
 }
 

@@ -1,0 +1,33 @@
+"""A process that entered a pod's namespace from outside of the node's cgroup, where no socket hook sees it."""
+import json
+import subprocess
+
+from survival_mesh import PORT, SLEEP, pod
+
+TALK = ("import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5); "
+        "s.sendall(b'x'); sys.exit(0 if s.recv(1) == b'x' else 1)")
+
+
+def intruder(lab, key, ip):
+    """Exit status of one exchange from the pod's namespace, by a process of this test's own cgroup."""
+    netns = f"cv-{lab.name}-p-{key.replace('/', '-')}"
+    return subprocess.run(["ip", "netns", "exec", netns, "/usr/bin/python3", "-c", TALK, ip, str(PORT)],
+                          capture_output=True).returncode
+
+
+def test_an_intruder_reaches_nobody_by_a_strict_pod_and_does_by_one_that_only_observes(mesh):
+    loose = json.loads(pod("shop/loose", "east", SLEEP))
+    loose["metadata"]["annotations"] = {"culvert.io/guard": "observe"}
+    mesh.apply(json.dumps(loose))
+    try:
+        for ip in (*mesh.ips("plain/outside"), *mesh.ips("shop/web-west")):
+            for key, reaches in (("shop/alpha", False), ("shop/loose", True)):
+                source = mesh.ips(key)[":" in ip]
+                with mesh.capture("node/east", f"tcp port {PORT} and src host {source}") as wire:
+                    said = intruder(mesh, key, ip)
+                assert (said == 0, bool(wire.packets())) == (reaches, reaches), (key, ip, wire.packets())
+        # Beside it the pod's own connections go on, in the mesh.
+        for ip in mesh.ips("shop/web-west"):
+            assert mesh.connect("shop/alpha", ip, PORT, "--send", "x")[0]["received"] == "x"
+    finally:
+        mesh.delete("Pod", "shop/loose")
