@@ -15,6 +15,7 @@
 #include "culvert/base/log.hpp"
 #include "culvert/io/socket.hpp"
 #include "ztunnel/admin/admin.hpp"
+#include "ztunnel/admin/collect.hpp"
 #include "ztunnel/control/certificates.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/revocation_watch.hpp"
@@ -51,6 +52,16 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// As the flags say it; the filter's text has been checked.
+AccessLog access_log(const Settings& settings) {
+  AccessLog out;
+  out.level = log::level();
+  if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
+    out.filter = std::move(*filter);
+  }
+  return out;
 }
 
 // SIGTERM and SIGINT as a descriptor; blocked before any thread exists, so that all inherit it.
@@ -143,9 +154,11 @@ class App {
     for (unsigned i = 0; i < worker_count_; ++i) {
       auto loop = io::Loop::create();
       if (!loop) return std::unexpected(loop.error());
-      const Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json");
-      workers_.push_back(std::make_unique<Worker>(settings_, *maps_, budget_, trust_, reporter,
-                                                  std::move(*loop), descriptors));
+      Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json",
+                        access_log(settings_));
+      workers_.push_back(std::make_unique<Worker>(settings_, *maps_, budget_, trust_,
+                                                  std::move(reporter), std::move(*loop),
+                                                  descriptors));
     }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
@@ -167,9 +180,11 @@ class App {
     parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
-    auto admin = Admin::start(settings_, *loop_,
-                              Observed{&control_, &*zds_, &*registry_, &*certificates_,
-                                       &*retirement_, &metrics_, &trust_, workers_.size()});
+    parts_.spawn(keep_collecting, &workers_, &metrics_);
+    auto admin =
+        Admin::start(settings_, *loop_,
+                     Observed{&control_, &*zds_, &*registry_, &*certificates_, &*retirement_,
+                              &metrics_, &trust_, &lines_, &budget_, &workers_});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
@@ -222,7 +237,7 @@ class App {
   io::Event signalled_;
   io::Scope parts_;
   const unsigned worker_count_ = worker_count(settings_);
-  telemetry::TrafficMetrics metrics_{worker_count_};
+  telemetry::TrafficMetrics metrics_{worker_count_, settings_.metrics};
   telemetry::LineWriter lines_{STDERR_FILENO};
   TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "culvert/base/log.hpp"
+#include "culvert/telemetry/access_filter.hpp"
 #include "ztunnel/app.hpp"
 
 namespace {
@@ -39,6 +40,16 @@ std::string check_address(const std::string& text) {
   return culvert::SocketAddress::parse(text) ? "" : "not an address and port: " + text;
 }
 
+std::string check_filter(const std::string& text) {
+  const auto filter = culvert::telemetry::AccessFilter::parse(text);
+  return filter ? "" : filter.error();
+}
+
+std::string check_labels(const std::string& text) {
+  const auto labels = culvert::telemetry::LabelSwitches::without(text);
+  return labels ? "" : labels.error();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,6 +58,8 @@ int main(int argc, char** argv) {
   std::string same_node = "join";
   std::string log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
+  std::string dropped_labels;
+  auto idle_expiry = telemetry::kDefaultIdleExpiry.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -88,8 +101,21 @@ int main(int argc, char** argv) {
   cli.add_option("--drain-time", drain_ms, "how long connections may last after SIGTERM")
       ->transform(duration())
       ->default_str("5s");
+  cli.add_option("--access-log-filter", settings.access_filter,
+                 "which connections are logged, e.g. errors,namespace=shop or sample=0.1 "
+                 "(docs/telemetry.md)")
+      ->check(check_filter);
+  cli.add_option("--metrics-drop-labels", dropped_labels,
+                 "labels of the TCP metrics that are left out, separated by commas")
+      ->check(check_labels);
+  cli.add_option("--metrics-idle-expiry", idle_expiry,
+                 "seconds after which an idle label set is forgotten; 0: never")
+      ->check(CLI::Range(0, ztunnel::kMaxIdleExpirySeconds))
+      ->capture_default_str();
   CLI11_PARSE(cli, argc, argv);
 
+  settings.metrics.labels = *telemetry::LabelSwitches::without(dropped_labels);
+  settings.metrics.idle_expiry = std::chrono::seconds(idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
   settings.admin_address = *SocketAddress::parse(admin);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/telemetry/traffic_metrics.hpp"
 
 namespace culvert::ztunnel {
 
@@ -31,6 +32,8 @@ struct Settings {
   SocketAddress metrics_address;
   SocketAddress ready_address;
   std::string log_format = "text";  // of the access log: text or json
+  std::string access_filter;        // telemetry::AccessFilter's text, checked
+  telemetry::TrafficOptions metrics;
   std::chrono::milliseconds drain_time = std::chrono::seconds(5);          // after SIGTERM
   std::chrono::milliseconds handover_drain_time = std::chrono::hours(24);  // after a successor came
 };
@@ -56,5 +59,6 @@ inline constexpr std::size_t kReservedPart = 8;  // one in so many
 inline constexpr std::size_t kMinReservedDescriptors = 256;
 inline constexpr int kListenBacklog = 1024;
 inline constexpr unsigned kMaxWorkers = 64;
+inline constexpr int kMaxIdleExpirySeconds = 30 * 24 * 3600;  // of the metrics' label sets
 
 }  // namespace culvert::ztunnel

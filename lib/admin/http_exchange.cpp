@@ -7,6 +7,7 @@
 #include <cctype>
 #include <string>
 
+#include "culvert/base/gzip.hpp"
 #include "culvert/base/log.hpp"
 #include "deadline_socket.hpp"
 
@@ -58,9 +59,57 @@ class BoundedStream final : public httplib::Stream {
   bool answering_ = false;
 };
 
+// What the client takes is kept for us under this name: httplib would compress by content type what
+// we have compressed already.
+constexpr const char* kAcceptEncoding = "Culvert-Accept-Encoding";
+
+void keep_encodings(httplib::Request& request) {
+  request.headers.erase(kAcceptEncoding);
+  const std::string accepted = request.get_header_value("Accept-Encoding");
+  request.headers.erase("Accept-Encoding");
+  if (!accepted.empty()) request.set_header(kAcceptEncoding, accepted);
+}
+
+// "gzip" in a list such as "br;q=1.0, gzip;q=0.8"; not with a quality of 0 (RFC 9110 section
+// 12.5.3).
+bool takes_gzip(const std::string& accepted) {
+  std::size_t begin = 0;
+  while (begin < accepted.size()) {
+    const std::size_t end = std::min(accepted.find(',', begin), accepted.size());
+    std::string one = accepted.substr(begin, end - begin);
+    std::erase_if(one, [](char c) { return c == ' ' || c == '\t'; });
+    const auto name_end = std::min(one.find(';'), one.size());
+    const bool named = one.substr(0, name_end) == "gzip" || one.substr(0, name_end) == "*";
+    const auto quality = one.find(";q=0", name_end);
+    const bool refused = quality != std::string::npos &&
+                         one.find_first_not_of("0.", quality + 3) == std::string::npos;
+    if (named && !refused) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+constexpr std::size_t kWorthCompressing = 1024;
+
+void fill(httplib::Response& response, const httplib::Request& request, Response ours) {
+  response.status = ours.status;
+  for (const auto& [name, value] : ours.headers) response.set_header(name, value);
+  if (ours.body.size() >= kWorthCompressing && !ours.compressed) {
+    response.set_header("Vary", "Accept-Encoding");
+    if (takes_gzip(request.get_header_value(kAcceptEncoding))) {
+      if (auto packed = gzip(ours.body)) {
+        response.set_header("Content-Encoding", "gzip");
+        ours.body = std::move(*packed);
+      }
+    }
+  }
+  response.set_content(std::move(ours.body), ours.content_type);
+}
+
 // A request without a length has no body (RFC 9112 section 6.3); httplib would read until the
 // client closes, as `curl -X POST` never does.
-void no_length_is_no_body(httplib::Request& request) {
+void prepare(httplib::Request& request) {
+  keep_encodings(request);
   if (request.has_header("Content-Length") || request.has_header("Transfer-Encoding")) return;
   request.set_header("Content-Length", "0");
 }
@@ -107,9 +156,7 @@ class HttpExchange::Parser final : public httplib::Server {
   explicit Parser(std::vector<Route> routes) : routes_(std::move(routes)) {
     set_payload_max_length(kMaxBodyBytes);
     const auto handler = [this](const httplib::Request& request, httplib::Response& response) {
-      const Response ours = answer(routes_, to_request(request));
-      response.status = ours.status;
-      response.set_content(ours.body, ours.content_type);
+      fill(response, request, answer(routes_, to_request(request)));
     };
     Get(".*", handler).Post(".*", handler).Put(".*", handler).Delete(".*", handler);
     set_exception_handler([](const httplib::Request& request, httplib::Response& response,
@@ -122,7 +169,7 @@ class HttpExchange::Parser final : public httplib::Server {
   void serve(int fd, std::chrono::milliseconds io_timeout) {
     BoundedStream stream(fd, io_timeout);
     bool closed = false;
-    process_request(stream, /*close_connection=*/true, closed, &no_length_is_no_body);
+    process_request(stream, /*close_connection=*/true, closed, &prepare);
   }
 
  private:

@@ -1,5 +1,7 @@
-// The response flags' labels.
+// The response flags' labels and the trace's text.
 #include "culvert/telemetry/connection_record.hpp"
+
+#include <fmt/format.h>
 
 #include <array>
 #include <string_view>
@@ -30,6 +32,17 @@ ResponseFlag response_flag(const char* text) {
     if (std::string_view(kFlags[i]) == text) return static_cast<ResponseFlag>(i);
   }
   return ResponseFlag::kNone;
+}
+
+std::string Trace::to_string() const {
+  std::string out = "00-";
+  const auto hex = [&](std::uint8_t byte) { out += fmt::format("{:02x}", byte); };
+  for (const std::uint8_t byte : id) hex(byte);
+  out += '-';
+  for (const std::uint8_t byte : span) hex(byte);
+  out += '-';
+  hex(flags);
+  return out;
 }
 
 }  // namespace culvert::telemetry

@@ -17,6 +17,12 @@ Status hostile(const Error& error) {
   return {StatusCode::kInternal, error.to_string()};
 }
 
+Ending ending_of(const Status& ended, bool connected) {
+  if (ended.ok()) return Ending::kComplete;
+  if (!connected) return Ending::kConnectionError;
+  return ended.code == StatusCode::kUnavailable ? Ending::kReconnect : Ending::kError;
+}
+
 io::Task<> run_connection(h2::Connection* connection) {
   (void)co_await connection->run();
 }
@@ -26,7 +32,9 @@ io::Task<> run_connection(h2::Connection* connection) {
 Client::Client(grpc::Connector& connector, ClientOptions options, ResourceSink& sink)
     : connector_(connector),
       options_(std::move(options)),
-      subscriber_(options_.node, options_.type_urls, sink) {}
+      subscriber_(options_.node, options_.type_urls, sink) {
+  for (const auto& url : options_.type_urls) received_[url] = {};
+}
 
 io::Task<> Client::run() {
   Backoff backoff(options_.backoff);
@@ -34,6 +42,7 @@ io::Task<> Client::run() {
   while (true) {
     const auto begun = io::Clock::now();
     const Status ended = co_await connect_and_converse();
+    ++endings_[static_cast<std::size_t>(ending_of(ended, connected_))];
     connected_ = false;
     last_error_ = ended.ok() ? "the server ended the stream" : ended.to_string();
     if (io::Clock::now() - begun > options_.backoff.longest) {
@@ -83,6 +92,7 @@ io::Task<Status> Client::receive_all(grpc::ClientCall& call) {
   while (auto message = co_await call.read()) {
     auto response = parse_delta_response(*message);
     if (!response) co_return hostile(response.error());
+    count(*response);
     const auto answer = subscriber_.receive(std::move(*response));
     if (!answer) co_return hostile(answer.error());
     if (!std::exchange(served, true)) log::info("xds: the server serves stream {}", streams_);
@@ -93,9 +103,23 @@ io::Task<Status> Client::receive_all(grpc::ClientCall& call) {
   co_return call.status();
 }
 
+void Client::count(const DeltaResponse& response) {
+  const auto found = received_.find(response.type_url);
+  if (found == received_.end()) return;
+  ++found->second.messages;
+  for (const auto& resource : response.resources) found->second.bytes += resource.bytes.size();
+}
+
 ClientStatus Client::status() const {
-  return {connected_,          subscriber_.ready(),     streams_,   subscriber_.held(),
-          subscriber_.nacks(), subscriber_.last_nack(), last_error_};
+  return {connected_,
+          subscriber_.ready(),
+          streams_,
+          subscriber_.held(),
+          subscriber_.nacks(),
+          subscriber_.last_nack(),
+          last_error_,
+          endings_,
+          received_};
 }
 
 io::Task<bool> Client::wait_ready(io::Deadline deadline) {

@@ -25,6 +25,7 @@ THIRD_PARTY = {
     "yaml.h": ("lib/config",),
     "yaml-cpp/": ("tools/lab",),
     "httplib.h": ("lib/admin",),
+    "zlib.h": ("lib/base", "tests/unit/base"),
     "nlohmann/": ("lib/admin", "lib/telemetry", "agent", "ztunnel/admin", "waypoint/admin", "tools", "tests"),
     "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert", "tools/bench/main.cpp",
              "tests/sim/main.cpp"),

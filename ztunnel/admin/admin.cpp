@@ -4,6 +4,9 @@
 
 #include "ztunnel/admin/ask.hpp"
 #include "ztunnel/admin/config_dump.hpp"
+#include "ztunnel/admin/connections.hpp"
+#include "ztunnel/admin/logging.hpp"
+#include "ztunnel/admin/metrics_page.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/retirement.hpp"
@@ -12,23 +15,35 @@
 namespace culvert::ztunnel {
 namespace {
 
+using Routes = std::vector<admin::Route>;
+using Kept = std::shared_ptr<const Observed>;
+
 constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kIndex =
-    "culvert-ztunnel\n\nGET /config_dump  what it knows: workloads, services, "
-    "policies, certificates, pods (JSON)\n"
-    "POST /drain  take no new connections, send GOAWAY on tunnels, stay\n"
+    "culvert-ztunnel\n\n"
+    "GET  /config_dump   what it knows: workloads, services, policies, certificates, pods (JSON)\n"
+    "GET  /connections   what it carries now; ?limit=N (JSON)\n"
+    "GET  /logging       the log levels\n"
+    "POST /logging       ?level=LEVEL, ?level=access:LEVEL, ?access_filter=FILTER, ?reset\n"
+    "POST /drain         take no new connections, send GOAWAY on tunnels, stay\n"
     "POST /quitquitquit  the same, and exit when the last connection has ended, or at "
     "--drain-time\n";
 
-admin::Response busy() {
-  return admin::error_response(503, "the process is busy", "ask again");
-}
-
-admin::Response readiness(io::Loop& loop, std::shared_ptr<const Observed> observed) {
+admin::Response readiness(io::Loop& loop, const Kept& observed) {
   const auto pending = ask(loop, [observed] { return pending_tasks(*observed); });
   if (!pending) return busy();
   if (pending->empty()) return {200, "ready\n", kText};
   return {500, fmt::format("not ready, pending: {}\n", fmt::join(*pending, ", ")), kText};
+}
+
+admin::Response dump(const Settings& settings, io::Loop& loop, const Kept& observed) {
+  auto connections = list_connections(*observed->workers, kMaxListed);
+  if (!connections) return busy();
+  const auto text = ask(loop, [&settings, observed,
+                               listed = std::make_shared<ConnectionList>(std::move(*connections))] {
+    return config_dump(settings, *observed, *listed);
+  });
+  return text ? admin::Response{200, *text} : busy();
 }
 
 admin::Handler ending(io::Loop& loop, Retirement* retirement, End end, const char* answer) {
@@ -38,7 +53,38 @@ admin::Handler ending(io::Loop& loop, Retirement* retirement, End end, const cha
   };
 }
 
+Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observed) {
+  LogSettings initial;
+  initial.ztunnel = initial.access.level = log::level();
+  if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
+    initial.access.filter = std::move(*filter);
+  }
+  const auto logging = std::make_shared<Logging>(std::move(initial), *observed->workers);
+  const auto drain = ending(loop, observed->retirement, End::kDrain, "draining\n");
+  const auto quit = ending(loop, observed->retirement, End::kQuit, "draining, then exiting\n");
+  return {
+      {"GET", "/config_dump",
+       [&settings, &loop, observed](const admin::Request&) {
+         return dump(settings, loop, observed);
+       }},
+      {"GET", "/connections",
+       [observed](const admin::Request& request) {
+         return connections_page(*observed->workers, request);
+       }},
+      {"GET", "/logging", [logging](const admin::Request&) { return logging->get(); }},
+      {"POST", "/logging",
+       [logging](const admin::Request& request) { return logging->post(request); }},
+      {"POST", "/drain", drain},
+      {"POST", "/quitquitquit", quit},
+      {"GET", "/", [](const admin::Request&) { return admin::Response{200, kIndex, kText}; }},
+  };
+}
+
 }  // namespace
+
+admin::Response busy() {
+  return admin::error_response(503, "the process is busy", "ask again");
+}
 
 std::vector<std::string> pending_tasks(const Observed& observed) {
   std::vector<std::string> out;
@@ -51,42 +97,20 @@ std::vector<std::string> pending_tasks(const Observed& observed) {
 Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& loop,
                                             Observed observed) {
   const auto kept = std::make_shared<const Observed>(observed);
-  const auto metrics = [kept](const admin::Request&) {
-    telemetry::PrometheusText text;
-    kept->metrics->render(text);
-    kept->trust->render(text);
-    return admin::Response{200, text.take(), telemetry::kPrometheusContentType};
+  const auto metrics = [kept, &loop](const admin::Request& request) {
+    return metrics_page(loop, kept, request);
   };
-  const auto dump = [kept, &settings, &loop](const admin::Request&) {
-    const auto text = ask(loop, [&settings, kept] { return config_dump(settings, *kept); });
-    return text ? admin::Response{200, *text} : busy();
-  };
+  const auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
   auto out = std::make_unique<Admin>();
-  const auto serve = [&](const SocketAddress& at,
-                         std::vector<admin::Route> routes) -> Result<void> {
-    auto server = admin::HttpServer::on_address(at, std::move(routes));
+  const std::pair<SocketAddress, Routes> wanted[] = {
+      {settings.admin_address, admin_routes(settings, loop, kept)},
+      {settings.metrics_address,
+       {{"GET", "/metrics", metrics}, {"GET", "/stats/prometheus", metrics}}},
+      {settings.ready_address, {{"GET", "/healthz/ready", ready}}}};
+  for (const auto& [address, routes] : wanted) {
+    auto server = admin::HttpServer::on_address(address, routes);
     if (!server) return std::unexpected(server.error());
     out->servers_.push_back(std::move(*server));
-    return {};
-  };
-  auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
-  auto index = [](const admin::Request&) { return admin::Response{200, kIndex, kText}; };
-  auto drain = ending(loop, observed.retirement, End::kDrain, "draining\n");
-  auto quit = ending(loop, observed.retirement, End::kQuit, "draining, then exiting\n");
-  if (auto ok = serve(settings.admin_address, {{"GET", "/config_dump", dump},
-                                               {"POST", "/drain", drain},
-                                               {"POST", "/quitquitquit", quit},
-                                               {"GET", "/", index}});
-      !ok) {
-    return std::unexpected(ok.error());
-  }
-  if (auto ok = serve(settings.metrics_address,
-                      {{"GET", "/metrics", metrics}, {"GET", "/stats/prometheus", metrics}});
-      !ok) {
-    return std::unexpected(ok.error());
-  }
-  if (auto ok = serve(settings.ready_address, {{"GET", "/healthz/ready", ready}}); !ok) {
-    return std::unexpected(ok.error());
   }
   return out;
 }

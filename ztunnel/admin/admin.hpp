@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "culvert/admin/http_server.hpp"
+#include "culvert/h2/budget.hpp"
 #include "culvert/io/loop.hpp"
+#include "culvert/telemetry/line_writer.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "ztunnel/settings.hpp"
 
@@ -18,6 +20,7 @@ class PodRegistry;
 class Certificates;
 class Retirement;
 struct TrustCounters;
+class Worker;
 
 /// The parts that the answers are read from; on the control loop's thread unless it says
 /// otherwise.
@@ -27,16 +30,18 @@ struct Observed {
   const PodRegistry* registry;
   const Certificates* certificates;
   Retirement* retirement;
-  const telemetry::TrafficMetrics* metrics;  // any thread
-  const TrustCounters* trust;                // any thread
-  std::size_t workers;
+  telemetry::TrafficMetrics* metrics;                   // any thread
+  const TrustCounters* trust;                           // any thread
+  const telemetry::LineWriter* lines;                   // any thread
+  const h2::Budget* budget;                             // any thread
+  const std::vector<std::unique_ptr<Worker>>* workers;  // asked by messages
 };
 
 class Admin {
  public:
   /// GET /healthz/ready on the readiness address; GET /metrics and /stats/prometheus on the metrics
-  /// address; GET /, /config_dump, POST /drain and /quitquitquit on the administration address.
-  /// `loop` is the control loop and runs until the Admin is gone.
+  /// address; on the administration address what GET / lists. `loop` is the control loop and runs
+  /// until the Admin is gone.
   static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
                                               Observed observed);
 
@@ -46,5 +51,8 @@ class Admin {
 
 /// What is still missing before pods can be served: empty when ready.
 std::vector<std::string> pending_tasks(const Observed& observed);
+
+/// 503: a loop did not answer in time.
+admin::Response busy();
 
 }  // namespace culvert::ztunnel

@@ -1,12 +1,15 @@
-// A question from a server's thread to a loop's thread.
+// Questions from a server's thread to the loops' threads.
 #pragma once
 
 #include <chrono>
 #include <future>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "culvert/io/loop.hpp"
+#include "ztunnel/worker/worker.hpp"
 
 namespace culvert::ztunnel {
 
@@ -20,6 +23,27 @@ auto ask(io::Loop& loop, Question question) -> std::optional<decltype(question()
   loop.post([promise, question = std::move(question)] { promise->set_value(question()); });
   if (future.wait_for(kAnswerTimeout) != std::future_status::ready) return std::nullopt;
   return future.get();
+}
+
+/// Asks every worker and waits for all of their answers; nullopt when one does not get to it. A
+/// question that comes too late is still asked: what it hands over elsewhere is not lost.
+template <class Question>
+auto ask_workers(const std::vector<std::unique_ptr<Worker>>& workers, Question question)
+    -> std::optional<std::vector<decltype(question(std::declval<Worker&>()))>> {
+  using Answer = decltype(question(std::declval<Worker&>()));
+  std::vector<std::future<Answer>> waiting;
+  for (const auto& worker : workers) {
+    auto promise = std::make_shared<std::promise<Answer>>();
+    waiting.push_back(promise->get_future());
+    worker->post([promise, question](Worker& self) { promise->set_value(question(self)); });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
+  std::vector<Answer> out;
+  for (auto& future : waiting) {
+    if (future.wait_until(deadline) != std::future_status::ready) return std::nullopt;
+    out.push_back(future.get());
+  }
+  return out;
 }
 
 }  // namespace culvert::ztunnel

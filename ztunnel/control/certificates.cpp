@@ -79,6 +79,7 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   wanted->status.ready = true;
   wanted->status.not_after = certificate->not_after;
   wanted->status.chain_pem = certificate->chain;
+  wanted->status.roots_pem = certificate->roots;
   wanted->status.last_error.clear();
   publish_(identity, Credentials{std::move(*client), std::move(*server)},
            Issuers{without_leaf(certificate->chain), certificate->roots});

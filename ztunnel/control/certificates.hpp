@@ -52,6 +52,7 @@ class Certificates {
     bool ready = false;
     std::chrono::system_clock::time_point not_after;
     std::string chain_pem;
+    std::string roots_pem;
     std::string last_error;
   };
   std::vector<Status> status() const;

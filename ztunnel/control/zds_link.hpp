@@ -22,6 +22,8 @@ class ZdsLink {
   io::Task<> run();
   /// Connected, every pod of the agent's snapshot has its listeners.
   bool ready() const { return client_.ready(); }
+  /// Pods whose start failed and is tried again.
+  std::size_t pending() const { return pending_netns_.size(); }
 
  private:
   io::Task<Result<void>> serve_once();

@@ -105,6 +105,7 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   if (!request) co_return refuse(400, request.error());
   const SocketAddress client = client_address(*tunnel, *request);
   report.record.source_address = client;
+  report.record.trace = trace_of(request->traceparent);
 
   auto found = co_await worker.workload_of(*pod, io::in(kWorkloadWait));
   if (!found) co_return refuse(503, found.error());
@@ -138,7 +139,7 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   }
   live.app_fd = app->get();
   answer(stream, 200, workload.get());
-  report.open();
+  report.open(&live.bytes);
   StreamEnd source(stream);
   SocketEnd destination(app->get());
   live.tell(report, co_await relay(&source, &destination, &live.bytes, &live.scope));

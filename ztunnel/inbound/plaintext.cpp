@@ -56,7 +56,7 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
   auto server = co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(kDialTimeout));
   if (!server) co_return fail(server.error());
   live.app_fd = server->get();
-  report.open();
+  report.open(&live.bytes);
   SocketEnd client(fd);
   SocketEnd app(server->get());
   live.tell(report, co_await relay(&client, &app, &live.bytes, &live.scope));

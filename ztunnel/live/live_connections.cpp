@@ -122,8 +122,6 @@ LiveEntry::LiveEntry(LiveConnections& table, const Report& report, Path path) : 
 }
 
 void LiveEntry::tell(Report& report, const std::optional<Error>& failure) const {
-  report.record.bytes_sent = bytes.forward_bytes;
-  report.record.bytes_received = bytes.backward_bytes;
   if (was_cut()) {
     std::string why = to_string(cut);
     if (*cut_reason != '\0') why.append(": ").append(cut_reason);

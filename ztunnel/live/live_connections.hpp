@@ -130,8 +130,7 @@ class LiveEntry : public LiveConnection {
   io::Scope scope;  // of the relay
 
   bool was_cut() const { return cut != Cut::kNone; }
-  /// Ends `report` as the connection ended: cut, failed (`failure`), or in order. Fills in the
-  /// bytes.
+  /// Ends `report` as the connection ended: cut, failed (`failure`), or in order.
   void tell(Report& report, const std::optional<Error>& failure) const;
 
  private:

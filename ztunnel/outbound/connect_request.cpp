@@ -17,6 +17,11 @@ hbone::TraceParent new_trace() {
 
 }  // namespace
 
+telemetry::Trace trace_of(const std::optional<hbone::TraceParent>& carried) {
+  const auto parent = carried ? *carried : new_trace();
+  return {parent.trace_id, parent.parent_id, parent.flags};
+}
+
 hbone::Baggage baggage_of(const mesh::Workload& w) {
   hbone::Baggage out;
   out.cluster = w.cluster_id;
@@ -31,13 +36,13 @@ hbone::Baggage baggage_of(const mesh::Workload& w) {
 }
 
 h2::Headers connect_request(const mesh::Workload& source, const mesh::Route& route,
-                            const SocketAddress& client) {
+                            const SocketAddress& client, const telemetry::Trace& trace) {
   hbone::ConnectRequest request;
   request.authority.target = route.target;
   request.baggage = baggage_of(source);
   request.forwarded =
       hbone::Forwarded{client, route.service == nullptr ? "" : route.service->hostname};
-  request.traceparent = new_trace();
+  request.traceparent = hbone::TraceParent{trace.id, trace.span, trace.flags};
   // An address as authority cannot be malformed.
   return *hbone::build_connect(request);
 }

@@ -4,12 +4,15 @@
 #include "culvert/h2/header.hpp"
 #include "culvert/hbone/headers.hpp"
 #include "culvert/mesh/route.hpp"
+#include "culvert/telemetry/connection_record.hpp"
 
 namespace culvert::ztunnel {
 
 /// The header block of the CONNECT for a routed connection of the application at `client`.
 h2::Headers connect_request(const mesh::Workload& source, const mesh::Route& route,
-                            const SocketAddress& client);
+                            const SocketAddress& client, const telemetry::Trace& trace);
+/// The trace that a CONNECT carried, or a new one where it carried none.
+telemetry::Trace trace_of(const std::optional<hbone::TraceParent>& carried);
 /// A workload as the baggage header describes it.
 hbone::Baggage baggage_of(const mesh::Workload& workload);
 

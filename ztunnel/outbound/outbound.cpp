@@ -30,6 +30,7 @@ void fill_source(telemetry::ConnectionRecord& record, const mesh::Workload& sour
 
 void fill_destination(telemetry::ConnectionRecord& record, const Resolved& resolved) {
   const auto& route = resolved.route;
+  record.original_address = resolved.original;
   record.destination_address = route.next_hop;
   if (route.protocol == mesh::Route::Protocol::kHbone) record.hbone_address = route.target;
   if (route.workload != nullptr) record.destination = party_of(*route.workload);
@@ -63,7 +64,7 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
     reset_on_close(fd);
     co_return report->fail(upstream.error());
   }
-  report->open();
+  report->open(&live.bytes);
   SocketEnd app(fd);
   SocketEnd peer(upstream->get());
   live.tell(*report, co_await relay(&app, &peer, &live.bytes, &live.scope));
@@ -101,8 +102,8 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
     inbound.fail(upstream.error());
     co_return report->fail(upstream.error());
   }
-  inbound.open();
-  report->open();
+  inbound.open(&live.bytes);
+  report->open(&live.bytes);
   SocketEnd app(fd);
   SocketEnd server(upstream->get());
   const auto failure = co_await relay(&app, &server, &live.bytes, &live.scope);
@@ -116,9 +117,9 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
   report->record.mutual_tls = true;
   LiveEntry live(worker->live(), *report, Path::kTunnel);
   live.app_fd = fd;
-  auto stream =
-      co_await pod->tunnels.connect(resolved->route, *resolved->source,
-                                    connect_request(*resolved->source, resolved->route, peer));
+  auto stream = co_await pod->tunnels.connect(
+      resolved->route, *resolved->source,
+      connect_request(*resolved->source, resolved->route, peer, *report->record.trace));
   if (!stream) {
     reset_on_close(fd);
     co_return report->fail(stream.error());
@@ -126,7 +127,7 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
   report->record.destination.identity = stream->peer_identity;
   live.peer_certificate = stream->tunnel->peer.sha256;
   live.has_peer_certificate = true;
-  report->open();
+  report->open(&live.bytes);
   SocketEnd app(fd);
   StreamEnd tunnel(stream->stream);
   live.tell(*report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
@@ -154,6 +155,9 @@ Task<> serve_outbound(Worker* worker, LocalPod* pod, int fd, SocketAddress peer)
   }
   fill_source(report.record, *resolved->source);
   fill_destination(report.record, *resolved);
+  if (resolved->route.protocol == mesh::Route::Protocol::kHbone) {
+    report.record.trace = trace_of(std::nullopt);
+  }
 
   auto destination = joinable(*worker, resolved->route);
   if (destination != nullptr) {

@@ -35,6 +35,7 @@ Result<void> PodRegistry::add(std::string uid, std::string ns, std::string name,
   log::info("pod {}/{} added (netns cookie {})", held.pod->ns, held.pod->name, *cookie);
   wanted_(identity_of(*held.pod));
   pods_.emplace(uid, std::move(held));
+  ++started_;
   return {};
 }
 
@@ -97,6 +98,7 @@ void PodRegistry::remove(const std::string& uid) {
   if (found == pods_.end()) return;
   const Held held = std::move(found->second);
   pods_.erase(found);
+  ++stopped_;
   if (held.offered && !left_) empty_slots(*held.pod);
   for (auto& worker : workers_) {
     worker->post([uid](Worker& w) { w.remove_pod(uid); });

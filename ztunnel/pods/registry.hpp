@@ -2,6 +2,7 @@
 // workers, offers them in the capture maps, and takes them back. On the control loop's thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -55,6 +56,9 @@ class PodRegistry {
   void close_listeners();
 
   std::vector<PodPtr> pods() const;
+  /// Pods taken over and given up since the start.
+  std::uint64_t started() const { return started_; }
+  std::uint64_t stopped() const { return stopped_; }
   bool contains(const std::string& uid) const { return pods_.contains(uid); }
   std::string identity_of(const Pod& pod) const;
 
@@ -76,6 +80,8 @@ class PodRegistry {
   bool hold_back_ = false;
   bool left_ = false;
   std::map<std::string, Held> pods_;
+  std::uint64_t started_ = 0;
+  std::uint64_t stopped_ = 0;
 };
 
 }  // namespace culvert::ztunnel

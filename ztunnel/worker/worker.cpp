@@ -32,7 +32,7 @@ Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget
       snapshot_(std::make_shared<const mesh::Snapshot>()),
       trust_(trust),
       recheck_(live_, snapshot_, trust, loop_->root()),
-      reporter_(reporter),
+      reporter_(std::move(reporter)),
       descriptors_(descriptors),
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)") {}
 
@@ -241,6 +241,8 @@ bool Worker::has_room(LocalPod& pod, std::size_t count) {
 
 io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer) {
   tune_socket(fd.get());
+  std::size_t& open = open_sockets_[static_cast<std::size_t>(kind)];
+  ++open;
   switch (kind) {
     case bpf::ListenerKind::kOutbound:
       co_await serve_outbound(this, pod, fd.get(), peer);
@@ -252,6 +254,7 @@ io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, Soc
       co_await serve_plaintext(this, pod, fd.get(), peer);
       break;
   }
+  --open;
 }
 
 }  // namespace culvert::ztunnel

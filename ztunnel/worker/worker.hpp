@@ -3,6 +3,7 @@
 // Every member function is for the worker's own loop thread unless it says otherwise.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -142,6 +143,8 @@ class Worker {
   io::Task<Result<Credentials>> credentials_of(const std::string& identity, io::Deadline deadline);
 
   std::size_t open_connections() const { return open_connections_; }
+  /// Open sockets that were accepted, by ListenerKind.
+  const std::array<std::size_t, 3>& open_sockets() const { return open_sockets_; }
 
  private:
   io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
@@ -175,6 +178,7 @@ class Worker {
   bool draining_ = false;
   std::size_t ending_pods_ = 0;
   std::function<void()> ended_;  // set by stop_accepting(), called once
+  std::array<std::size_t, 3> open_sockets_{};
 };
 
 }  // namespace culvert::ztunnel

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "culvert/base/error.hpp"
@@ -30,9 +31,12 @@ struct Response {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  bool compressed = false;  // the body is no text: it leaves as it is
 };
 
-/// Runs on one of the server's threads, several at a time; must return within its own bound.
+/// Runs on one of the server's threads, several at a time; must return within its own bound. An
+/// answer of 1 KiB or more leaves as gzip where the client takes it.
 using Handler = std::function<Response(const Request&)>;
 
 /// `path` is exact, or ends in "/*" for a prefix. The first route that fits wins.

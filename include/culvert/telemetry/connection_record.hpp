@@ -2,6 +2,7 @@
 // from this. ztunnel fills one a connection, on the connection's worker, and finishes it once.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -46,21 +47,33 @@ struct Party {
   std::string zone;
 };
 
+/// W3C Trace Context, as the tunnel's CONNECT carries it: "00-ID-SPAN-FLAGS".
+struct Trace {
+  std::array<std::uint8_t, 16> id{};
+  std::array<std::uint8_t, 8> span{};
+  std::uint8_t flags = 0;
+  /// The `traceparent` header's text.
+  std::string to_string() const;
+  bool operator==(const Trace&) const = default;
+};
+
 struct ConnectionRecord {
   Direction direction = Direction::kOutbound;
   SocketAddress source_address;
-  SocketAddress destination_address;           // where our socket connected to, or was connected at
-  std::optional<SocketAddress> hbone_address;  // CONNECT's target; nullopt without a tunnel
+  SocketAddress destination_address;  // where our socket connected to, or was connected at
+  std::optional<SocketAddress> original_address;  // what the application asked for, outbound
+  std::optional<SocketAddress> hbone_address;     // CONNECT's target; nullopt without a tunnel
   Party source;
   Party destination;
   std::string service;  // "web.shop.svc.cluster.local"; empty when not by service
   std::string service_namespace;
   std::string service_name;  // "web"
   bool mutual_tls = false;
-  // As Istio counts: "sent" is the response's direction, "received" the request's, at both
-  // reporters.
-  std::uint64_t bytes_sent = 0;      // to the source (the client of the connection)
-  std::uint64_t bytes_received = 0;  // from the source
+  std::optional<Trace> trace;  // nullopt: none was carried or made
+  // As the source sees them, at both reporters. Metrics name them the other way round, as Istio's:
+  // there "received" is the request's direction.
+  std::uint64_t bytes_sent = 0;      // by the source, which opened the connection
+  std::uint64_t bytes_received = 0;  // by the source
   std::chrono::steady_clock::duration duration{};
   std::string error;   // empty on success; what failed, in words
   std::string policy;  // "namespace/name" of the policy that refused; empty otherwise

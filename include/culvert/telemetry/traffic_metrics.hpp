@@ -1,11 +1,14 @@
-// Istio's TCP metrics, counted on each worker without locks and summed when somebody scrapes.
+// Istio's TCP metrics. Each worker counts in series of its own, without locks or atomics; when
+// somebody collects, it hands over what it counted since, and one table holds the sums.
 #pragma once
 
-#include <array>
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,91 +16,136 @@
 
 #include "culvert/telemetry/connection_record.hpp"
 #include "culvert/telemetry/prometheus_text.hpp"
+#include "culvert/telemetry/traffic_labels.hpp"
 
 namespace culvert::telemetry {
 
-/// Label sets that a worker holds; connections beyond it count in one series whose labels all say
-/// "overflow". A set costs about 1 KiB and stays until the process ends.
+/// Label sets that a worker holds; what comes beyond is counted in one series whose labels all say
+/// "overflow". A set costs about 1 KiB. The table of sums holds as many for each worker.
 inline constexpr std::size_t kMaxSeriesPerWorker = 4096;
+inline constexpr std::chrono::seconds kDefaultIdleExpiry{3600};
 
-/// The label text of a record, Istio's names and order; unknown values are "unknown".
-std::string traffic_labels(const ConnectionRecord& record);
+struct TrafficOptions {
+  LabelSwitches labels;
+  /// A label set that counted nothing and has no open connection for so long is forgotten; when it
+  /// comes back it starts from 0, which Prometheus takes for a restart. 0: never.
+  std::chrono::seconds idle_expiry = kDefaultIdleExpiry;
+  std::size_t max_series = kMaxSeriesPerWorker;
+};
 
-/// The counters of one label set on one worker. Written by that worker's thread only, read by any.
+struct TrafficCounts {
+  std::uint64_t opened = 0;
+  std::uint64_t closed = 0;
+  std::uint64_t received_bytes = 0;  // from the source
+  std::uint64_t sent_bytes = 0;      // to the source
+  std::uint64_t failed = 0;          // before they were opened
+
+  TrafficCounts& operator+=(const TrafficCounts& other);
+  bool operator==(const TrafficCounts&) const = default;
+};
+
+/// One label set on one worker, on that worker's thread.
 class TrafficSeries {
  public:
-  enum Counter : std::uint8_t { kOpened, kClosed, kReceivedBytes, kSentBytes, kFailed };
-  static constexpr std::size_t kCounters = kFailed + 1;
+  explicit TrafficSeries(std::string labels)
+      : labels_(std::make_shared<const std::string>(std::move(labels))) {}
 
-  explicit TrafficSeries(std::string labels) : labels_(std::move(labels)) {}
-
-  void opened() { add(kOpened, 1); }
-  void closed() { add(kClosed, 1); }
-  void received(std::uint64_t bytes) { add(kReceivedBytes, bytes); }  // from the source
-  void sent(std::uint64_t bytes) { add(kSentBytes, bytes); }          // to the source
-  void failed() { add(kFailed, 1); }
-
-  const std::string& labels() const { return labels_; }
-  std::uint64_t value(Counter counter) const {
-    return values_[counter].load(std::memory_order_relaxed);
+  void opened() {
+    ++counts_.opened;
+    ++open_;
   }
+  /// Once for each opened().
+  void closed() {
+    ++counts_.closed;
+    --open_;
+  }
+  void received(std::uint64_t bytes) { counts_.received_bytes += bytes; }
+  void sent(std::uint64_t bytes) { counts_.sent_bytes += bytes; }
+  void failed() { ++counts_.failed; }
+  const std::string& labels() const { return *labels_; }
 
  private:
   friend class WorkerTraffic;
-  // One writer: no locked instruction is needed.
-  void add(Counter counter, std::uint64_t amount) {
-    auto& value = values_[counter];
-    value.store(value.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-  }
-
-  const std::string labels_;
-  std::array<std::atomic<std::uint64_t>, kCounters> values_{};
-  std::unique_ptr<TrafficSeries> older_;  // the list that scrapes walk; set before publication
+  std::shared_ptr<const std::string> labels_;
+  TrafficCounts counts_;  // since the last collection
+  std::size_t open_ = 0;  // connections that hold a reference
+  std::chrono::steady_clock::time_point last_used_{};
 };
 
-/// One worker's part. series() on the worker's thread only.
+/// What a worker counted in one label set since the last collection.
+struct CountedSeries {
+  std::shared_ptr<const std::string> labels;
+  TrafficCounts counts;
+};
+
+/// One worker's part, on its thread.
 class WorkerTraffic {
  public:
-  explicit WorkerTraffic(std::size_t max_series) : max_series_(max_series) {}
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  explicit WorkerTraffic(const TrafficOptions& options) : options_(options) {}
   WorkerTraffic(const WorkerTraffic&) = delete;
   WorkerTraffic& operator=(const WorkerTraffic&) = delete;
-  ~WorkerTraffic();
 
-  /// The series of this record's labels (with its flag), made when new; valid as long as this. Keep
-  /// the reference for the connection's life: finding it costs a microsecond or two.
+  /// The series of this record's labels (with its flag), made when new. Valid until closed() has
+  /// followed each opened(), or, with none open, until the next collect(). Finding it costs a
+  /// microsecond or two.
   TrafficSeries& series(const ConnectionRecord& record);
-
-  /// Calls `visit(const TrafficSeries&)` for each; any thread.
-  template <class Visit>
-  void for_each(Visit visit) const {
-    for (const auto* s = newest_.load(std::memory_order_acquire); s != nullptr;
-         s = s->older_.get()) {
-      visit(*s);
-    }
-  }
+  /// Takes what was counted since the last time out of every series that counted or has open
+  /// connections, and forgets those that have been idle for the options' time.
+  std::vector<CountedSeries> collect(TimePoint now);
+  std::size_t size() const { return by_labels_.size(); }
+  const TrafficOptions& options() const { return options_; }
 
  private:
-  TrafficSeries& publish(std::string labels);
-
-  const std::size_t max_series_;
-  std::unordered_map<std::string_view, TrafficSeries*> by_labels_;  // keys live in the series
-  TrafficSeries* overflow_ = nullptr;
-  std::atomic<TrafficSeries*> newest_{nullptr};  // owns the list
+  const TrafficOptions options_;
+  // Keys live in the series.
+  std::unordered_map<std::string_view, std::unique_ptr<TrafficSeries>> by_labels_;
+  TrafficSeries overflow_{""};
 };
 
-/// All workers' parts; made at startup, outlives the workers.
+/// The sums of all workers. Made at startup, outlives the workers; any thread but where it says
+/// otherwise.
 class TrafficMetrics {
  public:
-  explicit TrafficMetrics(std::size_t workers, std::size_t max_series = kMaxSeriesPerWorker);
+  using TimePoint = WorkerTraffic::TimePoint;
 
+  explicit TrafficMetrics(std::size_t workers, TrafficOptions options = {});
+  ~TrafficMetrics();
+  TrafficMetrics(const TrafficMetrics&) = delete;
+  TrafficMetrics& operator=(const TrafficMetrics&) = delete;
+
+  /// For the worker's own thread.
   WorkerTraffic& worker(std::size_t index) { return *workers_[index]; }
+  /// Takes what a worker collected, without a lock: data threads call it.
+  void deposit(std::vector<CountedSeries> counted);
+  /// Adds up what was deposited and forgets idle label sets.
+  void settle(TimePoint now);
   /// istio_tcp_connections_opened_total, _closed_total, istio_tcp_received_bytes_total,
-  /// istio_tcp_sent_bytes_total and istio_tcp_connections_failed_total. Any thread. A label set is
-  /// in the first four once a connection was opened, in the last once one failed.
+  /// istio_tcp_sent_bytes_total and istio_tcp_connections_failed_total, of what was settled. A label
+  /// set is in the first four once a connection was opened, in the last once one failed.
   void render(PrometheusText& out) const;
+  /// Label sets in the table of sums.
+  std::size_t size() const;
 
  private:
+  struct Deposit {
+    std::vector<CountedSeries> counted;
+    Deposit* next;
+  };
+  struct Sum {
+    std::shared_ptr<const std::string> labels;
+    TrafficCounts counts;
+    TimePoint last_used;
+  };
+  Sum& sum_of(const std::shared_ptr<const std::string>& labels);
+
+  const TrafficOptions options_;
   std::vector<std::unique_ptr<WorkerTraffic>> workers_;
+  std::atomic<Deposit*> newest_{nullptr};
+  mutable std::mutex mutex_;  // of scrapes and the control thread, never of a data thread
+  // Guarded by mutex_.
+  std::map<std::string_view, Sum> sums_;  // keys live in the sums
 };
 
 }  // namespace culvert::telemetry

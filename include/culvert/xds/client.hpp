@@ -1,7 +1,9 @@
 // Client: keeps one delta xDS stream open to a server and feeds a ResourceSink. Loop thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -25,6 +27,20 @@ struct ClientOptions {
   std::string authority = "localhost";
 };
 
+/// How an attempt to be served ended.
+enum class Ending : std::uint8_t {
+  kConnectionError,  // no connection
+  kError,            // the server refused, or said what makes no sense
+  kReconnect,        // the connection was lost
+  kComplete,         // the server ended the stream in order
+};
+inline constexpr std::size_t kEndings = 4;
+
+struct ReceivedCount {
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;  // of the resources in them
+};
+
 struct ClientStatus {
   bool connected = false;     // the server has answered in HTTP/2, and the stream is open
   bool ready = false;         // every type had a response, on this stream or an earlier one
@@ -33,6 +49,8 @@ struct ClientStatus {
   std::uint64_t nacks = 0;
   std::string last_nack;
   std::string last_error;  // why the last stream or attempt ended; the server's words may be in it
+  std::array<std::uint64_t, kEndings> endings{};  // by Ending
+  std::map<std::string, ReceivedCount> received;  // by type URL, of those asked for
 };
 
 class Client {
@@ -55,6 +73,7 @@ class Client {
   io::Task<grpc::Status> connect_and_converse();
   io::Task<grpc::Status> converse(h2::Connection& connection);
   io::Task<grpc::Status> receive_all(grpc::ClientCall& call);
+  void count(const DeltaResponse& response);
 
   grpc::Connector& connector_;
   const ClientOptions options_;
@@ -64,6 +83,8 @@ class Client {
   bool connected_ = false;
   std::uint64_t streams_ = 0;
   std::string last_error_;
+  std::array<std::uint64_t, kEndings> endings_{};
+  std::map<std::string, ReceivedCount> received_;
 };
 
 }  // namespace culvert::xds

@@ -25,7 +25,7 @@ def certificate(mesh, node, account):
     """(PEM, expiry) of a workload of the node, as its ztunnel's /config_dump has it."""
     done = mesh.lab.exec(f"node/{node}", "curl", "-sS", "http://127.0.0.1:15000/config_dump", check=True)
     for one in json.loads(done.stdout)["certificates"]:
-        if one["identity"].endswith(f"/sa/{account}") and "certChain" in one:
+        if one["identity"].endswith(f"/sa/{account}") and one["certChain"]:
             return one["certChain"][0]["pem"], one["certChain"][0]["expirationTime"]
     return None
 

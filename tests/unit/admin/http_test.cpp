@@ -99,6 +99,44 @@ TEST_CASE("a POST without a length has no body and is answered at once") {
   CHECK(std::chrono::steady_clock::now() - begin < 2s);
 }
 
+TEST_CASE(
+    "a long answer is compressed for who takes gzip, a short one and a compressed one never") {
+  const std::string text(5000, 'x');
+  Fixture f({{"GET", "/long",
+              [&](const Request&) {
+                return Response{.body = text,
+                                .content_type = "application/openmetrics-text",
+                                .headers = {{"X-More", "yes"}}};
+              }},
+             {"GET", "/short", [](const Request&) { return Response{.body = "x"}; }},
+             {"GET", "/packed", [&](const Request&) {
+                return Response{.body = text, .content_type = "text/plain", .compressed = true};
+              }}});
+  const auto get = [&](const char* path, const std::string& accepted) {
+    const std::string request = std::string("GET ") + path + " HTTP/1.1\r\nHost: x\r\n" +
+                                (accepted.empty() ? "" : "Accept-Encoding: " + accepted + "\r\n") +
+                                "Connection: close\r\n\r\n";
+    return exchange_raw(f.path, request, request.size());
+  };
+  const auto packed = [](const std::string& answer) {
+    return answer.find("Content-Encoding: gzip") != std::string::npos && answer.size() < 1000;
+  };
+  for (const char* accepted : {"gzip", "br, gzip;q=0.5", "deflate , *", "gzip;q=1.0"}) {
+    CAPTURE(accepted);
+    CHECK(packed(get("/long", accepted)));
+  }
+  for (const char* accepted : {"", "br", "identity", "gzip;q=0", "gzip; q=0.0, br", "xgzip"}) {
+    CAPTURE(accepted);
+    const auto answer = get("/long", accepted);
+    CHECK(answer.ends_with(text));
+    CHECK(answer.find("Content-Encoding") == std::string::npos);
+    CHECK(answer.find("Vary: Accept-Encoding") != std::string::npos);
+    CHECK(answer.find("X-More: yes") != std::string::npos);
+  }
+  CHECK(get("/short", "gzip").ends_with("\r\n\r\nx"));
+  CHECK(get("/packed", "gzip").ends_with(text));
+}
+
 TEST_CASE("a body of more than 1 MiB is refused, 1 MiB is not") {
   const Fixture f;
   CHECK(call(f.path, "POST", "/echo", std::string(kMaxBodyBytes, 'x'), 5s)->body.size() ==

@@ -44,6 +44,19 @@ TEST_CASE("what is unknown is left out, and an open line has no result") {
   CHECK(access_level(AccessEvent::kFailed, record) == log::Level::kWarn);
 }
 
+TEST_CASE("a trace is written as its header") {
+  auto record = sample_record();
+  record.trace.emplace();
+  record.trace->id.fill(0xab);
+  record.trace->span.fill(0x0c);
+  record.trace->flags = 1;
+  const std::string text = "00-abababababababababababababababab-0c0c0c0c0c0c0c0c-01";
+  CHECK(access_text(AccessEvent::kComplete, record).find(" traceparent=" + text + " ") !=
+        std::string::npos);
+  const auto json = nlohmann::json::parse(access_json(AccessEvent::kOpened, record, {}));
+  CHECK(json["traceparent"] == text);
+}
+
 TEST_CASE("a hostile name can forge neither a key nor a line") {
   auto record = sample_record();
   record.source.pod = "x\" dst.identity=\"spiffe://root\n\xff\\";

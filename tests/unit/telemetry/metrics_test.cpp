@@ -11,7 +11,12 @@ using namespace culvert::test;
 
 namespace {
 
-Samples scrape(const TrafficMetrics& metrics) {
+using TimePoint = TrafficMetrics::TimePoint;
+
+// As a scrape at `now` does it, with its question to each worker.
+Samples scrape(TrafficMetrics& metrics, TimePoint now = {}, std::size_t workers = 1) {
+  for (std::size_t i = 0; i < workers; ++i) metrics.deposit(metrics.worker(i).collect(now));
+  metrics.settle(now);
   PrometheusText text;
   metrics.render(text);
   return ExpositionReader::read(text.text());
@@ -77,7 +82,7 @@ TEST_CASE("the same labels on several workers are one sum") {
     series.opened();
     series.sent(100);
   }
-  const auto samples = scrape(metrics);
+  const auto samples = scrape(metrics, {}, 3);
   REQUIRE(family(samples, "istio_tcp_sent_bytes_total").size() == 1);
   CHECK(family(samples, "istio_tcp_sent_bytes_total").begin()->second == 300);
 }
@@ -95,7 +100,7 @@ TEST_CASE("a refused connection is counted with its flag and as nothing else") {
 }
 
 TEST_CASE("label sets are bounded and the rest is counted together") {
-  TrafficMetrics metrics(1, /*max_series=*/10);
+  TrafficMetrics metrics(1, {.labels = {}, .max_series = 10});
   auto record = sample_record();
   for (int i = 0; i < 25; ++i) {
     record.source.workload = "web-" + std::to_string(i);
@@ -130,37 +135,122 @@ TEST_CASE("hostile names cannot break the exposition") {
   CHECK(labels.at("source_workload_namespace").size() == kMaxLabelValueBytes);
 }
 
-TEST_CASE("scrapes run beside workers that count and make series") {
+TEST_CASE("a label that is off is not written, and what differs in it alone is counted together") {
+  const auto labels = LabelSwitches::without("source_workload,,response_flags");
+  REQUIRE(labels.has_value());
+  TrafficMetrics metrics(1, {.labels = *labels});
+  auto record = sample_record();
+  for (const char* name : {"web", "shop", "cart"}) {
+    record.source.workload = name;
+    metrics.worker(0).series(record).opened();
+  }
+  const auto samples = scrape(metrics);
+  const auto& opened = family(samples, "istio_tcp_connections_opened_total");
+  REQUIRE(opened.size() == 1);
+  CHECK(opened.begin()->second == 3);
+  CHECK(opened.begin()->first.size() == kTrafficLabelCount - 2);
+  CHECK_FALSE(opened.begin()->first.contains("source_workload"));
+  CHECK_FALSE(opened.begin()->first.contains("response_flags"));
+  const auto unknown = LabelSwitches::without("source_workloads");
+  REQUIRE_FALSE(unknown.has_value());
+  CHECK(unknown.error().find("\"source_workloads\" is no label") != std::string::npos);
+  CHECK(unknown.error().find("destination_zone") != std::string::npos);
+}
+
+TEST_CASE("an idle label set is forgotten everywhere, an open or busy one is kept") {
+  using std::chrono::seconds;
+  TrafficMetrics metrics(1, {.labels = {}, .idle_expiry = seconds(60), .max_series = 3});
+  auto record = sample_record();
+  const auto series_of = [&](const char* workload) -> TrafficSeries& {
+    record.source.workload = workload;
+    return metrics.worker(0).series(record);
+  };
+  const TimePoint start{};
+  series_of("idle").opened();
+  series_of("idle").closed();
+  auto& open = series_of("open");
+  open.opened();
+  series_of("busy").failed();
+  CHECK(family(scrape(metrics, start), "istio_tcp_connections_opened_total").size() == 2);
+  series_of("busy").failed();
+  scrape(metrics, start + seconds(59));
+  CHECK(metrics.size() == 3);
+  scrape(metrics, start + seconds(61));
+  CHECK(metrics.size() == 2);
+  CHECK(metrics.worker(0).size() == 2);
+  series_of("new").opened();  // there is room again: it is not counted as overflow
+  const auto samples = scrape(metrics, start + seconds(62));
+  const auto& opened = family(samples, "istio_tcp_connections_opened_total");
+  CHECK(opened.size() == 2);
+  for (const auto& [labels, value] : opened) CHECK(labels.at("source_workload") != "overflow");
+  open.closed();
+  scrape(metrics, start + seconds(63));
+  scrape(metrics, start + seconds(200));
+  CHECK(metrics.size() == 0);
+  CHECK(metrics.worker(0).size() == 0);
+}
+
+TEST_CASE("an expiry of 0 forgets nothing") {
+  TrafficMetrics metrics(1, {.labels = {}, .idle_expiry = std::chrono::seconds(0)});
+  metrics.worker(0).series(sample_record()).failed();
+  scrape(metrics);
+  scrape(metrics, TimePoint{} + std::chrono::hours(10'000));
+  CHECK(metrics.size() == 1);
+}
+
+TEST_CASE("the table of sums is bounded too, and what comes beyond is counted together") {
+  TrafficMetrics metrics(1,
+                         {.labels = {}, .idle_expiry = std::chrono::seconds(0), .max_series = 4});
+  for (int i = 0; i < 10; ++i) {
+    auto labels = std::make_shared<const std::string>("reporter=\"" + std::to_string(i) + "\"");
+    metrics.deposit({{labels, {.opened = 1}}});
+  }
+  const auto samples = scrape(metrics);
+  const auto& opened = family(samples, "istio_tcp_connections_opened_total");
+  CHECK(opened.size() == 5);
+  std::uint64_t sum = 0, overflow = 0;
+  for (const auto& [labels, value] : opened) {
+    sum += value;
+    if (labels.at("reporter") == "overflow") overflow = value;
+  }
+  CHECK(sum == 10);
+  CHECK(overflow == 6);
+}
+
+TEST_CASE("nothing is lost or counted twice when workers deposit beside scrapes") {
   TrafficMetrics metrics(2);
-  constexpr int kSeries = 300, kRounds = 20;
+  constexpr int kSeries = 100, kRounds = 40;
   const auto work = [&metrics](std::size_t index) {
     auto record = sample_record();
     for (int round = 0; round < kRounds; ++round) {
       for (int i = 0; i < kSeries; ++i) {
         record.source.workload = "web-" + std::to_string(i);
-        metrics.worker(index).series(record).opened();
+        metrics.worker(index).series(record).failed();
       }
+      metrics.deposit(metrics.worker(index).collect({}));
     }
+  };
+  const auto failed = [&metrics] {
+    metrics.settle({});
+    PrometheusText text;
+    metrics.render(text);
+    std::uint64_t sum = 0;
+    const auto samples = ExpositionReader::read(text.text());
+    for (const auto& [labels, value] : family(samples, "istio_tcp_connections_failed_total")) {
+      sum += value;
+    }
+    return sum;
   };
   std::thread first(work, 0), second(work, 1);
   std::uint64_t last = 0;
-  for (int i = 0; i < 5; ++i) {
-    std::uint64_t sum = 0;
-    for (std::size_t w = 0; w < 2; ++w) {
-      metrics.worker(w).for_each(
-          [&](const TrafficSeries& s) { sum += s.value(TrafficSeries::kOpened); });
-    }
+  for (int i = 0; i < 20; ++i) {
+    const std::uint64_t sum = failed();
     CHECK(sum >= last);
     last = sum;
   }
   first.join();
   second.join();
-  std::uint64_t sum = 0;
-  for (const auto& [labels, value] :
-       family(scrape(metrics), "istio_tcp_connections_opened_total")) {
-    sum += value;
-  }
-  CHECK(sum == 2ULL * kSeries * kRounds);
+  CHECK(failed() == 2ULL * kSeries * kRounds);
 }
 
 TEST_CASE("every error's log flag is a response flag") {

@@ -24,7 +24,7 @@ struct Telemetry {
     log = UniqueFd(fds[0]);
     sink = UniqueFd(fds[1]);
     lines.emplace(sink.get());
-    reporter.emplace(metrics.worker(0), *lines, false);
+    reporter.emplace(metrics.worker(0), *lines, false, AccessLog{});
   }
   /// All lines; the last call.
   std::string logged() {
@@ -49,7 +49,7 @@ struct Carried {
       : report(*telemetry.reporter, telemetry::Direction::kOutbound),
         live(table, report, Path::kJoined) {
     report.record.destination_address = *SocketAddress::parse("10.0.0.1:80");
-    report.open();
+    report.open(&live.bytes);
   }
   io::Task<> carry() {
     SocketEnd a(left.ours.get()), b(right.ours.get());

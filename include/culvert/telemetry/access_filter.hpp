@@ -1,0 +1,47 @@
+// Which connections get a line in the access log. Pure; one copy a worker.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "culvert/telemetry/connection_record.hpp"
+
+namespace culvert::telemetry {
+
+inline constexpr std::size_t kMaxFilterBytes = 4096;
+
+/// Terms, separated by commas, that must all hold:
+///   errors                  it failed or was refused
+///   direction=inbound       or outbound
+///   namespace=shop|data     of its source or its destination
+///   reason=DENY|CONNECT     its response flag ("-" is success)
+///   sample=0.1              of the lines without an error that are left, this share; failures are
+///                           always written
+/// The empty text lets everything through.
+class AccessFilter {
+ public:
+  AccessFilter() = default;
+  /// The error says which term is wrong and what is possible.
+  static std::expected<AccessFilter, std::string> parse(std::string_view text);
+
+  /// Samples by counting, so a share is exact over many connections of one copy of the filter.
+  bool wants(const ConnectionRecord& record);
+  /// What parse() was given.
+  const std::string& text() const { return text_; }
+
+ private:
+  std::expected<void, std::string> add(std::string_view term);
+  std::string text_;
+  bool errors_only_ = false;
+  std::optional<Direction> direction_;
+  std::vector<std::string> namespaces_;  // none: any
+  std::uint32_t reasons_ = 0;            // bit a ResponseFlag; none: any
+  double share_ = 1;
+  double due_ = 0;  // of a line: written when it reaches 1
+};
+
+}  // namespace culvert::telemetry

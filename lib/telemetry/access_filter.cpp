@@ -1,0 +1,107 @@
+#include "culvert/telemetry/access_filter.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace culvert::telemetry {
+namespace {
+
+constexpr const char* kTerms =
+    "errors, direction=inbound|outbound, namespace=NAME|NAME, reason=FLAG|FLAG, sample=SHARE";
+
+// Calls `each(part)` for the parts of `text` between `separator`, until one returns false.
+template <class Each>
+bool split(std::string_view text, char separator, Each each) {
+  while (!text.empty()) {
+    const auto end = text.find(separator);
+    if (!each(text.substr(0, end))) return false;
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+  }
+  return true;
+}
+
+std::string known_flags() {
+  std::string out;
+  for (int i = 0; i < kResponseFlagCount; ++i) {
+    out.append(i == 0 ? "" : ", ").append(to_string(static_cast<ResponseFlag>(i)));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::expected<void, std::string> AccessFilter::add(std::string_view term) {
+  const auto equals = term.find('=');
+  const std::string_view key = term.substr(0, equals);
+  const std::string_view value = equals == std::string_view::npos ? "" : term.substr(equals + 1);
+  if (term == "errors") {
+    errors_only_ = true;
+  } else if (term == "direction=inbound" || term == "direction=outbound") {
+    direction_ = value == "inbound" ? Direction::kInbound : Direction::kOutbound;
+  } else if (key == "namespace" && !value.empty()) {
+    split(value, '|', [&](std::string_view one) {
+      namespaces_.emplace_back(one);
+      return true;
+    });
+  } else if (key == "reason" && !value.empty()) {
+    std::string_view unknown;
+    split(value, '|', [&](std::string_view one) {
+      const ResponseFlag flag = response_flag(std::string(one).c_str());
+      if (to_string(flag) != one) unknown = one;
+      reasons_ |= 1U << static_cast<unsigned>(flag);
+      return unknown.empty();
+    });
+    if (!unknown.empty()) {
+      return std::unexpected(
+          fmt::format("\"{}\" is no reason; reasons are {}", unknown, known_flags()));
+    }
+  } else if (key == "sample") {
+    double share = 0;
+    const auto [end, wrong] = std::from_chars(value.data(), value.data() + value.size(), share);
+    const bool whole = wrong == std::errc{} && end == value.data() + value.size();
+    if (!whole || !(share >= 0 && share <= 1)) {
+      return std::unexpected(fmt::format("\"{}\" is no share between 0 and 1", value));
+    }
+    share_ = share;
+  } else {
+    return std::unexpected(fmt::format("\"{}\" is no term; terms are {}", term, kTerms));
+  }
+  return {};
+}
+
+std::expected<AccessFilter, std::string> AccessFilter::parse(std::string_view text) {
+  if (text.size() > kMaxFilterBytes) return std::unexpected("the filter is too long");
+  AccessFilter out;
+  out.text_ = text;
+  std::string problem;
+  split(text, ',', [&](std::string_view term) {
+    const auto added = out.add(term);
+    if (!added) problem = added.error();
+    return added.has_value();
+  });
+  if (!problem.empty()) return std::unexpected(problem);
+  return out;
+}
+
+bool AccessFilter::wants(const ConnectionRecord& record) {
+  const bool failed = !record.error.empty();
+  if (errors_only_ && !failed) return false;
+  if (direction_ && record.direction != *direction_) return false;
+  if (reasons_ != 0 && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
+  const auto listed = [&](const std::string& ns) {
+    return std::ranges::find(namespaces_, ns) != namespaces_.end();
+  };
+  if (!namespaces_.empty() && !listed(record.source.namespace_name) &&
+      !listed(record.destination.namespace_name)) {
+    return false;
+  }
+  if (failed || share_ >= 1) return true;
+  due_ += share_;
+  if (due_ < 1) return false;
+  due_ -= 1;
+  return true;
+}
+
+}  // namespace culvert::telemetry

@@ -1,0 +1,75 @@
+"""docs/telemetry.md names every metric, label, log key, flag and admin path of ztunnel, and no other."""
+import re
+
+import tree
+
+PAGE = "docs/telemetry.md"
+METRICS_CODE = ("lib/telemetry/", "ztunnel/")
+
+
+def section(title):
+    """The text of the page below a heading, up to the next of the same or a higher level."""
+    page = tree.text(PAGE)
+    match = re.search(rf"^(#+) {re.escape(title)}$", page, re.M)
+    assert match, title
+    rest = page[match.end():]
+    end = re.search(rf"^#{{1,{len(match.group(1))}}} ", rest, re.M)
+    return rest[:end.start()] if end else rest
+
+
+def first_cells(text):
+    """The names in backticks in the first cell of each row of the tables in `text`."""
+    rows = re.findall(r"^\| (`[^|]*`) \|", text, re.M)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def sources(*folders):
+    return "".join(tree.text(f) for f in tree.with_suffix(".cpp", ".hpp") if f.startswith(folders))
+
+
+def test_the_page_has_each_metric_and_its_type():
+    code = sources(*METRICS_CODE)
+    named = re.findall(r'"((?:istio|workload_manager|process|culvert)_[a-z0-9_]+)"', code)
+    assert sorted(set(named)) == sorted(first_cells(section("Metrics").split("### ")[0]))
+    for name, kind in re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Metrics"), re.M):
+        assert (kind == "counter") == name.endswith("_total"), name
+
+
+def test_the_page_has_each_label_in_its_order():
+    table = tree.text("lib/telemetry/traffic_labels.cpp")
+    table = table[table.index("kLabels{{"):table.index("}};")]
+    labels = re.findall(r'\{"([a-z_]+)",', table)
+    assert len(labels) == 27
+    assert first_cells(section("Traffic labels")) == labels
+
+
+def test_the_page_has_each_key_of_the_access_log():
+    code = tree.text("lib/telemetry/access_log.cpp")
+    code = code[code.index("void write_fields"):code.index("const char* level_name")]
+    keys = set(re.findall(r'(?:plain|quoted|number)\(\s*"([a-z._]+)"', code))
+    keys |= set(re.findall(r'known\(writer, "([a-z._]+)"', code))
+    assert keys == set(first_cells(section("The access log").split("JSON has")[0]))
+
+
+def test_the_page_and_the_index_have_each_path():
+    code = sources("ztunnel/admin/")
+    routes = set(re.findall(r'\{"(GET|POST)", "(/[\w/]*)"', code))
+    admin = routes - {("GET", "/metrics"), ("GET", "/stats/prometheus"), ("GET", "/healthz/ready")}
+    page = {tuple(name.split(" ")) for name in first_cells(section("Administration"))}
+    assert page == admin
+    index = set(re.findall(r'"(GET|POST) +(/\w[\w/]*) ', code))
+    assert index == admin - {("GET", "/")}
+
+
+def test_the_page_has_each_telemetry_flag():
+    flags = re.findall(r'"(--(?:access|metrics)-[a-z-]+)"', tree.text("ztunnel/main.cpp"))
+    page = tree.text(PAGE)
+    wrong = [flag for flag in flags if flag != "--metrics-addr" and f"`{flag}" not in page]
+    assert flags and not wrong, wrong
+
+
+def test_the_page_has_each_reason():
+    reasons = re.findall(r'^    "([A-Z0-9_-]+)",$', tree.text("lib/telemetry/connection_record.cpp"), re.M)
+    row = next(line for line in tree.text(PAGE).splitlines() if line.startswith("| `response_flags`"))
+    assert len(reasons) == 8
+    assert set(re.findall(r"`([A-Z0-9_-]+)`", row)) == set(reasons)

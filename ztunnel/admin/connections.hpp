@@ -1,0 +1,44 @@
+// GET /connections: what is carried now. The workers copy what they know of their connections; JSON
+// is made of the copies, on the asking server's thread.
+#pragma once
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "culvert/admin/http_server.hpp"
+#include "culvert/telemetry/connection_record.hpp"
+#include "ztunnel/admin/collect.hpp"
+#include "ztunnel/live/live_connections.hpp"
+
+namespace culvert::ztunnel {
+
+/// A data thread copies about a connection a microsecond: these bound how long it is held up.
+inline constexpr std::size_t kListedByDefault = 1000;
+inline constexpr std::size_t kMaxListed = 10'000;
+
+struct ListedConnection {
+  std::uint64_t id = 0;
+  Path path = Path::kTunnel;
+  std::chrono::milliseconds age{};
+  telemetry::ConnectionRecord record;
+  RelayCounters bytes;
+};
+
+struct ConnectionList {
+  std::size_t total = 0;                 // of all workers
+  std::vector<ListedConnection> listed;  // at most as many as asked for, oldest first in a worker
+};
+
+/// Shares `limit` out evenly among the workers. nullopt when one does not answer in time.
+std::optional<ConnectionList> list_connections(const Workers& workers, std::size_t limit);
+
+/// {"total": N, "connections": [...]}; ?limit=1..10000. 400 for another limit.
+admin::Response connections_page(const Workers& workers, const admin::Request& request);
+
+/// One of the list.
+nlohmann::json connection_json(const ListedConnection& connection);
+
+}  // namespace culvert::ztunnel
