@@ -85,6 +85,14 @@ struct {
   __type(value, struct cv_endpoint);
 } cv_client_sk __weak SEC(".maps");
 
+/* How the kernel sees ztunnel's connections; a listener's is inherited by what it accepts. */
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+  __type(key, int);
+  __type(value, struct cv_health_value);
+} cv_health __weak SEC(".maps");
+
 /* From connect to accept, for one handshake each. Plain hashes: an LRU would let one pod evict what
  * another is about to need, a full plain one refuses. */
 struct {

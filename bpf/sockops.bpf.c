@@ -6,6 +6,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "count.h"
+#include "health.h"
 #include "maps.h"
 #include "verdict.h"
 
@@ -112,8 +113,18 @@ int cv_sockops(struct bpf_sock_ops* ctx) {
     case BPF_SOCK_OPS_TCP_CONNECT_CB:
       on_connecting(ctx, sk);
       break;
+    case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+      watch_health(ctx, sk);
+      break;
     case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
       on_accepted(ctx, sk);
+      watch_health(ctx, sk);
+      break;
+    case BPF_SOCK_OPS_RTT_CB:
+      on_round_trip(ctx, sk);
+      break;
+    case BPF_SOCK_OPS_RETRANS_CB:
+      on_retransmit(ctx, sk);
       break;
     case BPF_SOCK_OPS_STATE_CB:
       if (ctx->args[1] == BPF_TCP_CLOSE) on_closed(ctx);

@@ -55,6 +55,7 @@ Result<SocketMaps> SocketMaps::open(const std::string& pin_dir) {
     if (!fd) return std::unexpected(fd.error());
     *want.fd = std::move(*fd);
   }
+  if (auto fd = open_pinned(pin_dir + "/cv_health")) maps.health_ = std::move(*fd);
   return maps;
 }
 
@@ -103,6 +104,20 @@ Result<void> SocketMaps::mark(int fd, const std::optional<SocketAddress>& client
     value.flags |= CV_MARK_HAS_CLIENT;
   }
   return map_update(mark_.get(), &fd, &value);
+}
+
+void SocketMaps::measure(int fd) const {
+  const cv_health_value nothing{};
+  if (health_.valid()) (void)map_update(health_.get(), &fd, &nothing);
+}
+
+std::optional<TcpHealth> SocketMaps::health(int fd) const {
+  cv_health_value value{};
+  if (!health_.valid()) return std::nullopt;
+  const auto there = map_lookup(health_.get(), &fd, &value);
+  if (!there || !*there) return std::nullopt;
+  return TcpHealth{value.srtt_us,     value.rtt_sum_us,    value.rtt_samples, value.segments,
+                   value.retransmits, value.delivery_rate, value.rate_sum,    value.rate_samples};
 }
 
 }  // namespace culvert::bpf

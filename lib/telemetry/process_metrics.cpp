@@ -18,8 +18,14 @@ namespace {
 using Type = PrometheusText::Type;
 
 // Fields of /proc/self/stat, numbered from 1 as in proc(5).
-enum StatField : std::uint8_t { kUserTicks = 14, kKernelTicks = 15, kThreads = 20, kStart = 22,
-                                kVirtualBytes = 23, kResidentPages = 24 };
+enum StatField : std::uint8_t {
+  kUserTicks = 14,
+  kKernelTicks = 15,
+  kThreads = 20,
+  kStart = 22,
+  kVirtualBytes = 23,
+  kResidentPages = 24
+};
 
 std::string read_file(const char* path) {
   std::ifstream in(path);
@@ -107,8 +113,7 @@ void render_process(PrometheusText& out) {
   if (const auto pages = field(kResidentPages)) {
     write(out, "process_resident_memory_bytes", "Resident memory.", Type::kGauge, *pages * page);
   }
-  write(out, "process_virtual_memory_bytes", "Virtual memory.", Type::kGauge,
-        field(kVirtualBytes));
+  write(out, "process_virtual_memory_bytes", "Virtual memory.", Type::kGauge, field(kVirtualBytes));
   const auto start = field(kStart);
   const auto booted = boot_time();
   if (start && booted) {

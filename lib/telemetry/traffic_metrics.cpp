@@ -6,22 +6,44 @@
 namespace culvert::telemetry {
 namespace {
 
+using Count = std::uint64_t TrafficCounts::*;
+
 struct Family {
-  std::uint64_t TrafficCounts::* count;
+  Count count;
   const char* name;
   const char* help;
+  Count shown_by;  // a label set is in the family when this is not 0
 };
 constexpr Family kFamilies[] = {
     {&TrafficCounts::opened, "istio_tcp_connections_opened_total",
-     "The total number of TCP connections opened."},
+     "The total number of TCP connections opened.", &TrafficCounts::opened},
     {&TrafficCounts::closed, "istio_tcp_connections_closed_total",
-     "The total number of TCP connections closed."},
+     "The total number of TCP connections closed.", &TrafficCounts::opened},
     {&TrafficCounts::received_bytes, "istio_tcp_received_bytes_total",
-     "The bytes received from the connection's source."},
+     "The bytes received from the connection's source.", &TrafficCounts::opened},
     {&TrafficCounts::sent_bytes, "istio_tcp_sent_bytes_total",
-     "The bytes sent to the connection's source."},
+     "The bytes sent to the connection's source.", &TrafficCounts::opened},
     {&TrafficCounts::failed, "istio_tcp_connections_failed_total",
-     "The total number of TCP connections that were refused or failed."},
+     "The total number of TCP connections that were refused or failed.", &TrafficCounts::failed},
+    {&TrafficCounts::segments, "culvert_tcp_segments_sent_total",
+     "TCP segments with data that were sent on the network.", &TrafficCounts::rtt_samples},
+    {&TrafficCounts::retransmits, "culvert_tcp_retransmits_total",
+     "TCP segments that were sent again on the network.", &TrafficCounts::rtt_samples},
+};
+
+/// What is written as a sum and the number of its samples.
+struct Summary {
+  Count sum;
+  Count samples;
+  double unit;  // of the sum, in the metric's
+  const char* name;
+  const char* help;
+};
+constexpr Summary kSummaries[] = {
+    {&TrafficCounts::rtt_sum_us, &TrafficCounts::rtt_samples, 1e-6, "culvert_tcp_rtt_seconds",
+     "The smoothed round-trip time of TCP connections on the network, once a round trip."},
+    {&TrafficCounts::rate_sum, &TrafficCounts::rate_samples, 1, "culvert_tcp_delivery_rate_bytes",
+     "Bytes a second that TCP connections on the network deliver, once a round trip."},
 };
 
 bool idle(WorkerTraffic::TimePoint last_used, WorkerTraffic::TimePoint now,
@@ -33,11 +55,14 @@ bool idle(WorkerTraffic::TimePoint last_used, WorkerTraffic::TimePoint now,
 
 TrafficCounts& TrafficCounts::operator+=(const TrafficCounts& other) {
   for (const auto& family : kFamilies) this->*family.count += other.*family.count;
+  for (const auto& summary : kSummaries) {
+    this->*summary.sum += other.*summary.sum;
+    this->*summary.samples += other.*summary.samples;
+  }
   return *this;
 }
 
-TrafficSeries& WorkerTraffic::series(const ConnectionRecord& record) {
-  std::string labels = traffic_labels(record, options_.labels);
+TrafficSeries& WorkerTraffic::series_of(std::string labels) {
   if (const auto it = by_labels_.find(labels); it != by_labels_.end()) return *it->second;
   if (by_labels_.size() >= options_.max_series) {
     if (overflow_.labels().empty()) overflow_ = TrafficSeries(overflow_labels(options_.labels));
@@ -90,8 +115,8 @@ void TrafficMetrics::deposit(std::vector<CountedSeries> counted) {
 TrafficMetrics::Sum& TrafficMetrics::sum_of(const std::shared_ptr<const std::string>& labels) {
   if (const auto it = sums_.find(*labels); it != sums_.end()) return it->second;
   const bool full = sums_.size() >= options_.max_series * workers_.size();
-  const auto own = full ? std::make_shared<const std::string>(overflow_labels(options_.labels))
-                        : labels;
+  const auto own =
+      full ? std::make_shared<const std::string>(overflow_labels(options_.labels)) : labels;
   return sums_.try_emplace(std::string_view(*own), Sum{own, {}, {}}).first->second;
 }
 
@@ -114,10 +139,16 @@ void TrafficMetrics::render(PrometheusText& out) const {
   const std::lock_guard lock(mutex_);
   for (const auto& family : kFamilies) {
     out.family(family.name, family.help, PrometheusText::Type::kCounter);
-    const auto shown_by = family.count == &TrafficCounts::failed ? &TrafficCounts::failed
-                                                                 : &TrafficCounts::opened;
     for (const auto& [labels, sum] : sums_) {
-      if (sum.counts.*shown_by > 0) out.sample(labels, sum.counts.*family.count);
+      if (sum.counts.*family.shown_by > 0) out.sample(labels, sum.counts.*family.count);
+    }
+  }
+  for (const auto& summary : kSummaries) {
+    out.family(summary.name, summary.help, PrometheusText::Type::kSummary);
+    for (const auto& [labels, sum] : sums_) {
+      const std::uint64_t samples = sum.counts.*summary.samples;
+      if (samples == 0) continue;
+      out.summary(labels, static_cast<double>(sum.counts.*summary.sum) * summary.unit, samples);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "ztunnel/admin/connections.hpp"
 #include "ztunnel/admin/logging.hpp"
 #include "ztunnel/admin/metrics_page.hpp"
+#include "ztunnel/admin/profiles.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/retirement.hpp"
@@ -25,6 +26,8 @@ constexpr const char* kIndex =
     "GET  /connections   what it carries now; ?limit=N (JSON)\n"
     "GET  /logging       the log levels\n"
     "POST /logging       ?level=LEVEL, ?level=access:LEVEL, ?access_filter=FILTER, ?reset\n"
+    "GET  /debug/pprof/profile  a CPU profile; ?seconds=10&frequency=100\n"
+    "GET  /debug/pprof/heap     what is known of the heap (text)\n"
     "POST /drain         take no new connections, send GOAWAY on tunnels, stay\n"
     "POST /quitquitquit  the same, and exit when the last connection has ended, or at "
     "--drain-time\n";
@@ -53,7 +56,8 @@ admin::Handler ending(io::Loop& loop, Retirement* retirement, End end, const cha
   };
 }
 
-Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observed) {
+Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observed,
+                    telemetry::CpuProfiler& profiler) {
   LogSettings initial;
   initial.ztunnel = initial.access.level = log::level();
   if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
@@ -74,6 +78,10 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
       {"GET", "/logging", [logging](const admin::Request&) { return logging->get(); }},
       {"POST", "/logging",
        [logging](const admin::Request& request) { return logging->post(request); }},
+      {"GET", "/debug/pprof/profile",
+       [&profiler](const admin::Request& request) { return cpu_profile_page(profiler, request); }},
+      {"GET", "/debug/pprof/heap",
+       [observed](const admin::Request&) { return heap_page(*observed); }},
       {"POST", "/drain", drain},
       {"POST", "/quitquitquit", quit},
       {"GET", "/", [](const admin::Request&) { return admin::Response{200, kIndex, kText}; }},
@@ -103,7 +111,7 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
   const auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
   auto out = std::make_unique<Admin>();
   const std::pair<SocketAddress, Routes> wanted[] = {
-      {settings.admin_address, admin_routes(settings, loop, kept)},
+      {settings.admin_address, admin_routes(settings, loop, kept, out->profiler_)},
       {settings.metrics_address,
        {{"GET", "/metrics", metrics}, {"GET", "/stats/prometheus", metrics}}},
       {settings.ready_address, {{"GET", "/healthz/ready", ready}}}};

@@ -8,6 +8,7 @@
 #include "culvert/admin/http_server.hpp"
 #include "culvert/h2/budget.hpp"
 #include "culvert/io/loop.hpp"
+#include "culvert/telemetry/cpu_profiler.hpp"
 #include "culvert/telemetry/line_writer.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "ztunnel/settings.hpp"
@@ -45,7 +46,11 @@ class Admin {
   static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
                                               Observed observed);
 
+  /// Ends a profile that is being taken, then the servers.
+  ~Admin() { profiler_.stop(); }
+
  private:
+  telemetry::CpuProfiler profiler_;
   std::vector<std::unique_ptr<admin::HttpServer>> servers_;
 };
 

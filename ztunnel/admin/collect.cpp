@@ -7,6 +7,7 @@ namespace culvert::ztunnel {
 namespace {
 
 OpenNow collect_from(Worker& worker, telemetry::TrafficMetrics& metrics) {
+  worker.measured().collect();
   metrics.deposit(worker.reporter().collect(io::Clock::now()));
   const auto& sockets = worker.open_sockets();
   const auto of = [&](bpf::ListenerKind kind) { return sockets[static_cast<std::size_t>(kind)]; };

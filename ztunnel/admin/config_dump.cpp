@@ -83,11 +83,12 @@ std::map<std::string, PodConnections> by_pod(const ConnectionList& connections) 
   const auto name = [](const telemetry::Party& party) {
     return party.namespace_name + "/" + party.pod;
   };
-  for (const auto& [id, path, age, record, bytes] : connections.listed) {
+  for (const auto& connection : connections.listed) {
+    const auto& record = connection.record;
     if (record.direction == Direction::kOutbound) {
       out[name(record.source)].outbound.push_back(outbound_json(record));
     }
-    if (record.direction == Direction::kInbound || path == Path::kJoined) {
+    if (record.direction == Direction::kInbound || connection.path == Path::kJoined) {
       out[name(record.destination)].inbound.push_back(inbound_json(record));
     }
   }

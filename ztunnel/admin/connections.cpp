@@ -1,6 +1,9 @@
 #include "ztunnel/admin/connections.hpp"
 
 #include <fmt/format.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,6 +17,13 @@ using nlohmann::json;
 
 namespace {
 
+std::optional<AppHealth> app_health(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (fd < 0 || ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
+  return AppHealth{info.tcpi_rtt, info.tcpi_total_retrans, info.tcpi_delivery_rate};
+}
+
 ConnectionList list_worker(Worker& worker, std::size_t limit) {
   ConnectionList out;
   out.total = worker.live().size();
@@ -23,9 +33,11 @@ ConnectionList list_worker(Worker& worker, std::size_t limit) {
   while (out.listed.size() < limit) {
     const LiveConnection* entry = walk.next();
     if (entry == nullptr) break;
-    out.listed.push_back({entry->id, entry->path,
-                          std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->since),
-                          *entry->record, *entry->counters});
+    out.listed.push_back(
+        {entry->id, entry->path,
+         std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->since), *entry->record,
+         *entry->counters, app_health(entry->app_fd),
+         entry->network_fd < 0 ? std::nullopt : worker.maps().health(entry->network_fd)});
   }
   return out;
 }
@@ -86,6 +98,18 @@ json connection_json(const ListedConnection& connection) {
   if (record.original_address) out["original_address"] = record.original_address->to_string();
   if (record.trace) out["traceparent"] = record.trace->to_string();
   put(out, "service", record.service);
+  if (connection.app) {
+    out["tcp"]["application"] = {{"rtt_us", connection.app->rtt_us},
+                                 {"retransmits", connection.app->retransmits},
+                                 {"delivery_rate", connection.app->delivery_rate}};
+  }
+  if (connection.network) {
+    out["tcp"]["network"] = {{"srtt_us", connection.network->srtt_us},
+                             {"round_trips", connection.network->rtt_samples},
+                             {"segments", connection.network->segments},
+                             {"retransmits", connection.network->retransmits},
+                             {"delivery_rate", connection.network->delivery_rate}};
+  }
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "culvert/admin/http_server.hpp"
+#include "culvert/bpf/socket_maps.hpp"
 #include "culvert/telemetry/connection_record.hpp"
 #include "ztunnel/admin/collect.hpp"
 #include "ztunnel/live/live_connections.hpp"
@@ -19,12 +20,21 @@ namespace culvert::ztunnel {
 inline constexpr std::size_t kListedByDefault = 1000;
 inline constexpr std::size_t kMaxListed = 10'000;
 
+/// What TCP_INFO (tcp(7)) says of the socket on the application's side.
+struct AppHealth {
+  std::uint32_t rtt_us = 0;
+  std::uint32_t retransmits = 0;
+  std::uint64_t delivery_rate = 0;  // bytes a second
+};
+
 struct ListedConnection {
   std::uint64_t id = 0;
   Path path = Path::kTunnel;
   std::chrono::milliseconds age{};
   telemetry::ConnectionRecord record;
   RelayCounters bytes;
+  std::optional<AppHealth> app;
+  std::optional<bpf::TcpHealth> network;
 };
 
 struct ConnectionList {

@@ -59,16 +59,6 @@ SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRe
   return claimed && claimed->ip == tunnel.peer.ip && claimed->port != 0 ? *claimed : tunnel.peer;
 }
 
-void fill_source(Report& report, const InboundTunnel& tunnel, const SocketAddress& client) {
-  const auto& worker = *tunnel.worker;
-  const auto known = worker.snapshot()->workload_at({worker.settings().network, client.ip});
-  if (known != nullptr && known->identity() == tunnel.peer_identity) {
-    report.record.source = party_of(*known);
-  }
-  report.record.source.identity = tunnel.peer_identity.to_string();
-  report.record.source.namespace_name = tunnel.peer_identity.ns;
-}
-
 void fill_service(Report& report, const mesh::Snapshot& snapshot,
                   const hbone::ConnectRequest& request, const mesh::Workload& destination) {
   if (!request.forwarded || request.forwarded->host.empty()) return;
@@ -83,6 +73,16 @@ void fill_service(Report& report, const mesh::Snapshot& snapshot,
 }
 
 }  // namespace
+
+telemetry::Party source_of(const InboundTunnel& tunnel, const IpAddress& ip) {
+  const auto& worker = *tunnel.worker;
+  telemetry::Party out;
+  const auto known = worker.snapshot()->workload_at({worker.settings().network, ip});
+  if (known != nullptr && known->identity() == tunnel.peer_identity) out = party_of(*known);
+  out.identity = tunnel.peer_identity.to_string();
+  out.namespace_name = tunnel.peer_identity.ns;
+  return out;
+}
 
 Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   Worker& worker = *tunnel->worker;
@@ -117,7 +117,7 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   report.record.destination.identity = workload->identity().to_string();
   report.record.destination_address = *target;
   report.record.hbone_address = *target;
-  fill_source(report, *tunnel, client);
+  report.record.source = source_of(*tunnel, client.ip);
   fill_service(report, *worker.snapshot(), *request, *workload);
 
   LiveEntry live(worker.live(), report, Path::kInboundTunnel);
@@ -138,6 +138,7 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
     co_return live.tell(report, std::nullopt);
   }
   live.app_fd = app->get();
+  live.network_fd = tunnel->fd;
   answer(stream, 200, workload.get());
   report.open(&live.bytes);
   StreamEnd source(stream);

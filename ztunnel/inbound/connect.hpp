@@ -8,6 +8,7 @@
 #include "culvert/h2/stream.hpp"
 #include "culvert/io/task.hpp"
 #include "culvert/mesh/identity.hpp"
+#include "culvert/telemetry/connection_record.hpp"
 
 namespace culvert::ztunnel {
 
@@ -22,7 +23,12 @@ struct InboundTunnel {
   SocketAddress peer;                               // the tunnel's other end
   IpAddress local_ip;                               // the pod's address that it dialed
   std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of its leaf
+  int fd = -1;                                      // of the connection, for measures
 };
+
+/// What is known of a client of the tunnel at `ip`: who has proved the identity, and, where the
+/// mesh has a workload of that identity there, that workload.
+telemetry::Party source_of(const InboundTunnel& tunnel, const IpAddress& ip);
 
 /// Named phases, each with its own failure: read the target (400), authorize (401), reach the
 /// application (503), answer 200, relay. Never fails: how it ended is in the access log.

@@ -71,13 +71,16 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   report.dismiss();
 
   const tls::PeerCertificate certificate = *(*stream)->peer();
-  const InboundTunnel tunnel{worker, pod, *identity, peer, dialed->ip, certificate.sha256};
+  const InboundTunnel tunnel{
+      worker, pod, *identity, peer, dialed->ip, certificate.sha256, (*stream)->fd()};
   io::Scope streams;
   auto options = h2::Options::server();
   options.budget = &pod->bytes;
   const auto connection = h2::Connection::server(
       std::move(*stream), options,
       [&](h2::Stream request) { streams.spawn(serve_connect, &tunnel, std::move(request)); });
+  report.record.source = source_of(tunnel, peer.ip);
+  const Measured measured(worker->measured(), tunnel.fd, report.record);
   pod->arrived.insert(connection.get());
   if (worker->draining()) connection->drain();
   const TunnelEntry live(worker->live_tunnels(), certificate, *connection);

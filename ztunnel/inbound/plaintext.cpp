@@ -55,6 +55,8 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
 
   auto server = co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(kDialTimeout));
   if (!server) co_return fail(server.error());
+  live.network_fd = fd;
+  const Measured measured(worker->measured(), fd, report.record);
   live.app_fd = server->get();
   report.open(&live.bytes);
   SocketEnd client(fd);

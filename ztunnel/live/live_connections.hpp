@@ -57,7 +57,8 @@ struct LiveConnection {
   const RelayCounters* counters = nullptr;  // bytes so far
   io::Scope* relay_scope = nullptr;         // stopping it resets both ends
   io::Clock::time_point since;
-  int app_fd = -1;                    // the socket on the application's side; -1: not there yet
+  int app_fd = -1;      // the socket on the application's side; -1: not there yet
+  int network_fd = -1;  // the tunnel's or plain connection's; -1: joined, not there yet
   std::optional<Decided> decided_by;  // nullopt: not decided here
   io::Deadline undecided_until{};     // set: it waits so long for a policy that it depends on
   std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of the tunnel's other end's leaf

@@ -64,6 +64,8 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
     reset_on_close(fd);
     co_return report->fail(upstream.error());
   }
+  live.network_fd = upstream->get();
+  const Measured measured(worker->measured(), upstream->get(), report->record);
   report->open(&live.bytes);
   SocketEnd app(fd);
   SocketEnd peer(upstream->get());
@@ -127,6 +129,7 @@ Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
   report->record.destination.identity = stream->peer_identity;
   live.peer_certificate = stream->tunnel->peer.sha256;
   live.has_peer_certificate = true;
+  live.network_fd = stream->tunnel->fd;
   report->open(&live.bytes);
   SocketEnd app(fd);
   StreamEnd tunnel(stream->stream);

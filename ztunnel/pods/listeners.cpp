@@ -61,7 +61,11 @@ Result<std::vector<Listener>> open_listeners(const Pod& pod, unsigned count) {
 Result<void> offer_listeners(bpf::SocketMaps& maps, const Pod& pod,
                              const std::vector<Listener>& listeners) {
   unsigned count = 1;
-  for (const auto& listener : listeners) count = std::max(count, listener.slot + 1);
+  for (const auto& listener : listeners) {
+    count = std::max(count, listener.slot + 1);
+    // What comes from the network is measured; captured connections come over loopback.
+    if (listener.kind != bpf::ListenerKind::kOutbound) maps.measure(listener.fd.get());
+  }
   for (const auto& listener : listeners) {
     for (unsigned slot = listener.slot; slot < bpf::kListenerSlots; slot += count) {
       const auto set = maps.set_listener(pod.netns_cookie, listener.kind, listener.family, slot,

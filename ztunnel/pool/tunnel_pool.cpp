@@ -107,6 +107,11 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   }
   auto tunnel = std::make_shared<Tunnel>();
   tunnel->peer = *stream->peer();
+  telemetry::ConnectionRecord edge;
+  edge.source = party_of(source);
+  edge.destination = party_of(*route.workload);
+  tunnel->fd = stream->fd();
+  tunnel->measured.emplace(worker_.measured(), tunnel->fd, edge);
   auto options = h2::Options::client();
   options.budget = &pod_.bytes;
   tunnel->connection = h2::Connection::client(std::move(stream), options);

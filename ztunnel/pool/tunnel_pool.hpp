@@ -16,6 +16,7 @@
 #include "culvert/mesh/route.hpp"
 #include "culvert/tls/session.hpp"
 #include "ztunnel/live/live_tunnels.hpp"
+#include "ztunnel/worker/measured.hpp"
 
 namespace culvert::ztunnel {
 
@@ -25,8 +26,10 @@ struct LocalPod;
 /// A TLS + HTTP/2 connection to one workload. Lives as long as a stream of it or its run() fiber.
 struct Tunnel {
   std::unique_ptr<h2::Connection> connection;
-  tls::PeerCertificate peer;        // what the peer proved
-  std::optional<TunnelEntry> live;  // declared last: it leaves the table first
+  tls::PeerCertificate peer;         // what the peer proved
+  int fd = -1;                       // of the connection, for measures
+  std::optional<Measured> measured;  // declared behind the connection: it ends first
+  std::optional<TunnelEntry> live;   // declared last: it leaves the table first
 };
 
 /// A CONNECT that was answered with 200.

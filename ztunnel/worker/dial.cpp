@@ -86,6 +86,8 @@ io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, Soc
   if (auto marked = maps.mark(fd->get(), shown_client); !marked) {
     co_return std::unexpected(marked.error());
   }
+  // Towards an application the way is the pod's own loopback: nothing to learn of it.
+  if (!shown_client) maps.measure(fd->get());
   auto connected = co_await io::connect(fd->get(), to, deadline);
   if (!connected) {
     reset_on_close(fd->get());  // the other side may have accepted it just now

@@ -40,6 +40,7 @@ class Reporter {
   }
   /// Writes the line if its level is on and the filter wants it.
   void log(telemetry::AccessEvent event, const telemetry::ConnectionRecord& record);
+  telemetry::WorkerTraffic& traffic() { return traffic_; }
   void set_access_log(AccessLog access) { access_ = std::move(access); }
 
   /// What was counted since the last time, with the bytes so far of connections that are open.

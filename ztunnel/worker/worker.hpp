@@ -27,6 +27,7 @@
 #include "ztunnel/pool/tunnel_pool.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
+#include "ztunnel/worker/measured.hpp"
 #include "ztunnel/worker/reporter.hpp"
 #include "ztunnel/worker/shedding.hpp"
 
@@ -135,6 +136,7 @@ class Worker {
   const tls::RevocationListPtr& revoked() const { return revoked_; }
   /// Counts those that failed because a certificate was revoked.
   void note_handshake_failure(const Error& error);
+  MeasuredTable& measured() { return measured_; }
   /// A pod of this node by its Kubernetes name; nullptr when it is not here.
   std::shared_ptr<LocalPod> find_pod(std::string_view ns, std::string_view name);
   /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
@@ -166,6 +168,7 @@ class Worker {
   LiveConnections live_;
   LiveTunnels live_tunnels_;
   TrustCounters& trust_;
+  MeasuredTable measured_;
   Recheck recheck_;
   tls::RevocationListPtr revoked_;
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid

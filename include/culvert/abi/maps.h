@@ -10,6 +10,8 @@
  *   cv_origin_sk  SK_STORAGE   cv_origin_value on the application's captured socket, and then on
  *                              ztunnel's accepted socket                              (BPF)
  *   cv_client_sk  SK_STORAGE   cv_endpoint: the real client, on the application's accepted socket
+ *   cv_health     SK_STORAGE   cv_health_value on ztunnel's connections and the listeners that
+ *                              they come from (ztunnel marks, BPF measures)
  *   cv_origin     HASH         cv_flow_key -> cv_origin_value, for one handshake      (BPF)
  *   cv_client     HASH         cv_flow_key -> cv_endpoint, for one handshake          (BPF)
  *   cv_kubelet    HASH         cv_tuple_key -> 1: connections that the kubelet opened (BPF)
@@ -99,6 +101,20 @@ struct cv_origin_value {
   struct cv_endpoint origin; /* what the application asked for */
   __u16 block_port;          /* what its connect was rewritten to */
   __u16 flags;
+};
+
+/* Written by BPF only after ztunnel made it zero; read while it is written, so that a reader may
+ * see a sum without its last sample. A ztunnel that finds no such map does without. */
+struct cv_health_value {
+  __u64 rtt_sum_us;    /* of the smoothed round-trip time, once a round trip */
+  __u64 rate_sum;      /* of delivery_rate, once a round trip */
+  __u64 delivery_rate; /* bytes a second, the newest measure of the kernel's (tcp_rate.c) */
+  __u32 rtt_samples;
+  __u32 rate_samples;
+  __u32 srtt_us;
+  __u32 segments; /* with data, sent, those sent again too */
+  __u32 retransmits;
+  __u32 pad;
 };
 
 /* A connection as its connecting side sees it. */

@@ -20,6 +20,18 @@ enum class ListenerKind : std::uint8_t { kOutbound, kHbone, kPlaintext };
 /// Slots of a (kind, family); sk_lookup picks one by source port, so all are to be filled.
 inline constexpr unsigned kListenerSlots = 4;
 
+/// A connection as the kernel measured it (bpf/health.h): sums are since it was established.
+struct TcpHealth {
+  std::uint32_t srtt_us = 0;     // smoothed round-trip time, the newest
+  std::uint64_t rtt_sum_us = 0;  // of the smoothed, once a round trip
+  std::uint32_t rtt_samples = 0;
+  std::uint32_t segments = 0;       // sent with data, those sent again too
+  std::uint32_t retransmits = 0;    // segments sent again
+  std::uint64_t delivery_rate = 0;  // bytes a second, the newest
+  std::uint64_t rate_sum = 0;       // of it, once a round trip
+  std::uint32_t rate_samples = 0;
+};
+
 /// Move only; every call may be made from any thread.
 class SocketMaps {
  public:
@@ -51,9 +63,15 @@ class SocketMaps {
   /// `client`, the application that accepts the connection sees that address as its peer.
   Result<void> mark(int fd, const std::optional<SocketAddress>& client) const;
 
+  /// Has the kernel measure a socket: one that has not connected yet, or a listener, for all that
+  /// it will accept. Without the map (an agent of before) nothing happens: health() has nothing.
+  void measure(int fd) const;
+  /// What was measured of a connection; nullopt when it is not measured.
+  std::optional<TcpHealth> health(int fd) const;
+
  private:
   SocketMaps() = default;
-  UniqueFd listener_, origin_sk_, mark_, listens_;
+  UniqueFd listener_, origin_sk_, mark_, listens_, health_;
 };
 
 }  // namespace culvert::bpf

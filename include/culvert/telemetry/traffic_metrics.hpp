@@ -1,5 +1,6 @@
-// Istio's TCP metrics. Each worker counts in series of its own, without locks or atomics; when
-// somebody collects, it hands over what it counted since, and one table holds the sums.
+// Istio's TCP metrics, and TCP health by edge. Each worker counts in series of its own, without
+// locks or atomics; when somebody collects, it hands over what it counted since, and one table
+// holds the sums.
 #pragma once
 
 #include <atomic>
@@ -39,6 +40,13 @@ struct TrafficCounts {
   std::uint64_t received_bytes = 0;  // from the source
   std::uint64_t sent_bytes = 0;      // to the source
   std::uint64_t failed = 0;          // before they were opened
+  // TCP health of an edge's connections on the network, as the kernel measured it.
+  std::uint64_t segments = 0;
+  std::uint64_t retransmits = 0;
+  std::uint64_t rtt_samples = 0;
+  std::uint64_t rtt_sum_us = 0;
+  std::uint64_t rate_samples = 0;
+  std::uint64_t rate_sum = 0;  // bytes a second
 
   TrafficCounts& operator+=(const TrafficCounts& other);
   bool operator==(const TrafficCounts&) const = default;
@@ -62,6 +70,10 @@ class TrafficSeries {
   void received(std::uint64_t bytes) { counts_.received_bytes += bytes; }
   void sent(std::uint64_t bytes) { counts_.sent_bytes += bytes; }
   void failed() { ++counts_.failed; }
+  /// Of an edge: keeps the series while a connection is measured into it; once each.
+  void hold() { ++open_; }
+  void release() { --open_; }
+  void add(const TrafficCounts& counts) { counts_ += counts; }
   const std::string& labels() const { return *labels_; }
 
  private:
@@ -90,7 +102,13 @@ class WorkerTraffic {
   /// The series of this record's labels (with its flag), made when new. Valid until closed() has
   /// followed each opened(), or, with none open, until the next collect(). Finding it costs a
   /// microsecond or two.
-  TrafficSeries& series(const ConnectionRecord& record);
+  TrafficSeries& series(const ConnectionRecord& record) {
+    return series_of(traffic_labels(record, options_.labels));
+  }
+  /// The series of the record's edge (edge_labels), for TCP health; alike.
+  TrafficSeries& edge(const ConnectionRecord& record) {
+    return series_of(edge_labels(record, options_.labels));
+  }
   /// Takes what was counted since the last time out of every series that counted or has open
   /// connections, and forgets those that have been idle for the options' time.
   std::vector<CountedSeries> collect(TimePoint now);
@@ -98,6 +116,7 @@ class WorkerTraffic {
   const TrafficOptions& options() const { return options_; }
 
  private:
+  TrafficSeries& series_of(std::string labels);
   const TrafficOptions options_;
   // Keys live in the series.
   std::unordered_map<std::string_view, std::unique_ptr<TrafficSeries>> by_labels_;
@@ -122,8 +141,10 @@ class TrafficMetrics {
   /// Adds up what was deposited and forgets idle label sets.
   void settle(TimePoint now);
   /// istio_tcp_connections_opened_total, _closed_total, istio_tcp_received_bytes_total,
-  /// istio_tcp_sent_bytes_total and istio_tcp_connections_failed_total, of what was settled. A label
-  /// set is in the first four once a connection was opened, in the last once one failed.
+  /// istio_tcp_sent_bytes_total and istio_tcp_connections_failed_total, of what was settled; a
+  /// label set is in the first four once a connection was opened, in the last once one failed. Then
+  /// culvert_tcp_rtt_seconds, _delivery_rate_bytes, _segments_sent_total and _retransmits_total of
+  /// edges that were measured.
   void render(PrometheusText& out) const;
   /// Label sets in the table of sums.
   std::size_t size() const;

@@ -44,9 +44,11 @@ class ExpositionReader {
       return;
     }
     if (text.starts_with("# TYPE ")) {
-      REQUIRE((text == "# TYPE " + family_ + " counter" || text == "# TYPE " + family_ + " gauge"));
+      const bool summary = text == "# TYPE " + family_ + " summary";
+      REQUIRE((text == "# TYPE " + family_ + " counter" || text == "# TYPE " + family_ + " gauge" ||
+               summary));
       typed_ = true;
-      samples_[family_];
+      if (!summary) samples_[family_];
       return;
     }
     REQUIRE(typed_);

@@ -36,7 +36,7 @@ TEST_CASE("a connection is counted with Istio's names and labels") {
   series.sent(12);
   series.closed();
   const auto samples = scrape(metrics);
-  CHECK(samples.size() == 5);
+  CHECK(samples.size() == 7);
   const Labels expected{{"reporter", "destination"},
                         {"source_workload", "web"},
                         {"source_canonical_service", "web"},
@@ -128,7 +128,7 @@ TEST_CASE("hostile names cannot break the exposition") {
   record.source.namespace_name.assign(kMaxLabelValueBytes + 50, '"');
   metrics.worker(0).series(record).opened();
   const auto samples = scrape(metrics);
-  CHECK(samples.size() == 5);
+  CHECK(samples.size() == 7);
   const auto& labels = family(samples, "istio_tcp_connections_opened_total").begin()->first;
   CHECK(labels.at("source_workload") == "a\"} 1\nfake_total{x=\"\\");
   CHECK(labels.at("source_cluster") == "?????");
@@ -186,8 +186,8 @@ TEST_CASE("an idle label set is forgotten everywhere, an open or busy one is kep
   open.closed();
   scrape(metrics, start + seconds(63));
   scrape(metrics, start + seconds(200));
-  CHECK(metrics.size() == 0);
-  CHECK(metrics.worker(0).size() == 0);
+  CHECK(metrics.size() == 1);  // "new" is open
+  CHECK(metrics.worker(0).size() == 1);
 }
 
 TEST_CASE("an expiry of 0 forgets nothing") {
@@ -215,6 +215,43 @@ TEST_CASE("the table of sums is bounded too, and what comes beyond is counted to
   }
   CHECK(sum == 10);
   CHECK(overflow == 6);
+}
+
+TEST_CASE("an edge's TCP health has the edge's labels and is kept while it is measured") {
+  using std::chrono::seconds;
+  TrafficMetrics metrics(1, {.labels = {}, .idle_expiry = seconds(60)});
+  auto& edge = metrics.worker(0).edge(sample_record());
+  edge.hold();
+  edge.add({.segments = 10,
+            .retransmits = 2,
+            .rtt_samples = 4,
+            .rtt_sum_us = 2'000'000,
+            .rate_samples = 2,
+            .rate_sum = 300});
+  const auto text_at = [&](TimePoint now) {
+    metrics.deposit(metrics.worker(0).collect(now));
+    metrics.settle(now);
+    PrometheusText out;
+    metrics.render(out);
+    return out.take();
+  };
+  const auto text = text_at({});
+  const std::string labels =
+      "{reporter=\"destination\",source_workload=\"web\",source_workload_namespace=\"shop\","
+      "destination_workload=\"db\",destination_workload_namespace=\"data\"} ";
+  for (const auto& [name, value] : {std::pair{"culvert_tcp_rtt_seconds_sum", "2"},
+                                    std::pair{"culvert_tcp_rtt_seconds_count", "4"},
+                                    std::pair{"culvert_tcp_delivery_rate_bytes_sum", "300"},
+                                    std::pair{"culvert_tcp_delivery_rate_bytes_count", "2"},
+                                    std::pair{"culvert_tcp_segments_sent_total", "10"},
+                                    std::pair{"culvert_tcp_retransmits_total", "2"}}) {
+    CAPTURE(name);
+    CHECK(text.find(name + labels + value + "\n") != std::string::npos);
+  }
+  CHECK(text.find("istio_tcp_connections_opened_total{") == std::string::npos);
+  CHECK(text_at(TimePoint{} + seconds(600)) == text);
+  edge.release();
+  CHECK(text_at(TimePoint{} + seconds(1200)).find(labels) == std::string::npos);
 }
 
 TEST_CASE("nothing is lost or counted twice when workers deposit beside scrapes") {

@@ -1,0 +1,88 @@
+#include "ztunnel/admin/profiles.hpp"
+
+#include <fmt/format.h>
+#include <malloc.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include "culvert/telemetry/process_metrics.hpp"
+#include "ztunnel/admin/collect.hpp"
+
+namespace culvert::ztunnel {
+namespace {
+
+constexpr int kDefaultSeconds = 10;
+constexpr int kDefaultHertz = 100;
+
+std::optional<int> number(const admin::Request& request, const char* key, int otherwise, int most) {
+  const auto asked = request.query.find(key);
+  if (asked == request.query.end()) return otherwise;
+  const std::string& text = asked->second;
+  int value = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (wrong != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (value < 1 || value > most) return std::nullopt;
+  return value;
+}
+
+// The XML of malloc_info(3).
+std::string allocator_details() {
+  char* text = nullptr;
+  std::size_t size = 0;
+  std::FILE* file = ::open_memstream(&text, &size);
+  if (file == nullptr) return "";
+  ::malloc_info(0, file);
+  std::fclose(file);
+  std::string out(text, size);
+  std::free(text);
+  return out;
+}
+
+}  // namespace
+
+admin::Response cpu_profile_page(telemetry::CpuProfiler& profiler, const admin::Request& request) {
+  constexpr int kMostSeconds = static_cast<int>(telemetry::kMaxProfileTime.count());
+  const auto seconds = number(request, "seconds", kDefaultSeconds, kMostSeconds);
+  const auto hertz = number(request, "frequency", kDefaultHertz, telemetry::kMaxProfileHertz);
+  if (!seconds || !hertz) {
+    return admin::error_response(400, "seconds or frequency cannot be asked for",
+                                 fmt::format("seconds=1 to {}, frequency=1 to {}", kMostSeconds,
+                                             telemetry::kMaxProfileHertz));
+  }
+  auto profile = profiler.run(std::chrono::seconds(*seconds), *hertz);
+  if (!profile && profile.error().code == ErrorCode::kLimit) {
+    return admin::error_response(409, "another profile is being taken", "ask again when it ends");
+  }
+  if (!profile) return admin::error_response(503, profile.error().to_string(), "ask again");
+  return {.status = 200,
+          .body = std::move(*profile),
+          .content_type = "application/octet-stream",
+          .headers = {{"Content-Disposition", "attachment; filename=\"profile.pb.gz\""}},
+          .compressed = true};
+}
+
+admin::Response heap_page(const Observed& observed) {
+  const auto heap = ::mallinfo2();
+  const auto open = collect_now(*observed.workers, *observed.metrics);
+  std::string out = fmt::format(
+      "# What is known of the heap. Allocations are not sampled: this names no call sites.\n\n"
+      "heap_in_use_bytes {}\nheap_free_bytes {}\nheap_arena_bytes {}\nheap_mapped_bytes {}\n"
+      "heap_mapped_blocks {}\nheap_releasable_bytes {}\n\n",
+      heap.uordblks + heap.hblkhd, heap.fordblks, heap.arena, heap.hblkhd, heap.hblks,
+      heap.keepcost);
+  out += fmt::format("# Accounted for by its owner.\nstream_buffers_bytes {}\nlabel_sets {}\n",
+                     observed.budget->used_bytes(), observed.metrics->size());
+  if (open) {
+    out += fmt::format("connections {}\nopen_accepted_sockets {}\n", open->connections,
+                       open->outbound_sockets + open->inbound_sockets);
+  }
+  telemetry::PrometheusText process;
+  telemetry::render_process(process);
+  out += "\n# The process.\n" + process.take() + "\n# malloc_info(3).\n" + allocator_details();
+  return {200, std::move(out), "text/plain; charset=utf-8"};
+}
+
+}  // namespace culvert::ztunnel
