@@ -3,9 +3,9 @@
 namespace culvert::telemetry {
 
 // Not instrumented: it reads frames that are not its own.
-[[gnu::no_sanitize("address")]] void ProfileSamples::take(std::uint32_t thread, std::uintptr_t pc,
-                                                          std::uintptr_t frame,
-                                                          std::uintptr_t stack) {
+[[clang::no_sanitize("address")]] void ProfileSamples::take(std::uint32_t thread, std::uintptr_t pc,
+                                                            std::uintptr_t frame,
+                                                            std::uintptr_t stack) {
   const std::size_t index = next_.fetch_add(1, std::memory_order_relaxed);
   if (index >= kMaxProfileSamples) return;
   StackSample& sample = samples_[index];

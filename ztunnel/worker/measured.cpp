@@ -5,7 +5,11 @@
 namespace culvert::ztunnel {
 
 void MeasuredTable::collect() {
-  for (Measured* one = first_; one != nullptr; one = one->next_) one->count();
+  Measured* one = turn_ == nullptr ? first_ : turn_;
+  for (std::size_t i = 0; i < kMeasuredPerCollection && one != nullptr; ++i, one = one->next_) {
+    one->count();
+  }
+  turn_ = one;
 }
 
 Measured::Measured(MeasuredTable& table, int fd, const telemetry::ConnectionRecord& record)
@@ -18,12 +22,13 @@ Measured::Measured(MeasuredTable& table, int fd, const telemetry::ConnectionReco
 Measured::~Measured() {
   count();
   edge_.release();
+  if (table_.turn_ == this) table_.turn_ = next_;
   (previous_ == nullptr ? table_.first_ : previous_->next_) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
 }
 
 void Measured::count() {
-  const auto now = table_.maps_.health(fd_);
+  const auto now = table_.read_(fd_);
   if (!now) return;
   telemetry::TrafficCounts since;
   since.segments = now->segments - counted_.segments;

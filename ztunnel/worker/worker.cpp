@@ -31,7 +31,7 @@ Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget
       loop_(std::move(loop)),
       snapshot_(std::make_shared<const mesh::Snapshot>()),
       trust_(trust),
-      measured_(maps, reporter.traffic()),
+      measured_([&maps](int socket) { return maps.health(socket); }, reporter.traffic()),
       recheck_(live_, snapshot_, trust, loop_->root()),
       reporter_(std::move(reporter)),
       descriptors_(descriptors),
