@@ -13,7 +13,7 @@ constexpr const char* kUsage =
     "usage: GET /logging                                  (to see the current levels)\n"
     "       POST /logging?level=LEVEL                     (of both components)\n"
     "       POST /logging?level=ztunnel:LEVEL,access:LEVEL\n"
-    "       POST /logging?access_filter=FILTER            (e.g. errors,namespace=shop)\n"
+    "       POST /logging?access_filter=FILTER            (e.g. errors,namespace%3Dshop)\n"
     "       POST /logging?reset                           (as it was started)\n"
     "LEVEL: error, warn, info, debug, trace (as debug); off for access\n";
 constexpr std::array<const char*, 4> kNames{"error", "warn", "info", "debug"};

@@ -68,7 +68,7 @@ def test_the_filter_of_the_access_log_is_a_flag_and_is_changed_live(sparse):
     wait_until(lambda: "7002" in ports(), "the refused connection's line")
     assert "7001" not in ports()
     assert admin(sparse, "node/west", "/logging")[1] == "current log level is ztunnel=info,access=info filter=errors\n"
-    changed = admin(sparse, "node/west", "/logging?access_filter=direction=inbound,reason=-", "-X", "POST")
+    changed = admin(sparse, "node/west", "/logging?access_filter=direction%3Dinbound,reason%3D-", "-X", "POST")
     assert changed == (200, "current log level is ztunnel=info,access=info filter=direction=inbound,reason=-\n")
     refused = ports().count("7002")
     tally(sparse, sparse.ips(FAR)[0], 7002, 3, 10)
