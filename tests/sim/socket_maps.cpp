@@ -37,4 +37,11 @@ Result<void> SocketMaps::mark(int fd, const std::optional<SocketAddress>& client
   return {};
 }
 
+// Simulated connections have no kernel that measures them.
+void SocketMaps::measure(int) const {}
+
+std::optional<TcpHealth> SocketMaps::health(int) const {
+  return std::nullopt;
+}
+
 }  // namespace culvert::bpf
