@@ -156,9 +156,8 @@ class App {
       if (!loop) return std::unexpected(loop.error());
       Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json",
                         access_log(settings_));
-      workers_.push_back(std::make_unique<Worker>(settings_, *maps_, budget_, trust_,
-                                                  std::move(reporter), std::move(*loop),
-                                                  descriptors));
+      workers_.push_back(std::make_unique<Worker>(
+          settings_, *maps_, budget_, trust_, std::move(reporter), std::move(*loop), descriptors));
     }
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });

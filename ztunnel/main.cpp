@@ -50,6 +50,25 @@ std::string check_labels(const std::string& text) {
   return labels ? "" : labels.error();
 }
 
+struct TelemetryFlags {
+  std::string dropped_labels;
+  std::int64_t idle_expiry = culvert::telemetry::kDefaultIdleExpiry.count();
+};
+
+void add_telemetry(CLI::App& cli, culvert::ztunnel::Settings& settings, TelemetryFlags& flags) {
+  cli.add_option("--access-log-filter", settings.access_filter,
+                 "which connections are logged, e.g. errors,namespace=shop or sample=0.1 "
+                 "(docs/telemetry.md)")
+      ->check(check_filter);
+  cli.add_option("--metrics-drop-labels", flags.dropped_labels,
+                 "labels of the TCP metrics that are left out, separated by commas")
+      ->check(check_labels);
+  cli.add_option("--metrics-idle-expiry", flags.idle_expiry,
+                 "seconds after which an idle label set is forgotten; 0: never")
+      ->check(CLI::Range(0, culvert::ztunnel::kMaxIdleExpirySeconds))
+      ->capture_default_str();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -58,8 +77,7 @@ int main(int argc, char** argv) {
   std::string same_node = "join";
   std::string log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
-  std::string dropped_labels;
-  auto idle_expiry = telemetry::kDefaultIdleExpiry.count();
+  TelemetryFlags telemetry_flags;
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -101,21 +119,11 @@ int main(int argc, char** argv) {
   cli.add_option("--drain-time", drain_ms, "how long connections may last after SIGTERM")
       ->transform(duration())
       ->default_str("5s");
-  cli.add_option("--access-log-filter", settings.access_filter,
-                 "which connections are logged, e.g. errors,namespace=shop or sample=0.1 "
-                 "(docs/telemetry.md)")
-      ->check(check_filter);
-  cli.add_option("--metrics-drop-labels", dropped_labels,
-                 "labels of the TCP metrics that are left out, separated by commas")
-      ->check(check_labels);
-  cli.add_option("--metrics-idle-expiry", idle_expiry,
-                 "seconds after which an idle label set is forgotten; 0: never")
-      ->check(CLI::Range(0, ztunnel::kMaxIdleExpirySeconds))
-      ->capture_default_str();
+  add_telemetry(cli, settings, telemetry_flags);
   CLI11_PARSE(cli, argc, argv);
 
-  settings.metrics.labels = *telemetry::LabelSwitches::without(dropped_labels);
-  settings.metrics.idle_expiry = std::chrono::seconds(idle_expiry);
+  settings.metrics.labels = *telemetry::LabelSwitches::without(telemetry_flags.dropped_labels);
+  settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
   settings.admin_address = *SocketAddress::parse(admin);

@@ -71,8 +71,8 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   report.dismiss();
 
   const tls::PeerCertificate certificate = *(*stream)->peer();
-  const InboundTunnel tunnel{
-      worker, pod, *identity, peer, dialed->ip, certificate.sha256, (*stream)->fd()};
+  const InboundTunnel tunnel{worker,         pod, *identity, peer, dialed->ip, certificate.sha256,
+                             (*stream)->fd()};
   io::Scope streams;
   auto options = h2::Options::server();
   options.budget = &pod->bytes;
