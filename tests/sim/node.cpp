@@ -34,7 +34,8 @@ void Node::start_worker(unsigned index) {
   auto loop = std::make_unique<io::Loop>(std::move(backend), std::move(wake));
   auto worker = std::make_unique<ztunnel::Worker>(
       settings_, maps_, budget_, trust_,
-      ztunnel::Reporter(metrics_.worker(index), lines_, false, {}), std::move(loop));
+      ztunnel::Reporter(metrics_.worker(index), lines_, false, {}), std::move(loop),
+      2 * ztunnel::kMaxConnectionsPerWorker);
   Scheduler& scheduler = network_.scheduler();
   scheduler.join(*participant);
   std::thread thread([&scheduler, participant, running = worker.get()] {
