@@ -110,6 +110,7 @@ Outcome<Datapath> Datapath::open(const DatapathSettings& settings) {
   } else if (auto ok = datapath.attach_hook(kKubeletHook, settings.kubelet_cgroup); !ok) {
     return std::unexpected(ok.error());
   }
+  if (auto ok = datapath.programs_.settle(); !ok) return std::unexpected(ok.error());
   return datapath;
 }
 

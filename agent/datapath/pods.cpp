@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <set>
 
 #include "culvert/abi/maps.h"
@@ -106,6 +107,13 @@ bool is_lost(const std::vector<std::string>& pins) {
   });
 }
 
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 Outcome<void> make_counters(int map_fd, std::uint64_t cookie) {
   const std::vector<cv_counter_value> zero(bpf::possible_cpus());
   auto made = bpf::map_update(map_fd, &cookie, zero.data(), 1 /* BPF_NOEXIST */);
@@ -165,6 +173,7 @@ Outcome<std::uint64_t> Datapath::enroll(int netns_fd, const PodAddresses& addres
   auto known = bpf::map_lookup(pods, &*cookie, &value);
   if (!known) return problem("read cv_pod", known.error());
   const cv_pod_value before = value;
+  if (!*known) value.enrolled_ns = now_ns();
   if (auto ok = prepare(netns_fd, settings_.block_first, value); !ok)
     return std::unexpected(ok.error());
   set_addresses(value, addresses);

@@ -7,6 +7,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "culvert.skel.h"
@@ -14,6 +15,7 @@
 #include "culvert/base/log.hpp"
 #include "culvert/bpf/objects.hpp"
 #include "culvert/bpf/syscall.hpp"
+#include "migration.hpp"
 
 namespace culvert::agent {
 namespace {
@@ -30,31 +32,9 @@ int print_libbpf(libbpf_print_level level, const char* format, va_list arguments
   return size;
 }
 
-Outcome<void> check_layout(const std::string& pin_dir) {
-  auto pinned = bpf::open_pinned(pin_dir + "/cv_layout");
-  if (!pinned) {
-    if (pinned.error().code == ErrorCode::kNotFound) return {};
-    return problem("open " + pin_dir + "/cv_layout", pinned.error(), "run as root");
-  }
-  const __u32 key = 0;
-  cv_layout_value value{};
-  auto there = bpf::map_lookup(pinned->get(), &key, &value);
-  if (!there) return problem("read " + pin_dir + "/cv_layout", there.error());
-  // 0: an agent was killed between making the map and writing it; all the other maps are fresh
-  // then.
-  if (value.version == CV_LAYOUT_VERSION || value.version == 0) return {};
-  return problem(
-      fmt::format("the maps pinned in {} follow layout {}, this agent uses {}", pin_dir,
-                  value.version, CV_LAYOUT_VERSION),
-      fmt::format("drain the node's pods, then run: culvert-agent unload --bpf-dir {}", pin_dir));
-}
-
-Outcome<void> write_layout(int map_fd, std::uint16_t block_first) {
-  const __u32 key = 0;
-  const cv_layout_value value{.version = CV_LAYOUT_VERSION, .block_first = block_first};
-  auto written = bpf::map_update(map_fd, &key, &value);
-  if (!written) return problem("write cv_layout", written.error());
-  return {};
+MapShape shape_of(const bpf_map* map) {
+  return {static_cast<std::uint32_t>(bpf_map__type(map)), bpf_map__key_size(map),
+          bpf_map__value_size(map), bpf_map__max_entries(map), bpf_map__map_flags(map)};
 }
 
 // Writes the cookie where the marker stands; how often it stood there.
@@ -106,6 +86,8 @@ Outcome<UniqueFd> load_copy(const bpf_program* original, std::uint64_t cookie) {
 
 struct Programs::Loaded {
   culvert_bpf* skeleton = nullptr;
+  std::optional<Migration> migration;  // under way
+  std::uint16_t block_first = 0;
   ~Loaded() { culvert_bpf__destroy(skeleton); }
 };
 
@@ -115,7 +97,8 @@ Programs& Programs::operator=(Programs&&) noexcept = default;
 Programs::~Programs() = default;
 
 Outcome<Programs> Programs::load(const std::string& pin_dir, const ProgramSettings& settings) {
-  if (auto ok = check_layout(pin_dir); !ok) return std::unexpected(ok.error());
+  auto layout = pinned_layout(pin_dir);
+  if (!layout) return std::unexpected(layout.error());
   libbpf_set_print(print_libbpf);
   auto loaded = std::make_unique<Loaded>();
   loaded->skeleton = culvert_bpf__open();
@@ -123,20 +106,49 @@ Outcome<Programs> Programs::load(const std::string& pin_dir, const ProgramSettin
   loaded->skeleton->rodata->cfg_block_first = settings.block_first;
   loaded->skeleton->rodata->cfg_set_retval =
       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, nullptr) == 1;
-  bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, loaded->skeleton->obj) {
-    if (bpf_map__is_internal(map)) continue;
-    const std::string path = pin_dir + "/" + bpf_map__name(map);
-    if (bpf_map__set_pin_path(map, path.c_str()) != 0) return problem("name the pin " + path);
-    if (auto sized = size_map(map, path, settings); !sized) return std::unexpected(sized.error());
-  }
+  loaded->block_first = settings.block_first;
+  // 0: all maps are made now, whatever an agent that was killed before us has begun.
+  if (*layout != 0 && *layout < CV_LAYOUT_VERSION) loaded->migration.emplace(pin_dir, *layout);
+  if (auto ok = name_pins(*loaded, pin_dir, settings); !ok) return std::unexpected(ok.error());
   if (const int rc = culvert_bpf__load(loaded->skeleton); rc != 0)
     return problem(fmt::format("load the BPF programs: {}", strerror(-rc)),
                    "run culvert-agent probe; --log-level debug shows libbpf's own words");
   Programs programs(std::move(loaded));
-  if (auto ok = write_layout(programs.map_fd("cv_layout"), settings.block_first); !ok)
-    return std::unexpected(ok.error());
+  if (auto ok = programs.fill_maps(); !ok) return std::unexpected(ok.error());
   return programs;
+}
+
+Outcome<void> Programs::name_pins(Loaded& loaded, const std::string& pin_dir,
+                                  const ProgramSettings& settings) {
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, loaded.skeleton->obj) {
+    if (bpf_map__is_internal(map)) continue;
+    std::string path = pin_dir + "/" + bpf_map__name(map);
+    if (auto sized = size_map(map, path, settings); !sized) return std::unexpected(sized.error());
+    if (loaded.migration) {
+      auto place = loaded.migration->place(bpf_map__name(map), shape_of(map));
+      if (!place) return std::unexpected(place.error());
+      path = *place;
+    }
+    if (bpf_map__set_pin_path(map, path.c_str()) != 0) return problem("name the pin " + path);
+  }
+  return {};
+}
+
+Outcome<void> Programs::fill_maps() {
+  if (!loaded_->migration) return write_layout(map_fd("cv_layout"), loaded_->block_first);
+  bpf_map* map = nullptr;
+  bpf_object__for_each_map(map, loaded_->skeleton->obj) {
+    if (auto ok = loaded_->migration->fill(bpf_map__name(map), bpf_map__fd(map)); !ok) return ok;
+  }
+  return {};
+}
+
+Outcome<void> Programs::settle() {
+  if (!loaded_->migration) return {};
+  if (auto ok = loaded_->migration->finish(); !ok) return ok;
+  loaded_->migration.reset();
+  return write_layout(map_fd("cv_layout"), loaded_->block_first);
 }
 
 int Programs::program_fd(const char* name) const {

@@ -19,7 +19,8 @@ struct ProgramSettings {
 class Programs {
  public:
   /// Loads the programs; maps that are pinned in `pin_dir` are used as they are, the others are
-  /// made and pinned. Refuses pins of another layout and says how to go on.
+  /// made and pinned. Maps of an older layout are migrated: settle() once every hook has these
+  /// programs. Refuses pins of a newer layout, and what cannot be migrated, and says how to go on.
   static Outcome<Programs> load(const std::string& pin_dir, const ProgramSettings& settings);
   Programs(Programs&&) noexcept;
   Programs& operator=(Programs&&) noexcept;
@@ -28,6 +29,8 @@ class Programs {
   /// Descriptors live as long as this object. `name` is the one in bpf/ ("cv_connect4", "cv_pod").
   int program_fd(const char* name) const;
   int map_fd(const char* name) const;
+  /// Ends a migration, if there is one: the pins are the new maps from here on.
+  Outcome<void> settle();
   /// A pod's own copy of a program: its cookie is written into the instructions.
   Outcome<UniqueFd> load_sk_lookup(std::uint64_t netns_cookie) const;
   Outcome<UniqueFd> load_guard(std::uint64_t netns_cookie) const;
@@ -35,6 +38,9 @@ class Programs {
  private:
   struct Loaded;
   explicit Programs(std::unique_ptr<Loaded> loaded);
+  static Outcome<void> name_pins(Loaded& loaded, const std::string& pin_dir,
+                                 const ProgramSettings& settings);
+  Outcome<void> fill_maps();
   std::unique_ptr<Loaded> loaded_;
 };
 

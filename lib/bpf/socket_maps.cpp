@@ -32,9 +32,9 @@ Result<void> check_layout(const std::string& pin_dir) {
   if (!there) return std::unexpected(there.error());
   if (!*there || value.version == 0)  // pinned a moment ago: the agent writes it last
     return fail(ErrorCode::kNotFound, "the agent is still making the BPF maps");
-  if (value.version != CV_LAYOUT_VERSION)
+  if (CV_SOCKETS_OF(value.version) != CV_SOCKETS_VERSION)
     return fail(ErrorCode::kInvalid,
-                "the pinned BPF maps follow another layout; upgrade agent and ztunnel together");
+                "the pinned BPF maps are another ztunnel's; upgrade agent and ztunnel together");
   return {};
 }
 

@@ -33,7 +33,9 @@ SocketAddress socket_address(const cv_address& ip, std::uint16_t port) {
 std::vector<MapLine> layout(Bytes, Bytes value, const PodNames&) {
   const auto v = as<cv_layout_value>(value);
   if (!v) return {};
-  return {{.fields = {{"version", std::to_string(v->version)}, {"block", block(v->block_first)}}}};
+  return {{.fields = {{"version", std::to_string(CV_LAYOUT_OF(v->version))},
+                      {"sockets", std::to_string(CV_SOCKETS_OF(v->version))},
+                      {"block", block(v->block_first)}}}};
 }
 
 std::vector<MapLine> pod(Bytes key, Bytes value, const PodNames& names) {
@@ -41,17 +43,20 @@ std::vector<MapLine> pod(Bytes key, Bytes value, const PodNames& names) {
   const auto v = as<cv_pod_value>(value);
   if (!k || !v) return {};
   const bool has4 = (v->flags & CV_POD_HAS_V4) != 0, has6 = (v->flags & CV_POD_HAS_V6) != 0;
-  return {{.netns_cookie = *k,
-           .fields = {{"pod", names.pod(*k)},
-                      {"netns_cookie", std::to_string(*k)},
-                      {"ipv4", has4 ? bpf::from_abi(v->ip4).to_string() : "-"},
-                      {"ipv6", has6 ? bpf::from_abi(v->ip6).to_string() : "-"},
-                      {"outbound", (v->flags & CV_POD_READY) != 0 ? "redirected" : "refused"},
-                      {"guard", (v->flags & CV_POD_GUARD_STRICT) != 0    ? "strict"
-                                : (v->flags & CV_POD_GUARD_OBSERVE) != 0 ? "observe"
-                                                                         : "off"},
-                      {"block", block(v->block_first)},
-                      {"captured", std::to_string(v->turn)}}}};
+  return {
+      {.netns_cookie = *k,
+       .fields = {{"pod", names.pod(*k)},
+                  {"netns_cookie", std::to_string(*k)},
+                  {"ipv4", has4 ? bpf::from_abi(v->ip4).to_string() : "-"},
+                  {"ipv6", has6 ? bpf::from_abi(v->ip6).to_string() : "-"},
+                  {"outbound", (v->flags & CV_POD_READY) != 0 ? "redirected" : "refused"},
+                  {"guard", (v->flags & CV_POD_GUARD_STRICT) != 0    ? "strict"
+                            : (v->flags & CV_POD_GUARD_OBSERVE) != 0 ? "observe"
+                                                                     : "off"},
+                  {"block", block(v->block_first)},
+                  {"captured", std::to_string(v->turn)},
+                  {"since_boot_s",
+                   v->enrolled_ns == 0 ? "-" : std::to_string(v->enrolled_ns / 1'000'000'000U)}}}};
 }
 
 std::vector<MapLine> exclude(Bytes key, Bytes, const PodNames&) {

@@ -23,8 +23,20 @@
 #include "culvert/abi/address.h"
 #include "culvert/abi/counters.h"
 
-/* Raise with any change of a key, a value, a map's type or a program's use of them. */
-#define CV_LAYOUT_VERSION 1
+/* Raise with any change of a key, a value, a map's type or a program's use of them. An agent that
+ * finds an older layout moves the entries (agent/datapath/migration.cpp): give a value new fields
+ * at its end only, for which zero means unknown, and a map whose fields change their meaning
+ * another name. Maps that hold sockets (cv_listener, the SK_STORAGE ones) cannot be moved.
+ *   1  the first
+ *   2  cv_pod_value has enrolled_ns and the guard's mode */
+#define CV_LAYOUT_VERSION 2
+/* Raise with what ztunnel uses: its maps, their keys and values. While it stays, an agent of a
+ * newer layout and a ztunnel of an older work together, in either order of upgrade. */
+#define CV_SOCKETS_VERSION 0
+/* cv_layout_value.version; the value keeps its size in all layouts. */
+#define CV_LAYOUT_WORD (CV_SOCKETS_VERSION << 16 | CV_LAYOUT_VERSION)
+#define CV_LAYOUT_OF(word) ((word) & 0xffff)
+#define CV_SOCKETS_OF(word) ((word) >> 16)
 
 #define CV_MAX_PODS 1024
 #define CV_MAX_HANDSHAKES 65536
@@ -40,7 +52,7 @@
 #define CV_COOKIE_HERE 0x436f6f6b69654865ULL
 
 struct cv_layout_value {
-  __u32 version;     /* CV_LAYOUT_VERSION */
+  __u32 version;     /* CV_LAYOUT_WORD; 0: not made to the end */
   __u32 block_first; /* of the agent that wrote it */
 };
 
@@ -64,6 +76,7 @@ struct cv_pod_value {
   __u32 reserved_added; /* bit n: enrollment added port block_first + n to the reserved ports */
   __u16 block_first;    /* that reserved_added speaks of */
   __u16 pad;
+  __u64 enrolled_ns; /* CLOCK_BOOTTIME when it was first captured; 0: not known (layout 1) */
 };
 
 /* cv_exclude: kind and 3 zero bytes, then an address (in bits) or a port in network order. */
