@@ -20,20 +20,33 @@
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/revocation_watch.hpp"
 #include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/handover/draining_links.hpp"
+#include "ztunnel/handover/handover_server.hpp"
 #include "ztunnel/handover/retirement.hpp"
+#include "ztunnel/handover/takeover.hpp"
+#include "ztunnel/handover/test_stop.hpp"
+#include "ztunnel/handover/words.hpp"
 #include "ztunnel/pods/registry.hpp"
 #include "ztunnel/worker/worker.hpp"
 
 namespace culvert::ztunnel {
 
 using io::Task;
+using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto kAskPause = std::chrono::milliseconds(100);
 constexpr auto kMapsRetry = std::chrono::milliseconds(50);
 constexpr std::size_t kStreamBytesBudget = 256U
                                            << 20;  // all HTTP/2 streams of the process together
 constexpr unsigned kCoresPerWorker = 4;
+// A successor takes over once it could serve every pod; or, when it can serve some, after so long:
+// a pod whose certificate is refused for ever must not keep a new version away.
+constexpr auto kStragglersWait = std::chrono::seconds(30);
+constexpr auto kReadyCheck = std::chrono::milliseconds(10);
+constexpr auto kPortsWait =
+    std::chrono::seconds(5);  // from a predecessor's word to the last socket
 
 unsigned worker_count(const Settings& settings) {
   if (settings.workers > 0) return settings.workers;
@@ -84,7 +97,7 @@ void ignore_hangups() {
 
 }  // namespace
 
-class App {
+class App final : public PublicPlaces {
  public:
   App(const Settings& settings, std::unique_ptr<io::Loop> loop, UniqueFd signals)
       : settings_(settings), loop_(std::move(loop)), signals_(std::move(signals)) {}
@@ -104,14 +117,14 @@ class App {
     io::Scope watch;
     watch.spawn([](App* self) -> Task<> { co_await self->wait_for_signals(); }, this);
     if (co_await open_maps()) {
-      if (auto started = start(); started) {
+      if (auto started = co_await start(); started) {
         co_await retirement_->run();
       } else {
         log::error("cannot start: {}", started.error().to_string());
         status_ = 1;
       }
-      parts_.request_stop();
-      co_await parts_.join();
+      for (io::Scope* scope : {&agent_link_, &parts_}) scope->request_stop();
+      for (io::Scope* scope : {&agent_link_, &parts_}) co_await scope->join();
     }
     watch.request_stop();
     co_await watch.join();
@@ -149,7 +162,7 @@ class App {
     co_return false;
   }
 
-  Result<void> start() {
+  Result<void> start_workers() {
     const std::size_t descriptors = descriptors_for_worker(descriptor_limit(), worker_count_);
     for (unsigned i = 0; i < worker_count_; ++i) {
       auto loop = io::Loop::create();
@@ -163,6 +176,10 @@ class App {
       threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
       ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
     }
+    return {};
+  }
+
+  void make_parts() {
     certificates_.emplace(
         control_,
         [this](const auto& identity, const auto& credentials, const auto& issuers) {
@@ -176,18 +193,117 @@ class App {
         [this](const auto& identity) { certificates_->unwant(identity); });
     retirement_.emplace(settings_, *loop_, *registry_, workers_);
     zds_.emplace(settings_.zds_socket, *registry_);
-    parts_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
+    observed_ = {&control_, &*zds_,  &*registry_, &*certificates_, &*retirement_,
+                 &metrics_, &trust_, &lines_,     &budget_,        &workers_};
+    agent_link_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn(keep_collecting, &workers_, &metrics_);
-    auto admin =
-        Admin::start(settings_, *loop_,
-                     Observed{&control_, &*zds_, &*registry_, &*certificates_, &*retirement_,
-                              &metrics_, &trust_, &lines_, &budget_, &workers_});
-    if (!admin) return std::unexpected(admin.error());
-    admin_ = std::move(*admin);
+  }
+
+  // A predecessor serves until all of this is done; when we fail it goes on.
+  Task<Result<void>> start() {
+    if (!settings_.state_dir.empty()) {
+      auto found = co_await Takeover::find(settings_.state_dir);
+      if (!found) co_return std::unexpected(found.error());
+      takeover_ = std::move(*found);
+    }
+    if (auto started = start_workers(); !started) co_return started;
+    make_parts();
+    if (takeover_ != nullptr) {
+      registry_->hold_back();
+      parts_.spawn([](Takeover* takeover) -> Task<> { co_await takeover->run(); }, takeover_.get());
+      co_await take_over();
+    }
+    if (auto opened = co_await open_admin(); !opened) co_return opened;
+    if (!settings_.state_dir.empty()) {
+      if (auto opened = listen_for_successor(); !opened) co_return opened;
+    }
+    if (takeover_ != nullptr) {
+      stop_for_test("listening");
+      co_await takeover_->done();
+    }
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
+    co_return Result<void>();
+  }
+
+  bool could_serve(io::Clock::time_point since) const {
+    if (!control_.ready()) return false;
+    std::size_t missing = zds_->ready() ? 0 : 1, there = 0;
+    for (const auto& certificate : certificates_->status()) {
+      ++(certificate.ready ? there : missing);
+    }
+    return missing == 0 || (there > 0 && io::Clock::now() - since > kStragglersWait);
+  }
+
+  Task<> take_over() {
+    log::info("handover: another ztunnel serves this node; getting ready");
+    const auto began = io::Clock::now();
+    const auto goes_on = [this] { return !takeover_->lost() && retirement_->serving(); };
+    while (goes_on() && !could_serve(began)) co_await takeover_->wait(kReadyCheck);
+    stop_for_test("prepared");
+    if (!retirement_->serving()) co_return;
+    if (takeover_->lost()) log::warn("handover: the other ztunnel is gone");
+    if (auto offered = registry_->offer_all(); !offered) {
+      log::error("handover: take the connections over: {}", offered.error().to_string());
+    }
+    stop_for_test("offered");
+    if (goes_on()) co_await takeover_->ask_to_stop();
+    while (goes_on() && !takeover_->stopped()) co_await takeover_->wait(kAskPause);
+    stop_for_test("stopped");
+    if (goes_on()) log::info("handover: taken over after {} ms", (io::Clock::now() - began) / 1ms);
+  }
+
+  Task<Result<void>> open_admin() {
+    const auto until = io::in(takeover_ != nullptr ? kPortsWait : io::Clock::duration::zero());
+    while (true) {
+      auto admin = Admin::start(settings_, *loop_, observed_);
+      if (admin) admin_ = std::move(*admin);
+      if (admin) co_return Result<void>();
+      if (io::Clock::now() >= until) co_return std::unexpected(admin.error());
+      if (!co_await io::sleep_until(io::in(kMapsRetry))) co_return std::unexpected(admin.error());
+    }
+  }
+
+  Result<void> listen_for_successor() {
+    handover_.emplace(settings_.state_dir, *registry_, *retirement_, *this);
+    if (auto opened = handover_->open(); !opened) return opened;
+    draining_.emplace(settings_.state_dir, *registry_, [this] { return zds_->ready(); });
+    parts_.spawn([](HandoverServer* server) -> Task<> { co_await server->run(); }, &*handover_);
+    agent_link_.spawn([](DrainingLinks* links) -> Task<> { co_await links->run(); }, &*draining_);
     return {};
+  }
+
+  // PublicPlaces. A server waits for its handlers, which may wait for this loop: not on this
+  // thread.
+  Task<> close_ports() override {
+    io::Event closed;
+    bool done = false;
+    std::thread closer([&, admin = std::move(admin_)]() mutable {
+      admin.reset();
+      loop_->post([&] {
+        done = true;
+        closed.notify();
+      });
+    });
+    while (!done) (void)co_await closed.wait(io::in(kAskPause));
+    closer.join();
+  }
+
+  void open_ports() override {
+    auto admin = Admin::start(settings_, *loop_, observed_);
+    if (!admin) return log::error("open the admin ports again: {}", admin.error().to_string());
+    admin_ = std::move(*admin);
+  }
+
+  // The successor speaks with the agent; whoever started us may end now.
+  void move_out() override {
+    ::setsid();
+    agent_link_.request_stop();
+    auto admin = Admin::start_private(settings_, *loop_, observed_,
+                                      handover::draining_admin(settings_.state_dir));
+    if (!admin) return log::error("open the private admin socket: {}", admin.error().to_string());
+    admin_ = std::move(*admin);
   }
 
   void publish(const std::string& identity, const Credentials& credentials) {
@@ -222,6 +338,7 @@ class App {
   // In the reverse order of start().
   Task<> shut_down() {
     admin_.reset();
+    handover_.reset();
     if (registry_) registry_->retain({});
     if (certificates_) co_await certificates_->stop();
     co_await control_.close();
@@ -234,6 +351,7 @@ class App {
   bool terminating_ = false;
   int status_ = 0;
   io::Event signalled_;
+  io::Scope agent_link_;  // what depends on being the one that serves
   io::Scope parts_;
   const unsigned worker_count_ = worker_count(settings_);
   telemetry::TrafficMetrics metrics_{worker_count_, settings_.metrics};
@@ -250,6 +368,10 @@ class App {
   std::optional<PodRegistry> registry_;
   std::optional<Retirement> retirement_;
   std::optional<ZdsLink> zds_;
+  Observed observed_{};
+  std::unique_ptr<Takeover> takeover_;  // null: there was no predecessor
+  std::optional<HandoverServer> handover_;
+  std::optional<DrainingLinks> draining_;
   std::unique_ptr<Admin> admin_;
 };
 

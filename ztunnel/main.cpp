@@ -26,7 +26,10 @@ Ports in the node's network namespace: 15000 administration (loopback), 15020 me
 SIGTERM (or POST /quitquitquit) drains: no new connections, GOAWAY on the tunnels, and what
 is open may end by itself within --drain-time, then it is cut. A second signal exits at
 once. POST /drain does the same without the bound and without the exit. Redirection stays,
-so that pods are refused rather than let through.)";
+so that pods are refused rather than let through.
+
+Upgrade: start the new one beside the old one, with the same --state-dir. It takes over once
+it can serve; the old one keeps its connections until they end, or --handover-drain-time.)";
 
 // "5s", "300ms", "24h": into milliseconds.
 CLI::AsNumberWithUnit duration() {
@@ -78,6 +81,7 @@ int main(int argc, char** argv) {
   std::string log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
   TelemetryFlags telemetry_flags;
+  std::int64_t handover_ms = settings.handover_drain_time.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -99,8 +103,10 @@ int main(int argc, char** argv) {
   cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
   cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
   cli.add_option("--network", settings.network, "the network that this node's addresses are of");
-  cli.add_option("--state-dir", settings.state_dir,
-                 "folder (made, 0700) for the last configuration, which then holds over a restart");
+  cli.add_option(
+      "--state-dir", settings.state_dir,
+      "folder (made, 0700) for the last configuration, which then holds over a restart, and "
+      "where a successor finds the one that serves");
   cli.add_option("--crl-file", settings.crl_file,
                  "PEM file of CRLs: peers with certificates in them are refused and their tunnels "
                  "ended; watched");
@@ -120,12 +126,17 @@ int main(int argc, char** argv) {
       ->transform(duration())
       ->default_str("5s");
   add_telemetry(cli, settings, telemetry_flags);
+  cli.add_option("--handover-drain-time", handover_ms,
+                 "how long connections may last after a successor took over")
+      ->transform(duration())
+      ->default_str("24h");
   CLI11_PARSE(cli, argc, argv);
 
   settings.metrics.labels = *telemetry::LabelSwitches::without(telemetry_flags.dropped_labels);
   settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
+  settings.handover_drain_time = std::chrono::milliseconds(handover_ms);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);
   settings.ready_address = *SocketAddress::parse(ready);

@@ -25,7 +25,7 @@ struct Settings {
   std::string trust_domain = "cluster.local";
   std::string cluster_id = "Kubernetes";
   std::string network;
-  std::string state_dir;  // what outlives a restart; empty: nothing does
+  std::string state_dir;  // what outlives a restart, handover; empty: neither
   std::string crl_file;   // of revoked certificates; empty: none
   SameNode same_node = SameNode::kJoin;
   SocketAddress admin_address;

@@ -102,7 +102,8 @@ io::Task<> Server::write_responses(Stream& stream) {
   }
 }
 
-// A node that restarts may have an old stream that has not noticed yet: the newest one speaks.
+// A node whose ztunnel was upgraded has two streams, until the old one's last connection has ended:
+// the newest one speaks, and a configuration is in force where all of them have it.
 void Server::refresh(Stream& stream) {
   NodeStatus& node = nodes_[stream.call.peer()];
   if (stream.session.nacks() > stream.counted_nacks) {
@@ -117,6 +118,10 @@ void Server::refresh(Stream& stream) {
   if (node.connected) {
     node.node_id = (*newest)->session.node_id();
     node.acked_generation = (*newest)->session.acked_generation();
+    for (const Stream* other : streams_) {
+      if (other->call.peer() != stream.call.peer()) continue;
+      node.acked_generation = std::min(node.acked_generation, other->session.acked_generation());
+    }
   }
   acked_.notify();
 }

@@ -166,7 +166,9 @@ void register_processes(CLI::App& lab, const Shared& o) {
     command->add_option("component", o->part, "on a node: ztunnel or agent; of a pod: a container");
   };
   CLI::App* restart =
-      add(lab, o, "restart", "end a component gracefully and start it; also after kill --hold",
+      add(lab, o, "restart",
+          "start a component anew: ztunnel by a handover, the others end gracefully first; "
+          "also after kill --hold",
           "  culvert lab restart node/east ztunnel\n  culvert lab restart control");
   targets(restart);
   add_timeout(restart, o);

@@ -1,6 +1,8 @@
 // `culvert status`, `culvert pods` and `culvert lab status`: read-only views of a lab.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <cstdio>
 #include <memory>
 
@@ -29,6 +31,9 @@ std::string state_of(const lab::LabStatus& status, const std::string& id, bool r
   const lab::ProcessReport& p = found->second;
   std::string text = p.state != "running" ? p.state : ready ? "ready" : "not ready";
   if (p.restarts != 0) text += fmt::format(" ({} restarts)", p.restarts);
+  const auto draining = std::ranges::count_if(
+      status.processes, [&](const auto& other) { return other.first.starts_with(id + "/"); });
+  if (draining != 0) text += fmt::format(", {} draining", draining);
   const bool good = p.state == "running" && ready;
   return colored(text, good ? Color::kGreen : Color::kRed);
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -188,8 +189,9 @@ Outcome<void> start_control(const LabState& state) {
 
 Outcome<void> start_node(const LabState& state, const Node& node) {
   const LabNames names(state.name);
-  if (auto made = make_dirs(names.node_socket(node.name, "state"), 0700); !made)
-    return problem(made.error().to_string());
+  for (const char* folder : {"state", "ztunnel"})
+    if (auto made = make_dirs(names.node_socket(node.name, folder), 0700); !made)
+      return problem(made.error().to_string());
   std::error_code error;
   const std::string link = names.node_socket(node.name, "control.sock");
   fs::remove(link, error);
@@ -218,6 +220,19 @@ Outcome<void> wait_ztunnel_ready(const LabState& state, const Node& node,
   const LabNames names(state.name);
   return wait_for(state, component_id(node.name, "ztunnel"), names.node_log(node.name, "ztunnel"),
                   timeout, [&] { return ztunnel_ready(names, node); });
+}
+
+// A ztunnel that drains has moved its socket (ztunnel/handover).
+Outcome<void> wait_succeeded(const LabState& state, const Node& node, int former,
+                             std::chrono::seconds timeout) {
+  const LabNames names(state.name);
+  const std::string moved =
+      names.node_socket(node.name, "ztunnel") + fmt::format("/draining/{}.sock", former);
+  return wait_for(state, component_id(node.name, "ztunnel"), names.node_log(node.name, "ztunnel"),
+                  timeout, [&] {
+                    const bool over = ::access(moved.c_str(), F_OK) == 0 || ::kill(former, 0) != 0;
+                    return over && ztunnel_ready(names, node);
+                  });
 }
 
 }  // namespace culvert::lab

@@ -33,6 +33,10 @@ Outcome<void> wait_agent_ready(const LabState& state, const Node& node,
 Outcome<void> wait_ztunnel_ready(const LabState& state, const Node& node,
                                  std::chrono::seconds timeout);
 
+/// After a successor was started: waits until it serves in the place of process `former`.
+Outcome<void> wait_succeeded(const LabState& state, const Node& node, int former,
+                             std::chrono::seconds timeout);
+
 /// ztunnel's readiness, asked in the node's netns.
 bool ztunnel_ready(const LabNames& names, const Node& node);
 

@@ -48,6 +48,7 @@ Outcome<std::vector<std::string>> lab_logs(const std::string& name, const std::s
                                            const std::string& part);
 
 /// Graceful restart, or SIGKILL, of a node's ztunnel or agent, of control, or of a pod's processes.
+/// A ztunnel that runs is not ended: another one takes over, and it drains.
 /// A component that is running again is ready when this returns; after `kill` nothing is awaited
 /// but the death.
 Outcome<void> lab_restart(const std::string& name, const std::string& target,

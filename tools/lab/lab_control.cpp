@@ -49,6 +49,15 @@ Outcome<void> ask_each(const LabState& state, const std::vector<std::string>& id
   return {};
 }
 
+// 0: it does not run.
+int pid_of(const LabState& state, const std::string& id) {
+  const auto report = ask_supervisor(LabNames(state.name).supervisor_socket(),
+                                     {.op = SupervisorOp::kList}, kAskTimeout);
+  if (!report) return 0;
+  const auto found = std::ranges::find(report->processes, id, &ProcessReport::id);
+  return found == report->processes.end() ? 0 : found->pid;
+}
+
 }  // namespace
 
 Outcome<void> lab_restart(const std::string& name, const std::string& target,
@@ -57,14 +66,18 @@ Outcome<void> lab_restart(const std::string& name, const std::string& target,
   if (!state) return std::unexpected(state.error());
   auto ids = processes_of(*state, target, component);
   if (!ids) return std::unexpected(ids.error());
-  if (auto done = ask_each(*state, *ids, SupervisorOp::kRestart, false); !done) return done;
+  const bool upgrade = component == "ztunnel";
+  const int former = upgrade ? pid_of(*state, ids->front()) : 0;
+  const auto op = upgrade ? SupervisorOp::kSucceed : SupervisorOp::kRestart;
+  if (auto done = ask_each(*state, *ids, op, false); !done) return done;
   if (ids->front() == kControlId) return wait_control_ready(*state, timeout);
   if (!target.starts_with(kNodePrefix)) return {};
   const auto node =
       std::ranges::find(state->objects.nodes, target.substr(kNodePrefix.size()), &Node::name);
   if (node == state->objects.nodes.end()) return {};
-  return component == "agent" ? wait_agent_ready(*state, *node, timeout)
-                              : wait_ztunnel_ready(*state, *node, timeout);
+  if (component == "agent") return wait_agent_ready(*state, *node, timeout);
+  return former == 0 ? wait_ztunnel_ready(*state, *node, timeout)
+                     : wait_succeeded(*state, *node, former, timeout);
 }
 
 Outcome<void> lab_kill(const std::string& name, const std::string& target,

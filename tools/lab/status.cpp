@@ -125,7 +125,8 @@ json pod_json(const PodStatus& status) {
 bool LabStatus::healthy() const {
   if (!supervised || !state.up) return false;
   const bool running = std::ranges::all_of(processes, [](const auto& entry) {
-    return entry.second.state == "running" || entry.second.state == "ended";
+    const std::string& state = entry.second.state;
+    return state == "running" || state == "ended" || state == "draining";
   });
   if (!state.mesh) return running;
   const bool nodes_ready = std::ranges::all_of(nodes, [](const NodeStatus& n) {

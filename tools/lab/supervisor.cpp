@@ -37,7 +37,7 @@ struct Client {
   bool answered = false;
 };
 
-enum class Goal { kRun, kStop, kRestart, kHold };
+enum class Goal { kRun, kStop, kRestart, kHold, kDrain };
 
 struct Process {
   ProcessSpec spec;
@@ -84,6 +84,8 @@ class Supervisor {
   void on_exit(Process& process, int status);
   void finish_waiters(Process& process, const std::string& error);
   void end(Process& process, Goal goal);
+  void succeed(Client& client, Process& process);
+  bool shared(const std::string& cgroup) const;
   void on_time();
   void shut_down();
   int timeout_ms() const;
@@ -179,9 +181,11 @@ void Supervisor::obey(Client& client, const SupervisorRequest& request) {
   const auto found = processes_.find(request.id);
   if (found == processes_.end()) return answer(client, "there is no process " + request.id);
   Process& process = found->second;
+  if (request.op == SupervisorOp::kSucceed && process.pid != 0) return succeed(client, process);
   process.waiters.push_back(&client);
   if (request.op == SupervisorOp::kStop) return end(process, Goal::kStop);
-  if (request.op == SupervisorOp::kRestart) return end(process, Goal::kRestart);
+  if (request.op == SupervisorOp::kRestart || request.op == SupervisorOp::kSucceed)
+    return end(process, Goal::kRestart);
   process.goal = request.hold ? Goal::kHold : Goal::kRun;
   if (process.pid == 0) return finish_waiters(process, "it does not run");
   ::kill(process.pid, SIGKILL);
@@ -193,6 +197,28 @@ void Supervisor::end(Process& process, Goal goal) {
   if (process.pid == 0) return on_exit(process, process.last_exit);
   ::kill(process.pid, SIGTERM);
   process.kill_at = Clock::now() + kStopGrace;
+}
+
+// The former process goes on under a name of its own until it ends by itself.
+void Supervisor::succeed(Client& client, Process& process) {
+  Process former = process;
+  former.spec.id = fmt::format("{}/{}", process.spec.id, process.pid);
+  former.goal = Goal::kDrain;
+  former.waiters.clear();
+  former.kill_at = Clock::time_point::max();
+  processes_.insert_or_assign(former.spec.id, former);
+  process.pid = 0;
+  process.failures = 0;
+  ++process.restarts;
+  start(process);
+  answer(client, "");
+}
+
+// Whether another process of ours runs in the cgroup.
+bool Supervisor::shared(const std::string& cgroup) const {
+  return std::ranges::any_of(processes_, [&](const auto& entry) {
+    return entry.second.pid != 0 && entry.second.spec.surroundings.cgroup == cgroup;
+  });
 }
 
 void Supervisor::answer(Client& client, const std::string& error) {
@@ -231,7 +257,8 @@ void Supervisor::reap() {
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       process.pid = 0;
       log::info("{} ended with {}", process.spec.id, code);
-      kill_stragglers(process.spec.surroundings.cgroup);
+      if (!shared(process.spec.surroundings.cgroup))
+        kill_stragglers(process.spec.surroundings.cgroup);
       on_exit(process, code);
       break;
     }
@@ -244,6 +271,7 @@ void Supervisor::on_exit(Process& process, int status) {
   process.start_at = Clock::time_point::max();
   if (stopping_) return;
   switch (process.goal) {
+    case Goal::kDrain:
     case Goal::kStop: {
       finish_waiters(process, "");
       processes_.erase(std::string(process.spec.id));
@@ -309,7 +337,8 @@ SupervisorAnswer Supervisor::report() const {
   for (const auto& [id, process] : processes_) {
     ProcessReport line{
         .id = id, .pid = process.pid, .restarts = process.restarts, .last_exit = process.last_exit};
-    line.state = process.pid != 0              ? "running"
+    line.state = process.goal == Goal::kDrain  ? "draining"
+                 : process.pid != 0            ? "running"
                  : process.ended               ? "ended"
                  : process.goal == Goal::kHold ? "held"
                                                : "waiting";

@@ -15,6 +15,7 @@ enum class SupervisorOp {
   kStart,    // `spec`; replaces what has the same id and does not run
   kStop,     // SIGTERM, SIGKILL after a grace; forgotten; answers when it is gone
   kRestart,  // the same, and started again; answers when it is started
+  kSucceed,  // another one is started beside it, which takes over; answers when that is started
   kKill,     // SIGKILL; comes back by its policy unless `hold`; answers when it is dead
   kList,
   kShutdown,  // ends everything and then the supervisor itself
@@ -30,7 +31,7 @@ struct SupervisorRequest {
 
 struct ProcessReport {
   std::string id;
-  std::string state;  // running, waiting (for its restart), held, ended
+  std::string state;  // running, waiting (for its restart), held, ended, draining (succeeded)
   int pid = 0;
   unsigned restarts = 0;
   int last_exit = -1;  // exit status, 128 + signal; -1: none yet

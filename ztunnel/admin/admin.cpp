@@ -88,6 +88,18 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
   };
 }
 
+Routes metrics_routes(io::Loop& loop, const Kept& observed) {
+  const auto metrics = [observed, &loop](const admin::Request& request) {
+    return metrics_page(loop, observed, request);
+  };
+  return {{"GET", "/metrics", metrics}, {"GET", "/stats/prometheus", metrics}};
+}
+
+Routes ready_routes(io::Loop& loop, const Kept& observed) {
+  return {{"GET", "/healthz/ready",
+           [observed, &loop](const admin::Request&) { return readiness(loop, observed); }}};
+}
+
 }  // namespace
 
 admin::Response busy() {
@@ -105,21 +117,30 @@ std::vector<std::string> pending_tasks(const Observed& observed) {
 Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& loop,
                                             Observed observed) {
   const auto kept = std::make_shared<const Observed>(observed);
-  const auto metrics = [kept, &loop](const admin::Request& request) {
-    return metrics_page(loop, kept, request);
-  };
-  const auto ready = [kept, &loop](const admin::Request&) { return readiness(loop, kept); };
   auto out = std::make_unique<Admin>();
   const std::pair<SocketAddress, Routes> wanted[] = {
       {settings.admin_address, admin_routes(settings, loop, kept, out->profiler_)},
-      {settings.metrics_address,
-       {{"GET", "/metrics", metrics}, {"GET", "/stats/prometheus", metrics}}},
-      {settings.ready_address, {{"GET", "/healthz/ready", ready}}}};
+      {settings.metrics_address, metrics_routes(loop, kept)},
+      {settings.ready_address, ready_routes(loop, kept)}};
   for (const auto& [address, routes] : wanted) {
     auto server = admin::HttpServer::on_address(address, routes);
     if (!server) return std::unexpected(server.error());
     out->servers_.push_back(std::move(*server));
   }
+  return out;
+}
+
+Result<std::unique_ptr<Admin>> Admin::start_private(const Settings& settings, io::Loop& loop,
+                                                    Observed observed, const std::string& path) {
+  const auto kept = std::make_shared<const Observed>(observed);
+  auto out = std::make_unique<Admin>();
+  Routes routes = admin_routes(settings, loop, kept, out->profiler_);
+  for (const auto& more : {metrics_routes(loop, kept), ready_routes(loop, kept)}) {
+    routes.insert(routes.end(), more.begin(), more.end());
+  }
+  auto server = admin::HttpServer::on_unix_socket(path, std::move(routes));
+  if (!server) return std::unexpected(server.error());
+  out->servers_.push_back(std::move(*server));
   return out;
 }
 

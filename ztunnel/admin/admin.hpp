@@ -45,6 +45,9 @@ class Admin {
   /// until the Admin is gone.
   static Result<std::unique_ptr<Admin>> start(const Settings& settings, io::Loop& loop,
                                               Observed observed);
+  /// All of these on one Unix socket, for a process that drains beside its successor.
+  static Result<std::unique_ptr<Admin>> start_private(const Settings& settings, io::Loop& loop,
+                                                      Observed observed, const std::string& path);
 
   /// Ends a profile that is being taken, then the servers.
   ~Admin() { profiler_.stop(); }

@@ -17,7 +17,7 @@ namespace culvert::xds {
 struct NodeStatus {
   bool connected = false;
   std::string node_id;                 // the client's own words
-  std::uint64_t acked_generation = 0;  // of its newest stream
+  std::uint64_t acked_generation = 0;  // that all of its streams have
   std::uint64_t nacks = 0;             // over all its streams
   std::uint64_t resources_sent = 0;    // over all its streams; a removal is one too
   std::string last_nack;               // the client's own words; empty: none yet

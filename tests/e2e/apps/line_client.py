@@ -4,7 +4,8 @@
 Standard input has a JSON line for each round: a list of {"host", "port", "text", "timeout",
 "keep": name, "on": name}. All of a round are made at once; standard output has their results in order:
 {"outcome": "answered" | "reset" | "refused" | "closed" | "timeout" | ERRNO, "local": [ip, port],
-"seconds": ...}. "keep" leaves the connection open under a name, "on" sends on it.
+"seconds": ...}. "keep" leaves the connection open under a name, "on" sends on it, and with "close"
+closes it afterwards.
 """
 import concurrent.futures
 import errno
@@ -60,7 +61,7 @@ def run(flow):
     out["seconds"] = time.monotonic() - begin
     if "keep" in flow:
         kept[flow["keep"]] = sock
-    elif "on" not in flow:
+    elif "on" not in flow or flow.get("close"):
         sock.close()
     return out
 

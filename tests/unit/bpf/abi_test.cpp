@@ -17,7 +17,7 @@ using namespace culvert;
 static_assert(sizeof(cv_address) == 16 && sizeof(cv_endpoint) == 20);
 static_assert(sizeof(cv_tuple_key) == 36 && sizeof(cv_flow_key) == 48);
 static_assert(sizeof(cv_listener_key) == 16 && sizeof(cv_exclude_key) == 24);
-static_assert(sizeof(cv_pod_value) == 48 && sizeof(cv_mark_value) == 24);
+static_assert(sizeof(cv_pod_value) == 56 && sizeof(cv_mark_value) == 24);
 static_assert(sizeof(cv_origin_value) == 24 && sizeof(cv_counter_value) == 8 * CV_COUNTERS);
 static_assert(CV_BLOCK_DEFAULT_FIRST % CV_BLOCK_PORTS == 0);
 

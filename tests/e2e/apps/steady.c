@@ -1,0 +1,178 @@
+// Long TCP connections under traffic, for the labs: compiled by the tests that need the number.
+//
+// steady PORT CONNECTIONS INTERVAL_MS IP...   opens them to the addresses in turn; on each sends a
+//                                             line every INTERVAL_MS and reads it back, until
+//                                             SIGTERM. The server is `flood serve`.
+//
+// Prints {"open","sent","echoed","failed","stall_ms"} every 200 ms, and at the end the same with
+// "done":true, "slowest_ms" and "errors". stall_ms is the longest time of that period between a
+// line's sending and its echo, also of lines that wait still. One thread, epoll; a connection is
+// told by its descriptor.
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { kFdsMax = 65536, kEvents = 512, kLine = 32, kTickMs = 200, kOpening = 200, kErrors = 16 };
+
+struct connection {
+  long due_ms, sent_ms; /* sent_ms 0: no line is on its way */
+  unsigned sequence, got;
+  int used, connected;
+  char line[kLine];
+};
+
+static struct connection connections[kFdsMax];
+static struct {
+  const char *phase, *name;
+  long count;
+} errors[kErrors];
+static long open_now, opening, sent, echoed, failed, stall_ms, slowest_ms;
+static volatile sig_atomic_t ended;
+
+static void end(int signal) {
+  ended = signal;
+}
+
+static long now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void die(const char* what) {
+  perror(what);
+  exit(2);
+}
+
+static void count_error(int fd, const char* phase, const char* name) {
+  failed++;
+  connections[fd].connected ? open_now-- : opening--;
+  connections[fd].used = 0;
+  close(fd);
+  for (int i = 0; i < kErrors; i++) {
+    if (errors[i].count == 0) errors[i].phase = phase, errors[i].name = name;
+    if (strcmp(errors[i].phase, phase) != 0 || strcmp(errors[i].name, name) != 0) continue;
+    errors[i].count++;
+    return;
+  }
+}
+
+static void open_one(int epoll, const char* ip, int port) {
+  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+  const int is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
+  if (!is_v4 && inet_pton(AF_INET6, ip, &v6.sin6_addr) != 1) die(ip);
+  const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || fd >= kFdsMax) die("socket");
+  connections[fd] = (struct connection){.used = 1};
+  opening++;
+  const struct sockaddr* to = is_v4 ? (struct sockaddr*)&v4 : (struct sockaddr*)&v6;
+  if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS)
+    return count_error(fd, "connect", strerrorname_np(errno));
+  struct epoll_event event = {.events = EPOLLOUT, .data.fd = fd};
+  if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
+}
+
+static void send_line(int fd, long now, long interval) {
+  struct connection* c = &connections[fd];
+  snprintf(c->line, sizeof c->line, "%10d %10u", fd, c->sequence++);
+  c->sent_ms = now;
+  c->due_ms = now + interval;
+  c->got = 0;
+  if (write(fd, c->line, kLine) != kLine) return count_error(fd, "write", strerrorname_np(errno));
+  sent++;
+}
+
+static void took(long ms) {
+  if (ms > stall_ms) stall_ms = ms;
+  if (ms > slowest_ms) slowest_ms = ms;
+}
+
+static void advance(int epoll, int fd, long interval) {
+  struct connection* c = &connections[fd];
+  if (!c->connected) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) return count_error(fd, "connect", strerrorname_np(error));
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) die("epoll_ctl");
+    c->connected = 1;
+    opening--;
+    open_now++;
+    return send_line(fd, now_ms(), interval);
+  }
+  char line[kLine];
+  const ssize_t n = read(fd, line, sizeof line);
+  if (n <= 0) return count_error(fd, "read", n < 0 ? strerrorname_np(errno) : "EOF");
+  if (c->got + n > kLine || c->sent_ms == 0 || memcmp(line, c->line + c->got, n) != 0)
+    return count_error(fd, "read", "other bytes");
+  c->got += n;
+  if (c->got < kLine) return;
+  took(now_ms() - c->sent_ms);
+  c->sent_ms = 0;
+  echoed++;
+}
+
+static void show(int done) {
+  printf("{\"open\":%ld,\"sent\":%ld,\"echoed\":%ld,\"failed\":%ld,\"stall_ms\":%ld", open_now,
+         sent, echoed, failed, stall_ms);
+  if (done) {
+    printf(",\"done\":true,\"slowest_ms\":%ld,\"errors\":{", slowest_ms);
+    for (int i = 0; i < kErrors && errors[i].count > 0; i++)
+      printf("%s\"%s %s\":%ld", i ? "," : "", errors[i].phase, errors[i].name, errors[i].count);
+    printf("}");
+  }
+  printf("}\n");
+  fflush(stdout);
+  stall_ms = 0;
+}
+
+/* Sends what is due; notes how long others wait. */
+static void look_at_all(long now, long interval) {
+  for (int fd = 0; fd < kFdsMax; fd++) {
+    struct connection* c = &connections[fd];
+    if (!c->used || !c->connected) continue;
+    if (c->sent_ms != 0)
+      took(now - c->sent_ms);
+    else if (now >= c->due_ms)
+      send_line(fd, now, interval);
+  }
+}
+
+int main(int argc, char** argv) {
+  if (argc < 5) return fprintf(stderr, "usage: steady PORT CONNECTIONS INTERVAL_MS IP...\n"), 2;
+  const int port = atoi(argv[1]);
+  const long count = atol(argv[2]), interval = atol(argv[3]);
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  signal(SIGTERM, end);
+  signal(SIGINT, end);
+  signal(SIGPIPE, SIG_IGN);
+  const int epoll = epoll_create1(EPOLL_CLOEXEC);
+  long started = 0, shown = now_ms(), looked = shown;
+  while (!ended) {
+    for (; started < count && opening < kOpening; started++)
+      open_one(epoll, argv[4 + started % (argc - 4)], port);
+    struct epoll_event events[kEvents];
+    const int ready = epoll_wait(epoll, events, kEvents, 5);
+    for (int i = 0; i < ready; i++)
+      if (connections[events[i].data.fd].used) advance(epoll, events[i].data.fd, interval);
+    const long now = now_ms();
+    if (now - looked >= 10) looked = now, look_at_all(now, interval);
+    if (now - shown >= kTickMs) shown = now, show(0);
+  }
+  show(1);
+  return 0;
+}
