@@ -69,7 +69,7 @@ Task<> HandoverServer::serve(HandoverServer* self, int raw_fd) {
   while (true) {
     const auto packet = co_await handover::hear(fd.get(), io::kNoDeadline);
     if (!packet) co_return;
-    if (*packet != handover::kTakeOver) {
+    if (!packet->starts_with(handover::kTakeOver.substr(0, handover::kTakeOver.find(' ')))) {
       // Who serves may speak of pods before its word that it serves was read on its other socket.
       while (self->retirement_.asked() < End::kHandedOver) {
         if (!co_await io::sleep_until(io::in(kHandedOverCheck))) co_return;
@@ -77,9 +77,10 @@ Task<> HandoverServer::serve(HandoverServer* self, int raw_fd) {
       self->hear_pods(*packet, keep);
       continue;
     }
-    const char* refusal = !self->retirement_.serving() ? "no it drains already"
-                          : self->busy_                ? "no it hands over to another"
-                                                       : nullptr;
+    const char* refusal = *packet != handover::kTakeOver ? "no it speaks version 1"
+                          : !self->retirement_.serving() ? "no it drains already"
+                          : self->busy_                  ? "no it hands over to another"
+                                                         : nullptr;
     if (refusal != nullptr) {
       (void)co_await handover::say(fd.get(), refusal);
       co_return;
