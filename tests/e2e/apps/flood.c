@@ -10,7 +10,6 @@
 // "slowest_ms", "errors":{"connect ECONNREFUSED":N,...}}. One thread, epoll; a connection is told
 // by its descriptor.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,46 +20,23 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum {
-  kFdsMax = 65536,
-  kEvents = 256,
-  kLine = 32,
-  kTickMs = 100,
-  kTimeoutMs = 10000,
-  kErrors = 16
-};
+#include "load.h"
+
+enum { kEvents = 256, kLine = 32, kTickMs = 100, kTimeoutMs = 10000 };
 
 struct connection {
   long started_ms;
   int open, connected, got;
 };
 
-struct error_count {
-  const char *phase, *name;
-  long count;
-};
-
 static struct connection connections[kFdsMax];
-static struct error_count errors[kErrors];
 static long ok, failed, opened, slowest_ms;
 static volatile sig_atomic_t ended;
 
 static void end(int signal) {
   ended = signal;
-}
-
-static long now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void die(const char* what) {
-  perror(what);
-  exit(2);
 }
 
 static void watch(int epoll, int op, int fd, unsigned events) {
@@ -113,14 +89,8 @@ static int serve(int port) {
 }
 
 static void count_error(const char* phase, int error) {
-  const char* name = error ? strerrorname_np(error) : "EOF";
   failed++;
-  for (int i = 0; i < kErrors; i++) {
-    if (errors[i].count == 0) errors[i] = (struct error_count){phase, name, 0};
-    if (strcmp(errors[i].phase, phase) != 0 || strcmp(errors[i].name, name) != 0) continue;
-    errors[i].count++;
-    return;
-  }
+  note_error(phase, error ? strerrorname_np(error) : "EOF");
 }
 
 static void finish(int fd) {
@@ -130,17 +100,12 @@ static void finish(int fd) {
 }
 
 static void open_one(int epoll, const char* ip, int port) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-  const int is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
-  if (!is_v4 && inet_pton(AF_INET6, ip, &v6.sin6_addr) != 1) die(ip);
-  const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || fd >= kFdsMax) die("socket");
+  int error = 0;
+  const int fd = begin_connect(ip, port, &error);
   connections[fd] = (struct connection){.started_ms = now_ms(), .open = 1};
   opened++;
-  const struct sockaddr* to = is_v4 ? (struct sockaddr*)&v4 : (struct sockaddr*)&v6;
-  if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS) {
-    count_error("connect", errno);
+  if (error != 0) {
+    count_error("connect", error);
     return finish(fd);
   }
   watch(epoll, EPOLL_CTL_ADD, fd, EPOLLOUT);
@@ -150,9 +115,7 @@ static void advance(int epoll, int fd) {
   struct connection* c = &connections[fd];
   char line[kLine];
   if (!c->connected) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    const int error = connect_error(fd);
     if (error != 0) return count_error("connect", error), finish(fd);
     memset(line, 'f', sizeof line);
     if (write(fd, line, sizeof line) != sizeof line) return count_error("write", errno), finish(fd);
@@ -176,11 +139,10 @@ static void time_out(long now) {
 }
 
 static void show_result(long took_ms) {
-  printf("{\"done\":true,\"ok\":%ld,\"failed\":%ld,\"rate\":%ld,\"slowest_ms\":%ld,\"errors\":{",
-         ok, failed, (ok + failed) * 1000 / (took_ms > 0 ? took_ms : 1), slowest_ms);
-  for (int i = 0; i < kErrors && errors[i].count > 0; i++)
-    printf("%s\"%s %s\":%ld", i ? "," : "", errors[i].phase, errors[i].name, errors[i].count);
-  printf("}}\n");
+  printf("{\"done\":true,\"ok\":%ld,\"failed\":%ld,\"rate\":%ld,\"slowest_ms\":%ld,\"errors\":", ok,
+         failed, (ok + failed) * 1000 / (took_ms > 0 ? took_ms : 1), slowest_ms);
+  print_errors();
+  printf("}\n");
 }
 
 static int run(int port, long rate, double seconds, char** ips, int ip_count) {

@@ -9,7 +9,6 @@
 // line's sending and its echo, also of lines that wait still. One thread, epoll; a connection is
 // told by its descriptor.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,10 +17,11 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { kFdsMax = 65536, kEvents = 512, kLine = 32, kTickMs = 200, kOpening = 200, kErrors = 16 };
+#include "load.h"
+
+enum { kEvents = 512, kLine = 32, kTickMs = 200, kOpening = 200 };
 
 struct connection {
   long due_ms, sent_ms; /* sent_ms 0: no line is on its way */
@@ -31,10 +31,6 @@ struct connection {
 };
 
 static struct connection connections[kFdsMax];
-static struct {
-  const char *phase, *name;
-  long count;
-} errors[kErrors];
 static long open_now, opening, sent, echoed, failed, stall_ms, slowest_ms;
 static volatile sig_atomic_t ended;
 
@@ -42,42 +38,20 @@ static void end(int signal) {
   ended = signal;
 }
 
-static long now_ms(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void die(const char* what) {
-  perror(what);
-  exit(2);
-}
-
 static void count_error(int fd, const char* phase, const char* name) {
   failed++;
   connections[fd].connected ? open_now-- : opening--;
   connections[fd].used = 0;
   close(fd);
-  for (int i = 0; i < kErrors; i++) {
-    if (errors[i].count == 0) errors[i].phase = phase, errors[i].name = name;
-    if (strcmp(errors[i].phase, phase) != 0 || strcmp(errors[i].name, name) != 0) continue;
-    errors[i].count++;
-    return;
-  }
+  note_error(phase, name);
 }
 
 static void open_one(int epoll, const char* ip, int port) {
-  struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-  struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-  const int is_v4 = inet_pton(AF_INET, ip, &v4.sin_addr) == 1;
-  if (!is_v4 && inet_pton(AF_INET6, ip, &v6.sin6_addr) != 1) die(ip);
-  const int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || fd >= kFdsMax) die("socket");
+  int error = 0;
+  const int fd = begin_connect(ip, port, &error);
   connections[fd] = (struct connection){.used = 1};
   opening++;
-  const struct sockaddr* to = is_v4 ? (struct sockaddr*)&v4 : (struct sockaddr*)&v6;
-  if (connect(fd, to, is_v4 ? sizeof v4 : sizeof v6) != 0 && errno != EINPROGRESS)
-    return count_error(fd, "connect", strerrorname_np(errno));
+  if (error != 0) return count_error(fd, "connect", strerrorname_np(error));
   struct epoll_event event = {.events = EPOLLOUT, .data.fd = fd};
   if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) die("epoll_ctl");
 }
@@ -100,9 +74,7 @@ static void took(long ms) {
 static void advance(int epoll, int fd, long interval) {
   struct connection* c = &connections[fd];
   if (!c->connected) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    const int error = connect_error(fd);
     if (error != 0) return count_error(fd, "connect", strerrorname_np(error));
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
     if (epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0) die("epoll_ctl");
@@ -127,10 +99,8 @@ static void show(int done) {
   printf("{\"open\":%ld,\"sent\":%ld,\"echoed\":%ld,\"failed\":%ld,\"stall_ms\":%ld", open_now,
          sent, echoed, failed, stall_ms);
   if (done) {
-    printf(",\"done\":true,\"slowest_ms\":%ld,\"errors\":{", slowest_ms);
-    for (int i = 0; i < kErrors && errors[i].count > 0; i++)
-      printf("%s\"%s %s\":%ld", i ? "," : "", errors[i].phase, errors[i].name, errors[i].count);
-    printf("}");
+    printf(",\"done\":true,\"slowest_ms\":%ld,\"errors\":", slowest_ms);
+    print_errors();
   }
   printf("}\n");
   fflush(stdout);
