@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -94,9 +95,11 @@ std::vector<admin::Route> admin_routes(const RunSettings& settings, Enrollment& 
   return routes;
 }
 
-// Signals, removed namespaces, and the regular look at the node.
+// Signals, removed namespaces, and the regular look at the node. A change of the pods only moves
+// what is watched and when: a look visits every pod, so one for each enrollment would be a square.
 void watch(int signals, int changed, NetnsWatch& netns_watch, Enrollment& enrollment) {
   auto order_at = std::chrono::steady_clock::now();
+  auto looked_at = order_at;
   while (true) {
     if (std::chrono::steady_clock::now() >= order_at) {
       order_at = std::chrono::steady_clock::now() + kOrderInterval;
@@ -105,12 +108,16 @@ void watch(int signals, int changed, NetnsWatch& netns_watch, Enrollment& enroll
     netns_watch.watch(enrollment.folders());
     const auto interval = enrollment.unsettled() ? kUnsettledInterval : kCheckInterval;
     pollfd fds[] = {{signals, POLLIN, 0}, {changed, POLLIN, 0}, {netns_watch.fd(), POLLIN, 0}};
-    ::poll(fds, std::size(fds), static_cast<int>(interval.count()));
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        looked_at + interval - std::chrono::steady_clock::now());
+    ::poll(fds, std::size(fds), static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
     if (fds[0].revents != 0) return;
     std::uint64_t count = 0;
     if (fds[1].revents != 0 && ::read(changed, &count, sizeof count) < 0)
       log::warn("read the agent's eventfd");
-    netns_watch.drain();
+    const bool removed = netns_watch.drain();
+    if (!removed && std::chrono::steady_clock::now() < looked_at + interval) continue;
+    looked_at = std::chrono::steady_clock::now();
     enrollment.check();
     enrollment.check_maps();
   }
