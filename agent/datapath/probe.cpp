@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
+#include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,7 +36,9 @@ struct TypeRow {
 };
 constexpr TypeRow kPrograms[] = {{BPF_PROG_TYPE_CGROUP_SOCK_ADDR, "cgroup_sock_addr", "4.17"},
                                  {BPF_PROG_TYPE_SOCK_OPS, "sock_ops", "4.13"},
-                                 {BPF_PROG_TYPE_SK_LOOKUP, "sk_lookup", "5.9"}};
+                                 {BPF_PROG_TYPE_SK_LOOKUP, "sk_lookup", "5.9"},
+                                 {BPF_PROG_TYPE_SCHED_CLS, "sched_cls", "4.1"},
+                                 {BPF_PROG_TYPE_CGROUP_SOCKOPT, "cgroup_sockopt", "5.3"}};
 constexpr TypeRow kMaps[] = {{BPF_MAP_TYPE_HASH, "hash", "3.19"},
                              {BPF_MAP_TYPE_PERCPU_HASH, "percpu_hash", "4.6"},
                              {BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", "4.11"},
@@ -63,6 +66,10 @@ constexpr HelperRow kHelpers[] = {
      kCannotRun},
     {BPF_PROG_TYPE_SK_LOOKUP, BPF_FUNC_sk_assign, "sk_lookup: bpf_sk_assign", "5.9", true,
      kCannotRun},
+    {BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_sk_storage_get, "guard: bpf_sk_storage_get", "5.2", true,
+     kCannotRun},
+    {BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_FUNC_get_netns_cookie, "setsockopt: bpf_get_netns_cookie",
+     "5.15", true, kCannotRun},
 };
 
 struct AttachRow {
@@ -76,6 +83,7 @@ constexpr AttachRow kAttach[] = {
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_GETPEERNAME, "5.8"},
     {BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET6_GETPEERNAME, "5.8"},
     {BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS, "4.13"},
+    {BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_SETSOCKOPT, "5.3"},
 };
 
 // "return 1", which every hook here takes for "go on".
@@ -168,6 +176,9 @@ void probe_netns_link(ProbeReport& report) {
       .feature = "netns link sk_lookup", .required = true, .since = "5.9", .without = kCannotRun};
   ProbeRow cookie{
       .feature = "SO_NETNS_COOKIE", .required = true, .since = "5.14", .without = kCannotRun};
+  ProbeRow tcx{.feature = "tcx egress link",
+               .since = "6.6",
+               .without = "a clsact filter is the guard, which root in the pod can take away"};
   std::thread([&] {
     if (unshare(CLONE_NEWNET) != 0) {
       row.detail = fmt::format("make a network namespace: {}", strerror(errno));
@@ -180,9 +191,13 @@ void probe_netns_link(ProbeReport& report) {
     if (!link) row.detail = link.error().what;
     const UniqueFd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     cookie.there = bpf::netns_cookie(socket_fd.get()).has_value();
+    const UniqueFd egress = tiny_program(BPF_PROG_TYPE_SCHED_CLS, static_cast<bpf_attach_type>(0));
+    bool no_tcx = false;
+    tcx.there = attach_egress(egress.get(), if_nametoindex("lo"), no_tcx).has_value();
   }).join();
   report.rows.push_back(row);
   report.rows.push_back(cookie);
+  report.rows.push_back(tcx);
 }
 
 void probe_mounts(ProbeReport& report) {

@@ -17,7 +17,10 @@ def test_probe_passes_here_and_leaves_no_cgroup_behind():
     report = json.loads(done.stdout)
     assert done.returncode == 0 and report["usable"]
     assert all(f["there"] for f in report["features"] if f["required"])
-    assert {h["hook"] for h in report["hooks"]} >= {"connect4", "connect6", "sock_ops"}
+    assert {h["hook"] for h in report["hooks"]} >= {"connect4", "connect6", "sock_ops", "setsockopt"}
+    features = {f["feature"]: f for f in report["features"]}
+    assert features["tcx egress link"]["there"] and not features["tcx egress link"]["required"]
+    assert features["guard: bpf_sk_storage_get"]["required"]
     assert [n for n in os.listdir(cgroup2_mount()) if n.startswith("culvert-probe")] == []
 
 
