@@ -186,7 +186,7 @@ class App final : public PublicPlaces {
           revocations_.trust(identity, issuers.intermediates, issuers.roots);
           publish(identity, credentials);
         },
-        [this](const auto& identity) { withdraw(identity); });
+        [this](const auto& identity) { withdraw(identity); }, settings_.tls_records);
     registry_.emplace(
         settings_, *maps_, workers_,
         [this](const auto& identity) { certificates_->want(identity); },

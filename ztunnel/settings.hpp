@@ -7,6 +7,7 @@
 
 #include "culvert/base/ip.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
+#include "culvert/tls/context.hpp"
 
 namespace culvert::ztunnel {
 
@@ -28,6 +29,7 @@ struct Settings {
   std::string state_dir;  // what outlives a restart, handover; empty: neither
   std::string crl_file;   // of revoked certificates; empty: none
   SameNode same_node = SameNode::kJoin;
+  tls::Records tls_records = tls::kDefaultRecords;
   SocketAddress admin_address;
   SocketAddress metrics_address;
   SocketAddress ready_address;

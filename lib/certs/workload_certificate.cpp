@@ -90,10 +90,10 @@ Result<WorkloadCertificate> WorkloadCertificate::from_reply(std::string_view req
   return out;
 }
 
-Result<tls::Context> WorkloadCertificate::make_context(tls::Role role) const {
+Result<tls::Context> WorkloadCertificate::make_context(tls::Role role, tls::Records records) const {
   return tls::Context::create(
-      role,
-      {.certificate_chain = chain, .private_key = private_key.view(), .trusted_roots = roots});
+      role, {.certificate_chain = chain, .private_key = private_key.view(), .trusted_roots = roots},
+      records);
 }
 
 TimePoint renewal_time(TimePoint received, TimePoint not_after, double jitter) {

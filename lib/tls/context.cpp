@@ -9,6 +9,7 @@
 #include "culvert/tls/spiffe_id.hpp"
 #include "peer_check.hpp"
 #include "pem.hpp"
+#include "secret_log.hpp"
 
 namespace culvert::tls {
 namespace {
@@ -105,9 +106,10 @@ Result<X509*> set_certificate(SSL_CTX* ctx, const Credentials& credentials) {
 
 }  // namespace
 
-Result<Context> Context::create(Role role, const Credentials& credentials) {
+Result<Context> Context::create(Role role, const Credentials& credentials, Records records) {
   auto impl = std::make_shared<Impl>();
   impl->role = role;
+  impl->records = records;
   impl->ssl_ctx.reset(
       SSL_CTX_new(role == Role::kClient ? TLS_client_method() : TLS_server_method()));
   SSL_CTX* const ctx = impl->ssl_ctx.get();
@@ -115,6 +117,7 @@ Result<Context> Context::create(Role role, const Credentials& credentials) {
     ERR_clear_error();
     return fail(ErrorCode::kTls, "OpenSSL refused the TLS settings");
   }
+  if (records == Records::kOwn) log_secrets(*ctx);
   if (auto done = set_roots(ctx, credentials.trusted_roots); !done) {
     return std::unexpected(done.error());
   }

@@ -8,6 +8,7 @@ namespace culvert::tls {
 
 struct Context::Impl {
   Role role;
+  Records records;
   SslCtxPtr ssl_ctx;
   std::string identity;
   std::string trust_domain;

@@ -8,12 +8,13 @@
 
 #include "context_impl.hpp"
 #include "openssl_record_layer.hpp"
+#include "secret_log.hpp"
 #include "ssl_failure.hpp"
 
 namespace culvert::tls {
 
 Handshake::Handshake(const Context& context, Expected expected)
-    : ssl_(SSL_new(context.impl().ssl_ctx.get())) {
+    : records_(context.impl().records), ssl_(SSL_new(context.impl().ssl_ctx.get())) {
   const bool client = context.role() == Role::kClient;
   check_.expected = std::move(expected);
   check_.peer_origin = client ? Origin::kUpstream : Origin::kClient;
@@ -26,6 +27,7 @@ Handshake::Handshake(const Context& context, Expected expected)
   }
   SSL_set_bio(ssl_.get(), input.release(), output.release());
   SSL_set_app_data(ssl_.get(), &check_);
+  log_secrets_of(*ssl_, &secrets_);
   client ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
 }
 
@@ -65,9 +67,21 @@ Result<void> Handshake::finish() {
   return fail(ErrorCode::kTls, problem, check_.peer_origin);
 }
 
-std::unique_ptr<RecordLayer> Handshake::take_record_layer() {
+Result<std::unique_ptr<RecordLayer>> Handshake::take_record_layer() {
   SSL_set_app_data(ssl_.get(), nullptr);
-  return make_openssl_record_layer(std::move(ssl_), check_.peer_origin);
+  log_secrets_of(*ssl_, nullptr);
+  if (records_ == Records::kOpenssl) {
+    return make_openssl_record_layer(std::move(ssl_), check_.peer_origin);
+  }
+  // OpenSSL reads a record's header, then its body, so that what follows the handshake is still in
+  // the BIO. Something inside of the SSL would be lost without a word.
+  const auto ssl = std::move(ssl_);
+  if (SSL_has_pending(ssl.get()) != 0) {
+    return fail(ErrorCode::kTls, "OpenSSL holds bytes that followed the handshake");
+  }
+  secrets_.suite = Suite::find(SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl.get())));
+  return make_own_record_layer(std::move(secrets_), SSL_is_server(ssl.get()) == 1,
+                               take_unread(*ssl));
 }
 
 }  // namespace culvert::tls

@@ -6,6 +6,7 @@
 #include "culvert/tls/context.hpp"
 #include "culvert/tls/record_layer.hpp"
 #include "openssl_ptr.hpp"
+#include "own_record_layer.hpp"
 #include "peer_check.hpp"
 
 namespace culvert::tls {
@@ -25,12 +26,14 @@ class Handshake {
   /// After advance() was true.
   PeerCertificate take_peer() { return std::move(check_.peer); }
   /// After advance() was true; the one place that chooses the record layer.
-  std::unique_ptr<RecordLayer> take_record_layer();
+  Result<std::unique_ptr<RecordLayer>> take_record_layer();
 
  private:
   Result<void> finish();
 
+  const Records records_;
   PeerCheck check_;
+  RecordSecrets secrets_;
   SslPtr ssl_;
 };
 

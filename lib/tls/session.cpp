@@ -32,7 +32,9 @@ struct Session::Impl {
     if (!done) return fail_for_good(done.error());
     if (!*done) return {};
     peer = handshake->take_peer();
-    records = handshake->take_record_layer();
+    auto layer = handshake->take_record_layer();
+    if (!layer) return fail_for_good(layer.error());
+    records = std::move(*layer);
     handshake.reset();
     progress = Progress::kOpen;
     return {};

@@ -6,8 +6,23 @@
 #include <algorithm>
 #include <climits>
 
+#include "alert.hpp"
+
 namespace culvert::tls {
 namespace {
+
+// First entry of libssl, else the first of all: later ones only repeat it.
+unsigned long first_ssl_error() {
+  unsigned long chosen = 0;
+  while (const unsigned long code = ERR_get_error()) {
+    if (chosen == 0 || (ERR_GET_LIB(chosen) != ERR_LIB_SSL && ERR_GET_LIB(code) == ERR_LIB_SSL)) {
+      chosen = code;
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
 
 // RFC 8446 section 6.2; those that a peer of ours can send.
 const char* peer_alert_text(int alert) {
@@ -16,6 +31,8 @@ const char* peer_alert_text(int alert) {
       return "the peer's alert: unexpected message";
     case SSL_AD_BAD_RECORD_MAC:
       return "the peer's alert: bad record MAC";
+    case SSL_AD_RECORD_OVERFLOW:
+      return "the peer's alert: record overflow";
     case SSL_AD_HANDSHAKE_FAILURE:
       return "the peer's alert: handshake failure";
     case SSL_AD_BAD_CERTIFICATE:
@@ -47,19 +64,6 @@ const char* peer_alert_text(int alert) {
   }
 }
 
-// First entry of libssl, else the first of all: later ones only repeat it.
-unsigned long first_ssl_error() {
-  unsigned long chosen = 0;
-  while (const unsigned long code = ERR_get_error()) {
-    if (chosen == 0 || (ERR_GET_LIB(chosen) != ERR_LIB_SSL && ERR_GET_LIB(code) == ERR_LIB_SSL)) {
-      chosen = code;
-    }
-  }
-  return chosen;
-}
-
-}  // namespace
-
 Error take_ssl_failure(int ssl_error, Origin peer_origin) {
   const unsigned long code = first_ssl_error();
   if (ssl_error == SSL_ERROR_ZERO_RETURN) {
@@ -79,8 +83,9 @@ Error take_ssl_failure(int ssl_error, Origin peer_origin) {
   return {ErrorCode::kTls, peer_origin, 0, text == nullptr ? "TLS failure" : text};
 }
 
-void drain_output(SSL& ssl, std::string& out) {
-  BIO* const bio = SSL_get_wbio(&ssl);
+namespace {
+
+void take_all(BIO* bio, std::string& out) {
   while (const std::size_t pending = BIO_ctrl_pending(bio)) {
     const std::size_t before = out.size();
     out.resize_and_overwrite(before + pending, [&](char* data, std::size_t) {
@@ -90,6 +95,18 @@ void drain_output(SSL& ssl, std::string& out) {
     });
     if (out.size() == before) return;
   }
+}
+
+}  // namespace
+
+void drain_output(SSL& ssl, std::string& out) {
+  take_all(SSL_get_wbio(&ssl), out);
+}
+
+std::string take_unread(SSL& ssl) {
+  std::string out;
+  take_all(SSL_get_rbio(&ssl), out);
+  return out;
 }
 
 bool add_input(SSL& ssl, std::span<const std::byte> bytes) {

@@ -18,5 +18,7 @@ Error take_ssl_failure(int ssl_error, Origin peer_origin);
 void drain_output(SSL& ssl, std::string& out);
 /// Gives `bytes` to OpenSSL's reading memory BIO. False when memory ran out.
 bool add_input(SSL& ssl, std::span<const std::byte> bytes);
+/// Takes what OpenSSL has not read from that BIO.
+std::string take_unread(SSL& ssl);
 
 }  // namespace culvert::tls

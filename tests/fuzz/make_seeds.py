@@ -231,6 +231,17 @@ def grpc_seeds():
             "compressed": b"\4" + message(b"a") + message(b"b", 1), "large": b"\1\0\xff\xff\xff\xffx"}
 
 
+def tls_seeds():
+    """Role and way, step, then raw records or a script of [type, length, padding] content."""
+    def scripted(*records):
+        return b"\2\xff" + b"".join(bytes([kind, len(content), zeros]) + content for kind, content, zeros in records)
+    data, update, ticket = (23, b"hello", 0), (22, bytes([24, 0, 0, 1, 1]), 0), (22, b"\4\0\0\5ticke", 0)
+    return {"raw": b"\1\5" + b"\x17\3\3\0\x13" + bytes(19), "data": scripted(data, (23, b"padded", 9), (23, b"", 0)),
+            "updates": scripted(update, data, update, data), "tickets": scripted(ticket, ticket, data),
+            "close": scripted(data, (21, b"\1\0", 3), data), "alert": scripted((21, b"\2\x14", 0)),
+            "cut-message": scripted((22, bytes([24, 0]), 0), (22, bytes([0, 1, 0]), 0), data)}
+
+
 def main():
     seeds = {target: {f"{n}": text.encode() for n, text in enumerate(texts)} for target, texts in TEXTS.items()}
     for path, body in (("pods?wait_ms=1", POD), ("file", POD_FILE)):
@@ -238,7 +249,7 @@ def main():
                                                       f"{body}").encode()
     seeds["yaml_objects"] = {name: text.encode() for name, text in YAML.items()}
     seeds |= {"xds_delta": delta_seeds(), "zds_messages": zds_seeds(), "h2_server": h2_seeds(),
-              "certificates": certificate_seeds(), "grpc_framing": grpc_seeds()}
+              "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds()}
     for target, inputs in seeds.items():
         folder = HERE / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)

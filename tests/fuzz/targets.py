@@ -26,7 +26,7 @@ RSS_LIMIT_MB = 2048
 SHORT_RUNS = {
     "admin_request": 15_000, "authority": 200_000, "baggage": 200_000, "certificates": 4_000, "forwarded": 200_000,
     "grpc_framing": 150_000, "h2_server": 8_000, "hbone_request": 100_000, "spiffe_id": 200_000,
-    "traceparent": 300_000, "xds_delta": 20_000, "yaml_objects": 3_000, "zds_messages": 100_000,
+    "tls_records": 20_000, "traceparent": 300_000, "xds_delta": 20_000, "yaml_objects": 3_000, "zds_messages": 100_000,
 }
 
 

@@ -1,4 +1,5 @@
 """Folders explain themselves, headers say what they are, and the build lists what is there."""
+import os
 import pathlib
 import re
 
@@ -48,8 +49,8 @@ def listed_sources():
     """Sources that meson.build files name, by path."""
     for build in (f for f in tree.files() if f.endswith("meson.build")):
         folder = pathlib.PurePath(build).parent
-        for name in re.findall(r"'([\w/-][\w./-]*\.(?:cpp|c|proto))'", re.sub(r"#[^\n]*", "", tree.text(build))):
-            yield build, str(folder / name)
+        for name in re.findall(r"'((?:\.\./)*[\w/-][\w./-]*\.(?:cpp|c|proto))'", re.sub(r"#[^\n]*", "", tree.text(build))):
+            yield build, os.path.normpath(folder / name)
 
 
 def test_the_build_lists_no_source_that_is_not_there():

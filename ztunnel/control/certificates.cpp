@@ -72,9 +72,9 @@ Task<std::expected<system_clock::time_point, std::string>> Certificates::renew(s
   auto certificate = certs::WorkloadCertificate::from_reply(
       identity, std::move(request->private_key), *reply, received);
   if (!certificate) co_return std::unexpected(certificate.error().to_string());
-  auto client = certificate->make_context(tls::Role::kClient);
+  auto client = certificate->make_context(tls::Role::kClient, records_);
   if (!client) co_return std::unexpected(client.error().to_string());
-  auto server = certificate->make_context(tls::Role::kServer);
+  auto server = certificate->make_context(tls::Role::kServer, records_);
   if (!server) co_return std::unexpected(server.error().to_string());
   wanted->status.ready = true;
   wanted->status.not_after = certificate->not_after;

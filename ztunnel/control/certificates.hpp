@@ -34,9 +34,13 @@ class Certificates {
                                      const Issuers& issuers)>;
   using Withdraw = std::function<void(const std::string& identity)>;
 
-  /// `service` outlives it.
-  Certificates(CertificateService& service, Publish publish, Withdraw withdraw)
-      : service_(service), publish_(std::move(publish)), withdraw_(std::move(withdraw)) {}
+  /// `service` outlives it. `records`: who seals the records of tunnels.
+  Certificates(CertificateService& service, Publish publish, Withdraw withdraw,
+               tls::Records records = tls::kDefaultRecords)
+      : service_(service),
+        records_(records),
+        publish_(std::move(publish)),
+        withdraw_(std::move(withdraw)) {}
 
   /// Counted: the first want() of an identity starts its fiber, the last unwant() ends it.
   void want(const std::string& identity);
@@ -70,6 +74,7 @@ class Certificates {
   io::Task<bool> wait_to_retry(io::Clock::duration pause, std::uint64_t heard);
 
   CertificateService& service_;
+  const tls::Records records_;
   std::uint64_t heard_ = 0;  // how often control spoke
   io::Event spoke_;
   Publish publish_;

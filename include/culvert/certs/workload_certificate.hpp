@@ -34,7 +34,8 @@ struct WorkloadCertificate {
                                                 std::span<const std::string> reply, TimePoint now);
 
   /// For one role; make both once and share them.
-  Result<tls::Context> make_context(tls::Role role) const;
+  Result<tls::Context> make_context(tls::Role role,
+                                    tls::Records records = tls::kDefaultRecords) const;
 };
 
 /// When to renew: at half of the life, or up to a twentieth of the life earlier. `jitter` in [0, 1)

@@ -14,6 +14,13 @@ namespace culvert::tls {
 
 enum class Role : std::uint8_t { kClient, kServer };
 
+/// Who seals and opens the records of a connection once OpenSSL has done its handshake.
+enum class Records : std::uint8_t {
+  kOwn,      // AES-GCM directly between our buffers (docs/decisions/0050-record-layer.md)
+  kOpenssl,  // OpenSSL's own record layer
+};
+inline constexpr Records kDefaultRecords = Records::kOwn;
+
 inline constexpr std::size_t kMaxPemBytes = 1U << 20;         // chain or roots given to a Context
 inline constexpr int kMaxChainDepth = 4;                      // intermediates between leaf and root
 inline constexpr std::size_t kMaxPeerChainBytes = 64U << 10;  // certificate message of a peer
@@ -34,7 +41,8 @@ class Context {
 
   /// kInvalid: PEM that does not parse, a key that is not the leaf's, a leaf without exactly one
   /// SPIFFE URI SAN. kTls: OpenSSL refused it.
-  static Result<Context> create(Role role, const Credentials& credentials);
+  static Result<Context> create(Role role, const Credentials& credentials,
+                                Records records = kDefaultRecords);
 
   Role role() const;
   /// The leaf's own SPIFFE id and its trust domain.

@@ -1,5 +1,6 @@
-// The seam between a TLS connection and what seals its records. OpenSSL's own layer stands behind
-// it (lib/tls/openssl_record_layer.cpp); callers of Session never see which one it is.
+// The seam between a TLS connection and what seals its records: our own layer
+// (lib/tls/own_record_layer.cpp) or OpenSSL's (lib/tls/openssl_record_layer.cpp); callers of
+// Session never see which one it is.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,9 @@ class RecordLayer {
   /// Appends `plaintext` to `out` as records of at most 16 KiB plaintext, as few as possible.
   virtual Result<void> seal(std::span<const std::byte> plaintext, std::string& out) = 0;
   /// Takes any split of the peer's bytes and keeps what is not yet a whole record (at most one).
-  /// Appends application data to `plaintext`, and what must be answered (alerts, KeyUpdate) to
-  /// `out`, also when it fails. Bytes after close_notify are ignored (RFC 8446 section 6.1).
+  /// Appends application data to `plaintext`, and what must be sent (alerts) to `out`, also when it
+  /// fails; a KeyUpdate is answered by the next seal. Bytes after close_notify are ignored (RFC
+  /// 8446 section 6.1).
   virtual Result<Inbound> open(std::span<const std::byte> ciphertext, std::string& plaintext,
                                std::string& out) = 0;
   /// Appends close_notify; seal fails with kClosed from then on. Idempotent.

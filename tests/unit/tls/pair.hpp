@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 #include <span>
 #include <string>
@@ -21,11 +22,20 @@ inline std::span<const std::byte> bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
+/// What protects the records of the sessions under test: the same binary runs with each.
+inline tls::Records records_under_test() {
+  const char* const chosen = std::getenv("CULVERT_TLS_RECORDS");
+  if (chosen == nullptr) return tls::kDefaultRecords;
+  return std::string_view(chosen) == "openssl" ? tls::Records::kOpenssl : tls::Records::kOwn;
+}
+
 inline tls::Context context(tls::Role role, const Minted& leaf, const std::string& roots,
                             const std::string& intermediates = {}) {
-  auto made = tls::Context::create(role, {.certificate_chain = leaf.certificate + intermediates,
-                                          .private_key = leaf.private_key,
-                                          .trusted_roots = roots});
+  auto made = tls::Context::create(role,
+                                   {.certificate_chain = leaf.certificate + intermediates,
+                                    .private_key = leaf.private_key,
+                                    .trusted_roots = roots},
+                                   records_under_test());
   if (!made) FAIL(made.error().to_string());
   return std::move(*made);
 }
