@@ -3,6 +3,7 @@
 
 #include <openssl/err.h>
 
+#include <string>
 #include <string_view>
 
 #include "context_impl.hpp"
@@ -62,19 +63,28 @@ bool set_protocol(SSL_CTX* ctx, Role role) {
          SSL_CTX_set1_groups_list(ctx, kGroups) == 1 && SSL_CTX_set_num_tickets(ctx, 0) == 1;
 }
 
-Result<void> set_roots(SSL_CTX* ctx, std::string_view pem) {
+// Trusts the roots; returns what names this trust (Context::Impl::trust).
+Result<Digest> set_roots(SSL_CTX* ctx, Role role, std::string_view pem) {
   auto roots = read_certificates(pem);
   if (!roots) return std::unexpected(roots.error());
   X509_STORE* store = SSL_CTX_get_cert_store(ctx);
+  std::string named(1, role == Role::kClient ? 'c' : 's');
   for (const auto& root : *roots) {
-    if (X509_STORE_add_cert(store, root.get()) != 1) {
+    Digest digest{};
+    if (X509_STORE_add_cert(store, root.get()) != 1 ||
+        X509_digest(root.get(), EVP_sha256(), digest.data(), nullptr) != 1) {
       return fail(ErrorCode::kTls, "adding a trusted root");
     }
+    named.append(reinterpret_cast<const char*>(digest.data()), digest.size());
   }
   SSL_CTX_set_verify_depth(ctx, kMaxChainDepth);
   SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_cert_verify_callback(ctx, verify_peer, nullptr);
-  return {};
+  Digest trust{};
+  if (EVP_Digest(named.data(), named.size(), trust.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    return fail(ErrorCode::kTls, "hashing the trusted roots");
+  }
+  return trust;
 }
 
 // Loads chain and key; returns the leaf, which the SSL_CTX keeps alive.
@@ -118,9 +128,9 @@ Result<Context> Context::create(Role role, const Credentials& credentials, Recor
     return fail(ErrorCode::kTls, "OpenSSL refused the TLS settings");
   }
   if (records == Records::kOwn) log_secrets(*ctx);
-  if (auto done = set_roots(ctx, credentials.trusted_roots); !done) {
-    return std::unexpected(done.error());
-  }
+  const auto trust = set_roots(ctx, role, credentials.trusted_roots);
+  if (!trust) return std::unexpected(trust.error());
+  impl->trust = *trust;
   const auto leaf = set_certificate(ctx, credentials);
   if (!leaf) return std::unexpected(leaf.error());
   auto identity = spiffe_san(**leaf);

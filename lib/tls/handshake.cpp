@@ -17,6 +17,7 @@ Handshake::Handshake(const Context& context, Expected expected)
     : records_(context.impl().records), ssl_(SSL_new(context.impl().ssl_ctx.get())) {
   const bool client = context.role() == Role::kClient;
   check_.expected = std::move(expected);
+  check_.trust = &context.impl().trust;
   check_.peer_origin = client ? Origin::kUpstream : Origin::kClient;
   BioPtr input(BIO_new(BIO_s_mem()));
   BioPtr output(BIO_new(BIO_s_mem()));

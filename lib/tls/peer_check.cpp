@@ -9,6 +9,7 @@
 #include "certificate_id.hpp"
 #include "culvert/tls/spiffe_id.hpp"
 #include "pem.hpp"
+#include "verified_peers.hpp"
 
 namespace culvert::tls {
 namespace {
@@ -38,7 +39,17 @@ const char* chain_error_text(int error) {
   }
 }
 
-Result<PeerCertificate> check_leaf(X509* leaf, const Expected& expected) {
+Result<Digest> digest_of(X509* leaf) {
+  Digest digest{};
+  unsigned int size = 0;
+  if (X509_digest(leaf, EVP_sha256(), digest.data(), &size) != 1 || size != digest.size()) {
+    return fail(ErrorCode::kTls, "hashing the peer's certificate");
+  }
+  return digest;
+}
+
+// What a leaf says of its workload, whoever asks.
+Result<PeerCertificate> read_leaf(X509* leaf, const Digest& digest) {
   if ((X509_get_extension_flags(leaf) & EXFLAG_CA) != 0) {
     return fail(ErrorCode::kIdentity, "the peer's certificate is a CA's, not a workload's");
   }
@@ -47,18 +58,7 @@ Result<PeerCertificate> check_leaf(X509* leaf, const Expected& expected) {
   PeerCertificate peer;
   peer.trust_domain = SpiffeId::parse(*identity)->trust_domain;
   peer.identity = std::move(*identity);
-  if (!expected.trust_domain.empty() && peer.trust_domain != expected.trust_domain) {
-    return fail(ErrorCode::kIdentity, "the peer's trust domain is not the expected one");
-  }
-  if (!expected.identities.empty() &&
-      std::ranges::find(expected.identities, peer.identity) == expected.identities.end()) {
-    return fail(ErrorCode::kIdentity, "the peer's identity is not an expected one");
-  }
-  unsigned int size = 0;
-  if (X509_digest(leaf, EVP_sha256(), peer.sha256.data(), &size) != 1 ||
-      size != peer.sha256.size()) {
-    return fail(ErrorCode::kTls, "hashing the peer's certificate");
-  }
+  peer.sha256 = digest;
   peer.not_after = to_time_point(X509_get0_notAfter(leaf));
   return peer;
 }
@@ -78,6 +78,57 @@ Result<std::vector<CertificateId>> ids_of(X509_STORE_CTX& store) {
   return out;
 }
 
+Result<VerifiedPeer> verify(X509_STORE_CTX& store, const Digest& digest) {
+  const bool chain_holds = X509_verify_cert(&store) == 1;
+  ERR_clear_error();
+  if (!chain_holds) {
+    return fail(ErrorCode::kTls, chain_error_text(X509_STORE_CTX_get_error(&store)));
+  }
+  auto peer = read_leaf(X509_STORE_CTX_get0_cert(&store), digest);
+  if (!peer) return std::unexpected(peer.error());
+  auto ids = ids_of(store);
+  if (!ids) return std::unexpected(ids.error());
+  peer->chain = std::move(*ids);
+  VerifiedPeer verified{std::move(*peer), VerifiedPeers::TimePoint::min(),
+                        VerifiedPeers::TimePoint::max()};
+  const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(&store);
+  for (int i = 0; i < sk_X509_num(chain); ++i) {
+    const X509* const certificate = sk_X509_value(chain, i);
+    verified.not_before =
+        std::max(verified.not_before, to_time_point(X509_get0_notBefore(certificate)));
+    verified.not_after =
+        std::min(verified.not_after, to_time_point(X509_get0_notAfter(certificate)));
+  }
+  return verified;
+}
+
+// From the cache, or verified now and kept there.
+Result<VerifiedPeer> find_or_verify(X509_STORE_CTX& store, const PeerCheck& check) {
+  const auto digest = digest_of(X509_STORE_CTX_get0_cert(&store));
+  if (!digest) return std::unexpected(digest.error());
+  if (check.trust == nullptr) return verify(store, *digest);
+  const VerifiedPeers::Key key{*check.trust, *digest};
+  auto& peers = VerifiedPeers::of_this_thread();
+  if (const auto* known = peers.find(key, std::chrono::system_clock::now())) {
+    X509_STORE_CTX_set_error(&store, X509_V_OK);
+    return *known;
+  }
+  auto verified = verify(store, *digest);
+  if (verified) peers.put(key, *verified);
+  return verified;
+}
+
+Result<void> check_expected(const PeerCertificate& peer, const Expected& expected) {
+  if (!expected.trust_domain.empty() && peer.trust_domain != expected.trust_domain) {
+    return fail(ErrorCode::kIdentity, "the peer's trust domain is not the expected one");
+  }
+  if (!expected.identities.empty() &&
+      std::ranges::find(expected.identities, peer.identity) == expected.identities.end()) {
+    return fail(ErrorCode::kIdentity, "the peer's identity is not an expected one");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<void> check_revoked(std::span<const CertificateId> chain, const RevocationListPtr& revoked,
@@ -88,30 +139,30 @@ Result<void> check_revoked(std::span<const CertificateId> chain, const Revocatio
 }
 
 bool check_peer(X509_STORE_CTX& store, PeerCheck& check) {
-  const bool chain_holds = X509_verify_cert(&store) == 1;
-  ERR_clear_error();
-  if (!chain_holds) {
-    check.error = Error{ErrorCode::kTls, check.peer_origin, 0,
-                        chain_error_text(X509_STORE_CTX_get_error(&store))};
-    return false;
+  auto verified = find_or_verify(store, check);
+  Result<void> result;
+  if (!verified) {
+    result = std::unexpected(verified.error());
+  } else {
+    result = check_expected(verified->peer, check.expected);
   }
-  auto peer = check_leaf(X509_STORE_CTX_get0_cert(&store), check.expected);
-  if (!peer) {
-    check.error = peer.error();
+  if (!result) {
+    check.error = result.error();
     check.error->origin = check.peer_origin;
-    X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REJECTED);  // alert bad_certificate
+    // The chain's own error chooses its alert; where the chain holds: bad_certificate.
+    if (X509_STORE_CTX_get_error(&store) == X509_V_OK) {
+      X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REJECTED);
+    }
     return false;
   }
-  auto chain = ids_of(store);
-  const auto current = chain ? check_revoked(*chain, check.expected.revoked, check.peer_origin)
-                             : std::unexpected(chain.error());
+  const auto current =
+      check_revoked(verified->peer.chain, check.expected.revoked, check.peer_origin);
   if (!current) {
     check.error = current.error();
     X509_STORE_CTX_set_error(&store, X509_V_ERR_CERT_REVOKED);  // alert certificate_revoked
     return false;
   }
-  check.peer = std::move(*peer);
-  check.peer.chain = std::move(*chain);
+  check.peer = std::move(verified->peer);
   return true;
 }
 
