@@ -13,6 +13,7 @@
 
 #include "culvert/base/fd.hpp"
 #include "culvert/base/log.hpp"
+#include "culvert/base/process_memory.hpp"
 #include "culvert/io/socket.hpp"
 #include "ztunnel/admin/admin.hpp"
 #include "ztunnel/admin/collect.hpp"
@@ -37,6 +38,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kAskPause = std::chrono::milliseconds(100);
+constexpr auto kStartUp = std::chrono::seconds(3);  // enough for configuration and certificates
 constexpr auto kMapsRetry = std::chrono::milliseconds(50);
 constexpr std::size_t kStreamBytesBudget = 256U
                                            << 20;  // all HTTP/2 streams of the process together
@@ -47,6 +49,11 @@ constexpr auto kStragglersWait = std::chrono::seconds(30);
 constexpr auto kReadyCheck = std::chrono::milliseconds(10);
 constexpr auto kPortsWait =
     std::chrono::seconds(5);  // from a predecessor's word to the last socket
+
+// Half of what the process holds at first is code that only starting needs.
+Task<> drop_startup_pages_soon() {
+  if (co_await io::sleep_until(io::in(kStartUp))) drop_startup_pages();
+}
 
 unsigned worker_count(const Settings& settings) {
   if (settings.workers > 0) return settings.workers;
@@ -199,6 +206,7 @@ class App final : public PublicPlaces {
     parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn(keep_collecting, &workers_, &metrics_);
+    parts_.spawn(drop_startup_pages_soon);
   }
 
   // A predecessor serves until all of this is done; when we fail it goes on.

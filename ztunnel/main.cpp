@@ -72,13 +72,25 @@ void add_telemetry(CLI::App& cli, culvert::ztunnel::Settings& settings, Telemetr
       ->capture_default_str();
 }
 
+void add_tls(CLI::App& cli, culvert::ztunnel::Settings& settings) {
+  using culvert::tls::Records;
+  cli.add_option_function<std::string>(
+         "--tls-records",
+         [&settings](const std::string& who) {
+           settings.tls_records = who == "own" ? Records::kOwn : Records::kOpenssl;
+         },
+         "who seals TLS records after OpenSSL's handshake: ztunnel itself, or OpenSSL")
+      ->check(CLI::IsMember({"own", "openssl"}))
+      ->envname("CULVERT_TLS_RECORDS")
+      ->default_str("own");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace culvert;
   ztunnel::Settings settings;
-  std::string same_node = "join", tls_records = "own";
-  std::string log_level = "info";
+  std::string same_node = "join", log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
   TelemetryFlags telemetry_flags;
   std::int64_t handover_ms = settings.handover_drain_time.count();
@@ -113,11 +125,7 @@ int main(int argc, char** argv) {
   cli.add_option("--same-node", same_node, "how two pods of this node are connected")
       ->check(CLI::IsMember({"join", "encrypt"}))
       ->capture_default_str();
-  cli.add_option("--tls-records", tls_records,
-                 "who seals TLS records after OpenSSL's handshake: ztunnel itself, or OpenSSL")
-      ->check(CLI::IsMember({"own", "openssl"}))
-      ->envname("CULVERT_TLS_RECORDS")
-      ->capture_default_str();
+  add_tls(cli, settings);
   cli.add_option("--admin-addr", admin)->check(check_address)->capture_default_str();
   cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();
   cli.add_option("--ready-addr", ready)->check(check_address)->capture_default_str();
@@ -142,7 +150,6 @@ int main(int argc, char** argv) {
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
   settings.handover_drain_time = std::chrono::milliseconds(handover_ms);
-  settings.tls_records = tls_records == "own" ? tls::Records::kOwn : tls::Records::kOpenssl;
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);
   settings.ready_address = *SocketAddress::parse(ready);

@@ -12,7 +12,6 @@
 #include "session.hpp"
 
 namespace culvert::h2 {
-
 struct Callbacks {
   static Session& self(void* user) { return *static_cast<Session*>(user); }
   static StreamState* stream_of(nghttp2_session* raw, std::int32_t id) {
@@ -219,10 +218,10 @@ struct Callbacks {
                              std::size_t length, std::uint32_t* flags, nghttp2_data_source* source,
                              void*) {
     auto& stream = *static_cast<StreamState*>(source->ptr);
-    const std::size_t size = std::min(length, stream.to_send.size());
+    const std::size_t size = std::min(length, stream.sendable_bytes());
     if (size == 0 && !stream.end_queued) return NGHTTP2_ERR_DEFERRED;
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (stream.end_queued && size == stream.to_send.size()) {
+    if (stream.end_queued && size == stream.sendable_bytes()) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (!stream.trailers_to_send.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -238,18 +237,28 @@ struct Callbacks {
                        std::size_t length, nghttp2_data_source* source, void* user) {
     Session& session = self(user);
     auto& stream = *static_cast<StreamState*>(source->ptr);
-    if (session.batch_.size() + 9 + length > kWriteBatchBytes) {
+    if (session.batch_bytes() + 9 + length > kWriteBatchBytes) {
       session.batch_full_ = true;
       return NGHTTP2_ERR_WOULDBLOCK;
     }
     session.batch_.insert(session.batch_.end(), frame_header, frame_header + 9);
     session.send_queue_bytes_ -= length;
-    while (length > 0) {
+    while (length > 0 && !stream.to_send.empty()) {
       const auto part =
           stream.to_send.front().first(std::min(length, stream.to_send.front().size()));
       session.batch_.insert(session.batch_.end(), part.begin(), part.end());
       length -= part.size();
       stream.to_send.pop(part.size());
+    }
+    if (length > 0) {
+      const auto part = stream.borrowed.first(length);
+      stream.borrowed = stream.borrowed.subspan(length);
+      if (length < kPassBytes) {
+        session.batch_.insert(session.batch_.end(), part.begin(), part.end());
+      } else {
+        session.borrowed_.push_back({session.batch_.size(), part});
+        session.borrowed_bytes_ += length;
+      }
     }
     stream.writable.notify();
     return 0;

@@ -140,7 +140,7 @@ void Session::count_control_frame() {
 io::Task<> Session::write_loop() {
   while (true) {
     fill_batch();
-    if (batch_.empty()) {
+    if (batch_bytes() == 0) {
       if (finished()) {
         end({});
         co_return;
@@ -149,18 +149,40 @@ io::Task<> Session::write_loop() {
       if (!co_await send_event_.wait(io::kNoDeadline)) co_return;
       continue;
     }
-    const auto written = co_await bytes_->write(batch_, io::in(options_.write_timeout));
+    // The bytes of other fibers are sealed, or copied, before this one first suspends.
+    const auto deadline = io::in(options_.write_timeout);
+    const auto written = borrowed_.empty() ? co_await bytes_->write(batch_, deadline)
+                                           : co_await bytes_->write_parts(batch_parts(), deadline);
     if (!written) {
       end(std::unexpected(written.error()));
       co_return;
     }
-    batch_.clear();
+    clear_batch();
   }
+}
+
+io::ByteStream::Parts Session::batch_parts() {
+  parts_.clear();
+  const std::span<const std::uint8_t> frames(batch_);
+  std::size_t from = 0;
+  for (const auto& [at, bytes] : borrowed_) {
+    parts_.push_back(frames.subspan(from, at - from));
+    parts_.push_back(bytes);
+    from = at;
+  }
+  parts_.push_back(frames.subspan(from));
+  return parts_;
+}
+
+void Session::clear_batch() {
+  batch_.clear();
+  borrowed_.clear();
+  borrowed_bytes_ = 0;
 }
 
 void Session::fill_batch() {
   batch_full_ = false;
-  while (!batch_full_ && batch_.size() < kWriteBatchBytes) {
+  while (!batch_full_ && batch_bytes() < kWriteBatchBytes) {
     const std::uint8_t* bytes = nullptr;
     const auto count = nghttp2_session_mem_send(raw_, &bytes);
     if (count < 0)

@@ -119,10 +119,21 @@ std::size_t Session::room(const StreamState& stream) const {
 }
 
 void Session::queue(StreamState& stream, std::span<const std::uint8_t> bytes) {
-  const bool idle = stream.to_send.empty();
+  const bool idle = stream.sendable_bytes() == 0;
   stream.to_send.append(bytes);
   send_queue_bytes_ += bytes.size();
   if (idle) resume_sending(stream);
+}
+
+void Session::lend(StreamState& stream, std::span<const std::uint8_t> bytes) {
+  const bool idle = stream.sendable_bytes() == 0;
+  stream.borrowed = bytes;
+  send_queue_bytes_ += bytes.size();
+  if (idle) resume_sending(stream);
+}
+
+void Session::keep_borrowed(StreamState& stream) {
+  stream.to_send.append(std::exchange(stream.borrowed, {}));
 }
 
 Result<void> Session::queue_end(StreamState& stream, const Headers* trailers) {
@@ -220,8 +231,9 @@ void Session::close_stream(StreamState& stream, std::uint32_t code) {
     const auto why = code == kRefusedStream ? ErrorCode::kRefused : ErrorCode::kReset;
     stream.failure = {why, peer(), 0, "HTTP/2: the peer reset the stream"};
   }
-  send_queue_bytes_ -= stream.to_send.size();
+  send_queue_bytes_ -= stream.sendable_bytes();
   stream.to_send.clear();
+  stream.borrowed = {};
   stream.readable.notify();
   stream.writable.notify();
   if (stream.handle_gone) {
@@ -240,6 +252,7 @@ void Session::end_streams() {
       stream->closed = true;
       if (!stream->reset_code) stream->failure = why;
       stream->to_send.clear();
+      stream->borrowed = {};
     }
     stream->session = nullptr;
     stream->readable.notify();

@@ -46,6 +46,12 @@ class Session {
   /// How many bytes may be queued now; zero: wait for `writable`.
   std::size_t room(const StreamState& stream) const;
   void queue(StreamState& stream, std::span<const std::uint8_t> bytes);
+  /// Sends `bytes`, which stay the caller's, after what is queued; `writable` tells of progress,
+  /// and stream.borrowed is empty when all were sealed.
+  void lend(StreamState& stream, std::span<const std::uint8_t> bytes);
+  /// The caller leaves with its bytes: what of them was not sealed is kept, as a frame of them may
+  /// have begun.
+  void keep_borrowed(StreamState& stream);
   Result<void> queue_end(StreamState& stream, const Headers* trailers);
   /// The reader has passed `bytes` on.
   void credit(StreamState& stream, std::size_t bytes);
@@ -106,7 +112,18 @@ class Session {
   bool withholding_ = false;  // some stream has withheld_bytes
   io::Deadline idle_since_;
 
-  std::vector<std::uint8_t> batch_;  // what the next write carries
+  // What the next write carries: frames, and between them the bytes of writers in pass().
+  struct Borrowed {
+    std::size_t at;  // its place in batch_
+    std::span<const std::uint8_t> bytes;
+  };
+  std::size_t batch_bytes() const { return batch_.size() + borrowed_bytes_; }
+  io::ByteStream::Parts batch_parts();
+  void clear_batch();
+  std::vector<std::uint8_t> batch_;
+  std::vector<Borrowed> borrowed_;
+  std::size_t borrowed_bytes_ = 0;
+  std::vector<std::span<const std::uint8_t>> parts_;
   bool batch_full_ = false;
   io::Event send_event_;
   io::Event tick_event_;

@@ -54,6 +54,9 @@ std::int32_t Stream::id() const {
 const Headers& Stream::request() const {
   return state_->headers;
 }
+void Stream::forget_headers() {
+  Headers().swap(state_->headers);
+}
 const Headers& Stream::trailers() const {
   return state_->trailers;
 }
@@ -118,6 +121,26 @@ io::Task<Result<void>> Stream::write(std::span<const std::uint8_t> bytes, io::De
       bytes = bytes.subspan(part);
     } else if (const auto woken = co_await state->writable.wait(deadline); !woken) {
       co_return std::unexpected(woken.error());
+    }
+  }
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> Stream::pass(std::span<const std::uint8_t> bytes, io::Deadline deadline) {
+  const auto state = state_;
+  if (!state->headers_sent || state->end_queued) {
+    co_return fail(ErrorCode::kInvalid, "HTTP/2: write outside of the body");
+  }
+  if (ended(*state) || state->session == nullptr) co_return failure(*state);
+  state->session->lend(*state, bytes);
+  while (!state->borrowed.empty()) {
+    if (const auto woken = co_await state->writable.wait(deadline); !woken) {
+      if (state->session != nullptr) state->session->keep_borrowed(*state);
+      co_return woken;
+    }
+    if (ended(*state) || state->session == nullptr) {
+      if (state->session != nullptr) state->session->keep_borrowed(*state);
+      co_return failure(*state);
     }
   }
   co_return Result<void>();

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "byte_queue.hpp"
 #include "culvert/base/error.hpp"
@@ -17,6 +18,8 @@ class Session;
 
 struct StreamState {
   StreamState(Session* owner, Budget* budget) : session(owner), received(budget), to_send(budget) {}
+
+  std::size_t sendable_bytes() const { return to_send.size() + borrowed.size(); }
 
   Session* session;  // null once the connection is over
   std::int32_t id = 0;
@@ -34,7 +37,8 @@ struct StreamState {
   bool remote_ended = false;
 
   ByteQueue to_send;
-  bool end_queued = false;  // finish() or send_trailers() was called
+  std::span<const std::uint8_t> borrowed;  // of the writer in pass(), behind what is in to_send
+  bool end_queued = false;                 // finish() or send_trailers() was called
   bool end_sent = false;
 
   bool handle_gone = false;

@@ -2,7 +2,15 @@
 
 #include <sys/socket.h>
 
+#include <vector>
+
 namespace culvert::io {
+
+Task<Result<void>> ByteStream::write_parts(Parts parts, Deadline deadline) {
+  std::vector<std::uint8_t> joined;
+  for (const auto part : parts) joined.insert(joined.end(), part.begin(), part.end());
+  co_return co_await write(joined, deadline);
+}
 
 Task<Result<std::span<const std::uint8_t>>> FdStream::read(Deadline deadline) {
   last_.release();

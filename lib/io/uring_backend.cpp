@@ -79,7 +79,7 @@ class UringBackend final : public Backend {
   }
 
   std::span<std::uint8_t> buffer(std::uint16_t id) override {
-    return {static_cast<std::uint8_t*>(pool_memory_) + std::size_t{id} * pool_.bytes, pool_.bytes};
+    return {static_cast<std::uint8_t*>(pool_memory_) + std::size_t{id} * stride(), pool_.bytes};
   }
 
   void return_buffer(std::uint16_t id) override {
@@ -104,9 +104,12 @@ class UringBackend final : public Backend {
     return (flags & IORING_SETUP_SINGLE_ISSUER) != 0 ? IORING_SETUP_R_DISABLED : 0U;
   }
 
+  // Buffers begin at pages.
+  std::size_t stride() const { return (std::size_t{pool_.bytes} + 4095) / 4096 * 4096; }
+
   Result<void> register_pool() {
     ring_bytes_ = sizeof(io_uring_buf) * pool_.count;
-    pool_bytes_ = std::size_t{pool_.count} * pool_.bytes;
+    pool_bytes_ = std::size_t{pool_.count} * stride();
     ring_memory_ =
         ::mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     pool_memory_ =

@@ -66,13 +66,18 @@ void LineWriter::run() {
   while (true) {
     const std::uint32_t seen = pushes_.load(std::memory_order_acquire);
     const bool last = stopping_.load(std::memory_order_acquire);
-    if (Node* newest = newest_.exchange(nullptr, std::memory_order_acquire)) write_out(newest);
+    Node* const newest = newest_.exchange(nullptr, std::memory_order_acquire);
+    if (newest != nullptr) write_out(newest);
     if (const auto lost = dropped(); lost != std::exchange(told, lost)) {
       write_all(fd_, log::format_line(log::Level::kWarn,
                                       fmt::format("{} access log lines dropped so far", lost)));
     }
     if (last) return;
-    pushes_.wait(seen, std::memory_order_acquire);
+    if (newest != nullptr) {
+      std::this_thread::sleep_for(kGatherLines);  // nobody is woken for the lines of this time
+    } else {
+      pushes_.wait(seen, std::memory_order_acquire);
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 
 #include <utility>
+#include <vector>
 
 #include "ssl_failure.hpp"
 
@@ -15,7 +16,14 @@ class OpensslRecordLayer final : public RecordLayer {
   OpensslRecordLayer(SslPtr ssl, Origin peer_origin)
       : ssl_(std::move(ssl)), peer_origin_(peer_origin) {}
 
-  Result<void> seal(std::span<const std::byte> plaintext, std::string& out) override {
+  Result<void> seal_parts(Parts parts, std::string& out) override {
+    if (parts.size() == 1) return seal_one(parts.front(), out);
+    std::vector<std::byte> joined;
+    for (const auto part : parts) joined.insert(joined.end(), part.begin(), part.end());
+    return seal_one(joined, out);
+  }
+
+  Result<void> seal_one(std::span<const std::byte> plaintext, std::string& out) {
     if (dead_) return fail(ErrorCode::kTls, "TLS connection has failed", peer_origin_);
     if (closed_) return fail(ErrorCode::kClosed, "we have closed the TLS connection");
     if (plaintext.empty()) return {};

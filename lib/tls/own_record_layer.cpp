@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "alert.hpp"
 #include "post_handshake.hpp"
@@ -29,7 +30,7 @@ class OwnRecordLayer final : public RecordLayer {
         messages_(server),
         with_handshake_(std::move(received)) {}
 
-  Result<void> seal(std::span<const std::byte> plaintext, std::string& out) override;
+  Result<void> seal_parts(Parts parts, std::string& out) override;
   Result<Inbound> open(std::span<const std::byte> ciphertext, std::string& plaintext,
                        std::string& out) override;
   void close(std::string& out) override;
@@ -44,7 +45,10 @@ class OwnRecordLayer final : public RecordLayer {
   Refused act_on_handshake(std::span<const std::byte> content);
 
   // Sending.
-  bool append(ContentType type, std::span<const std::byte> content, std::string& out);
+  bool append(ContentType type, Parts content, std::size_t size, std::string& out);
+  bool append(ContentType type, std::span<const std::byte> content, std::string& out) {
+    return append(type, {&content, 1}, content.size(), out);
+  }
   bool append_alert(std::uint8_t level, Alert alert, std::string& out);
   bool update_ours_if_due(std::string& out);
   std::unexpected<Error> fail_for_good(const Refusal& refusal, std::string& out);
@@ -56,6 +60,7 @@ class OwnRecordLayer final : public RecordLayer {
   PostHandshake messages_;
   std::string with_handshake_;  // what followed the peer's Finished, until the first open()
   std::string received_;        // the beginning of a record
+  std::vector<std::span<const std::byte>> record_;  // the parts of the record being sealed
   unsigned quiet_records_ = 0;
   bool update_due_ = false;    // the peer asked for our KeyUpdate
   bool update_asked_ = false;  // we asked for the peer's
@@ -220,14 +225,13 @@ std::unexpected<Error> OwnRecordLayer::fail_for_good(const Refusal& refusal, std
   return fail(ErrorCode::kTls, refusal.text, peer_origin_);
 }
 
-bool OwnRecordLayer::append(ContentType type, std::span<const std::byte> content,
-                            std::string& out) {
+bool OwnRecordLayer::append(ContentType type, Parts content, std::size_t size, std::string& out) {
   if (ours_.sequence() > limits_.last_sequence) return false;
   const std::size_t before = out.size();
-  const std::size_t after = before + content.size() + kRecordOverhead;
+  const std::size_t after = before + size + kRecordOverhead;
   bool sealed = false;
   out.resize_and_overwrite(after, [&](char* data, std::size_t) {
-    sealed = ours_.seal(type, content, data + before);
+    sealed = ours_.seal(type, content, size, data + before);
     return sealed ? after : before;
   });
   return sealed;
@@ -252,18 +256,32 @@ bool OwnRecordLayer::update_ours_if_due(std::string& out) {
   return true;
 }
 
-Result<void> OwnRecordLayer::seal(std::span<const std::byte> plaintext, std::string& out) {
+Result<void> OwnRecordLayer::seal_parts(Parts parts, std::string& out) {
   if (dead_) return fail(ErrorCode::kTls, "TLS connection has failed", peer_origin_);
   if (closed_) return fail(ErrorCode::kClosed, "we have closed the TLS connection");
-  const std::size_t records = (plaintext.size() + kMaxRecordPlaintext - 1) / kMaxRecordPlaintext;
-  out.reserve(out.size() + plaintext.size() + records * kRecordOverhead);
-  while (!plaintext.empty()) {
-    const auto part = plaintext.first(std::min(plaintext.size(), kMaxRecordPlaintext));
-    if (!update_ours_if_due(out) || !append(ContentType::kApplicationData, part, out)) {
+  std::size_t left = 0;
+  for (const auto part : parts) left += part.size();
+  const std::size_t records = (left + kMaxRecordPlaintext - 1) / kMaxRecordPlaintext;
+  out.reserve(out.size() + left + records * kRecordOverhead);
+  std::size_t taken = 0;  // of parts.front()
+  while (left > 0) {
+    const std::size_t size = std::min(left, kMaxRecordPlaintext);
+    record_.clear();
+    for (std::size_t wanted = size; wanted > 0;) {
+      const auto part = parts.front().subspan(taken);
+      record_.push_back(part.first(std::min(wanted, part.size())));
+      wanted -= record_.back().size();
+      taken += record_.back().size();
+      if (taken == parts.front().size()) {
+        parts = parts.subspan(1);
+        taken = 0;
+      }
+    }
+    left -= size;
+    if (!update_ours_if_due(out) || !append(ContentType::kApplicationData, record_, size, out)) {
       dead_ = true;
       return fail(ErrorCode::kTls, "sealing a TLS record");
     }
-    plaintext = plaintext.subspan(part.size());
   }
   return {};
 }

@@ -71,24 +71,27 @@ bool RecordKeys::begin() {
   return EVP_CipherInit_ex2(cipher_.get(), nullptr, nullptr, nonce.data(), -1, nullptr) == 1;
 }
 
-bool RecordKeys::seal(ContentType type, std::span<const std::byte> content, char* out) {
-  assert(use_ == Use::kSeal && content.size() <= kMaxRecordPlaintext);
-  const std::size_t body = content.size() + 1 + kTagBytes;
+bool RecordKeys::seal(ContentType type, RecordLayer::Parts content, std::size_t size, char* out) {
+  assert(use_ == Use::kSeal && size <= kMaxRecordPlaintext);
+  const std::size_t body = size + 1 + kTagBytes;
   const std::array<unsigned char, kRecordHeaderBytes> header{
       static_cast<unsigned char>(ContentType::kApplicationData), 3, 3,
       static_cast<unsigned char>(body >> 8), static_cast<unsigned char>(body)};
   const auto inner_type = static_cast<unsigned char>(type);
   EVP_CIPHER_CTX* const ctx = cipher_.get();
   unsigned char* to = std::copy(header.begin(), header.end(), octets(out));
-  int size = 0;
-  int last = 0;
-  const bool done =
-      begin() && EVP_CipherUpdate(ctx, nullptr, &size, header.data(), header.size()) == 1 &&
-      (content.empty() ||
-       EVP_CipherUpdate(ctx, to, &size, octets(content), static_cast<int>(content.size())) == 1) &&
-      EVP_CipherUpdate(ctx, to + content.size(), &size, &inner_type, 1) == 1 &&
-      EVP_CipherFinal_ex(ctx, to + content.size() + 1, &last) == 1 &&
-      EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, kTagBytes, to + content.size() + 1) == 1;
+  int written = 0;
+  bool done =
+      begin() && EVP_CipherUpdate(ctx, nullptr, &written, header.data(), header.size()) == 1;
+  for (const auto part : content) {
+    if (part.empty()) continue;
+    done = done &&
+           EVP_CipherUpdate(ctx, to, &written, octets(part), static_cast<int>(part.size())) == 1;
+    to += part.size();
+  }
+  done = done && EVP_CipherUpdate(ctx, to, &written, &inner_type, 1) == 1 &&
+         EVP_CipherFinal_ex(ctx, to + 1, &written) == 1 &&
+         EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, kTagBytes, to + 1) == 1;
   if (!done) ERR_clear_error();
   return done;
 }

@@ -44,9 +44,12 @@ class RecordKeys {
   /// Goes on to the next traffic secret; numbers start again. False when OpenSSL failed.
   bool update();
 
-  /// Writes one whole record of content.size() + kRecordOverhead bytes to `out`. `content` is at
-  /// most kMaxRecordPlaintext and may not overlap `out`. False when OpenSSL failed.
-  bool seal(ContentType type, std::span<const std::byte> content, char* out);
+  /// Writes one whole record of the parts' `size` together + kRecordOverhead bytes to `out`. `size`
+  /// is at most kMaxRecordPlaintext; no part may overlap `out`. False when OpenSSL failed.
+  bool seal(ContentType type, RecordLayer::Parts content, std::size_t size, char* out);
+  bool seal(ContentType type, std::span<const std::byte> content, char* out) {
+    return seal(type, {&content, 1}, content.size(), out);
+  }
   /// Opens one whole record (header, at least the tag) into `out`: content, type and padding,
   /// kRecordHeaderBytes + kTagBytes fewer than the record. False when it is not authentic; `out`
   /// then holds nothing that may be used, wiped.

@@ -97,11 +97,11 @@ Result<void> Session::end_of_input() {
   return impl_->fail_for_good(Error{ErrorCode::kReset, impl_->peer_origin, 0, text});
 }
 
-Result<void> Session::encrypt(std::span<const std::byte> plaintext) {
+Result<void> Session::encrypt_parts(std::span<const std::span<const std::byte>> parts) {
   if (impl_->failure) return std::unexpected(*impl_->failure);
   if (impl_->closed) return fail(ErrorCode::kClosed, "we have closed the TLS connection");
   if (!impl_->records) return fail(ErrorCode::kInvalid, "TLS handshake is not done");
-  const auto sealed = impl_->records->seal(plaintext, impl_->output);
+  const auto sealed = impl_->records->seal_parts(parts, impl_->output);
   if (!sealed) return impl_->fail_for_good(sealed.error());
   return {};
 }

@@ -75,6 +75,13 @@ Task<Result<void>> Stream::write(std::span<const std::uint8_t> bytes, Deadline d
   co_return co_await flush(deadline);
 }
 
+Task<Result<void>> Stream::write_parts(Parts parts, Deadline deadline) {
+  parts_.clear();
+  for (const auto part : parts) parts_.push_back(as_std_bytes(part));
+  if (auto sealed = session_.encrypt_parts(parts_); !sealed) co_return sealed;
+  co_return co_await flush(deadline);
+}
+
 Task<> Stream::finish(Deadline deadline) {
   session_.close_notify();
   (void)co_await flush(deadline);

@@ -1,6 +1,7 @@
 #include "ztunnel/inbound/connect.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "culvert/hbone/headers.hpp"
 #include "culvert/mesh/policy.hpp"
@@ -101,7 +102,8 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
         503, Error{ErrorCode::kLimit, Origin::kLocal, 0, "the pod holds its share of descriptors"});
   }
   const DescriptorLease lease(worker.descriptors(), tunnel->pod->descriptors, 1);
-  const auto request = hbone::parse_connect(stream.request());
+  auto request = hbone::parse_connect(stream.request());
+  stream.forget_headers();
   if (!request) co_return refuse(400, request.error());
   const SocketAddress client = client_address(*tunnel, *request);
   report.record.source_address = client;
@@ -119,6 +121,9 @@ Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   report.record.hbone_address = *target;
   report.record.source = source_of(*tunnel, client.ip);
   fill_service(report, *worker.snapshot(), *request, *workload);
+  {
+    const auto no_longer_needed = std::exchange(*request, {});
+  }
 
   LiveEntry live(worker.live(), report, Path::kInboundTunnel);
   live.peer_certificate = tunnel->peer_certificate;

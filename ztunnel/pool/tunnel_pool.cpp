@@ -181,6 +181,7 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
     if (status == nullptr || *status != "200") {
       co_return refused_by_status(status == nullptr ? "" : *status);
     }
+    stream->forget_headers();
     co_return OpenedStream{*tunnel, std::move(*stream), (*tunnel)->peer.identity};
   }
 }

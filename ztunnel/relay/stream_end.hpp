@@ -3,6 +3,7 @@
 // because Istio's ztunnel sends them so.
 #pragma once
 
+#include "culvert/h2/options.hpp"
 #include "culvert/h2/stream.hpp"
 
 namespace culvert::ztunnel {
@@ -14,7 +15,8 @@ class StreamEnd {
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline);
   [[clang::coro_wrapper]] io::Task<Result<void>> write(std::span<const std::uint8_t> bytes,
                                                        io::Deadline deadline) {
-    return stream_.write(bytes, deadline);
+    return bytes.size() < h2::kPassBytes ? stream_.write(bytes, deadline)
+                                         : stream_.pass(bytes, deadline);
   }
   /// Credits the peer's window: only after the bytes have left.
   void passed_on(std::span<const std::uint8_t>&) { stream_.consumed(); }

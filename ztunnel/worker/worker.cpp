@@ -1,9 +1,13 @@
 #include "ztunnel/worker/worker.hpp"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "culvert/base/log.hpp"
+#include "culvert/io/event.hpp"
 #include "culvert/io/socket.hpp"
 #include "ztunnel/inbound/inbound.hpp"
 #include "ztunnel/outbound/outbound.hpp"
@@ -13,6 +17,8 @@ namespace culvert::ztunnel {
 namespace {
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after a failed accept
+constexpr auto kMemoryCheck = std::chrono::seconds(2);
+constexpr std::size_t kConnectionsToGiveBack = 256;  // a megabyte or so has been freed
 
 }  // namespace
 
@@ -36,6 +42,28 @@ Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget
       reporter_(std::move(reporter)),
       descriptors_(descriptors),
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)") {}
+
+void Worker::run() {
+  post([](Worker& self) {
+    self.loop_->root().spawn(
+        [](Worker* worker) -> io::Task<> { co_await worker->give_memory_back(); }, &self);
+  });
+  loop_->run();
+}
+
+// Memory that was freed goes back to the system only when malloc is told. After a wave of
+// connections it is, once no more of them end: it takes a millisecond or a few.
+io::Task<> Worker::give_memory_back() {
+  std::size_t most = 0, before = 0;
+  while (co_await io::sleep_until(io::in(kMemoryCheck))) {
+    const std::size_t now = live_.size();
+    most = std::max(most, now);
+    const bool falling = now < std::exchange(before, now);
+    if (falling || most - now < kConnectionsToGiveBack) continue;
+    ::malloc_trim(0);
+    most = now;
+  }
+}
 
 void Worker::take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange& change) {
   snapshot_ = std::move(snapshot);

@@ -89,7 +89,7 @@ class Worker {
          std::size_t descriptors);
 
   /// Runs the loop until stop_all(); on its own thread.
-  void run() { loop_->run(); }
+  void run();
   /// Any thread: ends every connection and then the loop.
   void stop_all();
   /// Any thread: runs `message` on the worker's thread.
@@ -149,6 +149,7 @@ class Worker {
   const std::array<std::size_t, 3>& open_sockets() const { return open_sockets_; }
 
  private:
+  io::Task<> give_memory_back();
   io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
   bool admit(LocalPod& pod, UniqueFd& fd, std::size_t count);
   io::Task<bool> after_failed_accept(const Pod* pod, Error error);

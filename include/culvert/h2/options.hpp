@@ -14,6 +14,9 @@ class Budget;
 inline constexpr std::size_t kDataPayloadBytes = 16'384 - 9;
 /// What one write to the connection carries at most, give or take one control frame.
 inline constexpr std::size_t kWriteBatchBytes = 128U << 10;
+/// From so many bytes on Stream::pass() is worth its wait: fewer are copied anyway, so that many
+/// small messages hold no receive buffers and seal as one part.
+inline constexpr std::size_t kPassBytes = 2048;
 /// Fields in one header block or trailer.
 inline constexpr std::size_t kMaxHeaderFields = 128;
 /// Streams that the peer may reset in a second before we answered them ("rapid reset"), and that it

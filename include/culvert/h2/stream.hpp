@@ -48,6 +48,8 @@ class Stream {
   /// Client: waits for the final response's header block (1xx are skipped). Valid while the handle
   /// is.
   io::Task<Result<const Headers*>> response(io::Deadline deadline);
+  /// Frees the header block, which is empty from now on: for streams that live long.
+  void forget_headers();
   /// Server: answers. Once. kInvalid for a field that HTTP/2 does not allow.
   Result<void> send_headers(const Headers& response, bool end_stream);
 
@@ -65,6 +67,9 @@ class Stream {
   /// Queues all bytes (a copy); waits while the bounded send buffers are full. After a failure an
   /// unknown part was queued.
   io::Task<Result<void>> write(std::span<const std::uint8_t> bytes, io::Deadline deadline);
+  /// As write(), but without a copy: waits until the connection has sealed all of it, and the bytes
+  /// must live as long. One writer at a time.
+  io::Task<Result<void>> pass(std::span<const std::uint8_t> bytes, io::Deadline deadline);
   /// END_STREAM after what is queued. Idempotent.
   Result<void> finish();
   /// Trailers, then END_STREAM, after what is queued.

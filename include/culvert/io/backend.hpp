@@ -52,8 +52,9 @@ class IoRequest {
 
 /// Few, so that they stay in the L2 cache; see PooledBuffer for what keeps them from running out.
 struct BufferPoolOptions {
-  std::uint16_t count = 16;         // a power of two
-  std::uint32_t bytes = 64U << 10;  // of one buffer
+  std::uint16_t count = 16;      // a power of two
+  std::uint32_t bytes = 65'500;  // of one buffer; four full HTTP/2 DATA frames of ours, so that
+                                 // what is received leaves in full TLS records
 };
 
 class Backend {

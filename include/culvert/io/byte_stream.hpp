@@ -15,12 +15,17 @@ namespace culvert::io {
 
 class ByteStream {
  public:
+  using Parts = std::span<const std::span<const std::uint8_t>>;
+
   virtual ~ByteStream() = default;
   /// What there is, valid until the next read(); empty at the peer's orderly end (FIN,
   /// close_notify).
   virtual Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) = 0;
   /// Writes all of it.
   virtual Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) = 0;
+  /// Writes all parts, in order. Their bytes are not touched any more once the call has suspended,
+  /// so that the caller may lend what is another fiber's. Here: by a copy.
+  virtual Task<Result<void>> write_parts(Parts parts, Deadline deadline);
   /// Ends our direction in order (close_notify, FIN); best effort.
   virtual Task<> finish(Deadline deadline) = 0;
 };

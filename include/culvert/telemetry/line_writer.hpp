@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -13,6 +14,10 @@ namespace culvert::telemetry {
 /// Lines waiting beyond this are dropped and counted; the count is written when there is room
 /// again.
 inline constexpr std::size_t kMaxWaitingLogBytes = 16U << 20;
+
+/// After lines were written the next ones are gathered for so long, so that at a thousand lines a
+/// second nobody is woken for each.
+inline constexpr std::chrono::milliseconds kGatherLines{10};
 
 class LineWriter {
  public:

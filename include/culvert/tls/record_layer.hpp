@@ -19,11 +19,16 @@ inline constexpr std::size_t kRecordOverhead = 5 + 1 + 16;
 /// open the layer is dead and refuses everything.
 class RecordLayer {
  public:
+  using Parts = std::span<const std::span<const std::byte>>;
   enum class Inbound { kOpen, kClosed };  // kClosed: the peer's close_notify was read
 
   virtual ~RecordLayer() = default;
-  /// Appends `plaintext` to `out` as records of at most 16 KiB plaintext, as few as possible.
-  virtual Result<void> seal(std::span<const std::byte> plaintext, std::string& out) = 0;
+  /// Appends the parts, as if they were one, to `out` as records of at most 16 KiB plaintext, as
+  /// few as possible.
+  virtual Result<void> seal_parts(Parts parts, std::string& out) = 0;
+  Result<void> seal(std::span<const std::byte> plaintext, std::string& out) {
+    return seal_parts({&plaintext, 1}, out);
+  }
   /// Takes any split of the peer's bytes and keeps what is not yet a whole record (at most one).
   /// Appends application data to `plaintext`, and what must be sent (alerts) to `out`, also when it
   /// fails; a KeyUpdate is answered by the next seal. Bytes after close_notify are ignored (RFC

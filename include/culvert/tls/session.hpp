@@ -73,7 +73,11 @@ class Session {
 
   /// Seals into records appended to the output. kInvalid before the handshake is done, kClosed
   /// after close_notify().
-  Result<void> encrypt(std::span<const std::byte> plaintext);
+  Result<void> encrypt(std::span<const std::byte> plaintext) {
+    return encrypt_parts({&plaintext, 1});
+  }
+  /// The parts as if they were one; they may die when it returns.
+  Result<void> encrypt_parts(std::span<const std::span<const std::byte>> parts);
   /// Ends our direction. Before the handshake is done nothing is sent.
   void close_notify();
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "culvert/io/byte_stream.hpp"
 #include "culvert/io/event.hpp"
@@ -20,6 +21,7 @@ class Stream final : public io::ByteStream {
 
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline) override;
   io::Task<Result<void>> write(std::span<const std::uint8_t> bytes, io::Deadline deadline) override;
+  io::Task<Result<void>> write_parts(Parts parts, io::Deadline deadline) override;
   io::Task<> finish(io::Deadline deadline) override;
 
   /// nullptr until the handshake is done.
@@ -32,9 +34,10 @@ class Stream final : public io::ByteStream {
 
   UniqueFd fd_;
   Session session_;
-  std::string plaintext_;  // decrypted, given out at the next read
-  std::string given_;      // what the last read gave out
-  std::string sending_;    // taken from the session, on its way
+  std::string plaintext_;                          // decrypted, given out at the next read
+  std::string given_;                              // what the last read gave out
+  std::vector<std::span<const std::byte>> parts_;  // of the write under way, until it is sealed
+  std::string sending_;                            // taken from the session, on its way
   bool sender_active_ = false;
   io::Event sent_;
 };

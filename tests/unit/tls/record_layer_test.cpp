@@ -93,6 +93,22 @@ TEST_CASE("data is cut into as few records as there can be, each at most 16 KiB"
   CHECK(wire.empty());
 }
 
+TEST_CASE("parts are sealed as if they were one") {
+  std::string data(70'000, 'x');
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<char>(i * 31 >> 3);
+  for (const std::size_t size : {1UL, 9UL, 16'375UL, 16'384UL, 16'385UL, 50'000UL}) {
+    std::vector<std::span<const std::byte>> parts{{}};
+    for (std::size_t at = 0; at < data.size(); at += size) {
+      parts.push_back(bytes(std::string_view(data).substr(at, size)));
+      if (at % 3 == 0) parts.push_back({});
+    }
+    std::string one, many;
+    REQUIRE(RawPeer::under_test(false)->seal(bytes(data), one));
+    REQUIRE(RawPeer::under_test(false)->seal_parts(parts, many));
+    CHECK((one == many));
+  }
+}
+
 TEST_CASE("nothing to seal is no record") {
   auto layer = RawPeer::under_test(false);
   std::string wire;
