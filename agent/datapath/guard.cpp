@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <set>
@@ -138,12 +139,15 @@ Outcome<void> attach_guard(const GuardPlace& place, int program_fd, const PodAdd
   });
 }
 
-std::vector<std::string> guard_pins(const GuardPlace& place) {
-  std::vector<std::string> out;
-  const std::string prefix = fmt::format("{}_", place.netns_cookie);
-  for (const std::string& name : pinned_names(place.pins))
-    if (name.starts_with(prefix)) out.push_back(place.pins + "/" + name);
+std::map<std::uint64_t, std::vector<std::string>> all_guard_pins(const std::string& pins) {
+  std::map<std::uint64_t, std::vector<std::string>> out;
+  for (const std::string& name : pinned_names(pins))
+    out[std::strtoull(name.c_str(), nullptr, 10)].push_back(pins + "/" + name);
   return out;
+}
+
+std::vector<std::string> guard_pins(const GuardPlace& place) {
+  return all_guard_pins(place.pins)[place.netns_cookie];
 }
 
 Outcome<void> remove_guard(const GuardPlace& place, bool made_qdisc) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,5 +40,7 @@ Outcome<void> attach_guard(const GuardPlace& place, int program_fd, const PodAdd
 Outcome<void> remove_guard(const GuardPlace& place, bool made_qdisc);
 /// The pinned links of the pod.
 std::vector<std::string> guard_pins(const GuardPlace& place);
+/// Those of every pod, by netns cookie: one look at the folder.
+std::map<std::uint64_t, std::vector<std::string>> all_guard_pins(const std::string& pins);
 
 }  // namespace culvert::agent

@@ -224,6 +224,7 @@ Outcome<std::vector<EnrolledPod>> Datapath::list() const {
   std::vector<EnrolledPod> out;
   const std::vector<std::string> links = pinned_names(settings_.pin_dir + "/pods");
   const std::set<std::string> linked(links.begin(), links.end());
+  auto all_guards = all_guard_pins(settings_.pin_dir + "/guards");
   const int pods = programs_.map_fd("cv_pod");
   std::uint64_t key = 0, next = 0;
   const void* from = nullptr;
@@ -233,7 +234,7 @@ Outcome<std::vector<EnrolledPod>> Datapath::list() const {
     if (!*more) break;
     cv_pod_value value{};
     if (bpf::map_lookup(pods, &next, &value).value_or(false)) {
-      const auto guards = guard_pins(guard_place(next, -1));
+      const std::vector<std::string>& guards = all_guards[next];
       out.push_back({.netns_cookie = next,
                      .addresses = addresses_of(value),
                      .guard = guard_of(value),
