@@ -1,5 +1,7 @@
 #include "profile_samples.hpp"
 
+#include <bit>
+
 namespace culvert::telemetry {
 
 // Not instrumented: it reads frames that are not its own.
@@ -22,7 +24,7 @@ namespace culvert::telemetry {
   constexpr std::uintptr_t kFrameBytes = 2 * sizeof(std::uintptr_t);
   while (depth < kMaxProfileDepth && frame >= below && frame % sizeof(std::uintptr_t) == 0 &&
          end >= kFrameBytes && frame <= end - kFrameBytes) {
-    const auto* words = reinterpret_cast<const std::uintptr_t*>(frame);
+    const auto* words = std::bit_cast<const std::uintptr_t*>(frame);
     if (words[1] == 0) break;
     sample.frames[depth++] = words[1] - 1;  // in the call, not behind it
     below = frame + kFrameBytes;
