@@ -100,6 +100,9 @@ def test_a_restarted_ztunnel_is_sent_only_what_differs(mesh, how):
     before = sent(mesh)
     getattr(mesh.lab, how)("node/east", "ztunnel")
     everything_in_force(mesh)
+    # A restart is a handover: the former one is told of changes too, until it has ended.
+    wait_until(lambda: not [c for c in mesh.lab.status()["components"] if c["id"].startswith("node/east/ztunnel/")],
+               "the former one's end", timeout=30)
     settled(mesh)
     assert sent(mesh) == before
     mesh.lab.kill("node/east", "ztunnel", hold=True)
