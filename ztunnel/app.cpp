@@ -28,6 +28,7 @@
 #include "ztunnel/handover/test_stop.hpp"
 #include "ztunnel/handover/words.hpp"
 #include "ztunnel/pods/registry.hpp"
+#include "ztunnel/sandbox/shell.hpp"
 #include "ztunnel/worker/worker.hpp"
 
 namespace culvert::ztunnel {
@@ -231,6 +232,9 @@ class App final : public PublicPlaces {
       stop_for_test("listening");
       co_await takeover_->done();
     }
+    if (settings_.sandbox) {
+      if (auto shell = give_up_system_calls(); !shell) co_return std::unexpected(shell.error());
+    }
     log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
     co_return Result<void>();
   }
@@ -394,6 +398,12 @@ int run(const Settings& settings) {
   if (!settings.state_dir.empty()) {
     if (auto made = make_dirs(settings.state_dir, 0700); !made) {
       log::error("cannot start: {}: {}", settings.state_dir, made.error().to_string());
+      return 1;
+    }
+  }
+  if (settings.sandbox) {
+    if (auto shell = give_up_privileges(); !shell) {
+      log::error("cannot start: {}", shell.error().to_string());
       return 1;
     }
   }

@@ -85,6 +85,14 @@ void add_tls(CLI::App& cli, culvert::ztunnel::Settings& settings) {
       ->default_str("own");
 }
 
+void add_sandbox(CLI::App& cli, culvert::ztunnel::Settings& settings) {
+  cli.add_option_function<std::string>(
+         "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
+         "off: keep all capabilities and system calls (docs/hardening.md)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str("on");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -143,8 +151,8 @@ int main(int argc, char** argv) {
                  "how long connections may last after a successor took over")
       ->transform(duration())
       ->default_str("24h");
+  add_sandbox(cli, settings);
   CLI11_PARSE(cli, argc, argv);
-
   settings.metrics.labels = *telemetry::LabelSwitches::without(telemetry_flags.dropped_labels);
   settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;

@@ -1,0 +1,18 @@
+// What a daemon gives up before it makes threads or listens: core dumps, being traced, privileges
+// by exec, and every capability that it does not name. Threads that are made later inherit all of
+// it.
+#pragma once
+
+#include <span>
+
+#include "culvert/base/error.hpp"
+
+namespace culvert::sandbox {
+
+/// Keeps only `capabilities` (CAP_* of linux/capability.h) that the process has: permitted and
+/// effective sets; inheritable and ambient become empty, and the bounding set loses the others. No
+/// new privileges (prctl(2)), no core dumps (RLIMIT_CORE, PR_SET_DUMPABLE). On the only thread of
+/// the process, once. Errors have the errno; what was given up stays so.
+Result<void> drop_privileges(std::span<const int> capabilities);
+
+}  // namespace culvert::sandbox

@@ -1,0 +1,22 @@
+"""The programs' own hardening, as readelf(1) sees it."""
+import re
+import subprocess
+
+import pytest
+from lab import BUILD
+
+PROGRAMS = ["culvert-agent", "culvert-control", "culvert-ztunnel", "culvert"]
+
+
+def readelf(flag, program):
+    return subprocess.run(["readelf", "-W", flag, BUILD / "bin" / program], text=True, capture_output=True,
+                          check=True).stdout
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_are_position_independent_with_read_only_relocations_bound_at_start(program):
+    assert re.search(r"Type: +DYN", readelf("-h", program))
+    segments = readelf("-l", program)
+    assert "GNU_RELRO" in segments
+    assert re.search(r"GNU_STACK .* RW +0x", segments), "the stack is not executable"
+    assert re.search(r"FLAGS_1.*NOW.*PIE", readelf("-d", program))
