@@ -33,7 +33,7 @@ struct Settings {
   SocketAddress admin_address;
   SocketAddress metrics_address;
   SocketAddress ready_address;
-  bool sandbox = true;  // least capabilities, no core dumps, a filter of system calls
+  bool sandbox = true;              // least capabilities, no core dumps, a filter of system calls
   std::string log_format = "text";  // of the access log: text or json
   std::string access_filter;        // telemetry::AccessFilter's text, checked
   telemetry::TrafficOptions metrics;

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <array>
-
 #include "ztunnel/sandbox/shell.hpp"
 
 namespace culvert::ztunnel {
@@ -36,7 +34,7 @@ constexpr Rule kill(long number) {
 }
 
 // The most frequent first: the kernel keeps those without a condition in a bitmap (5.11).
-constexpr std::array kRules = std::to_array<Rule>({
+constexpr Rule kRules[] = {
     // The loops: rings that are there already, timers, messages between threads.
     allow(SYS_io_uring_enter),
     allow(SYS_io_uring_register),
@@ -202,7 +200,7 @@ constexpr std::array kRules = std::to_array<Rule>({
     kill(SYS_vfork),
     kill(SYS_fork),
     kill(SYS_memfd_create),
-});
+};
 
 }  // namespace
 
