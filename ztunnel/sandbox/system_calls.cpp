@@ -137,6 +137,8 @@ constexpr Rule kRules[] = {
     allow(SYS_rt_sigreturn),
     allow(SYS_sigaltstack),
     allow(SYS_tgkill),
+    allow(SYS_kill, is(1, 0)),  // whether a process is there
+
     allow(SYS_timer_create),
     allow(SYS_timer_settime),
     allow(SYS_timer_delete),
