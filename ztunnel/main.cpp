@@ -90,7 +90,7 @@ void add_sandbox(CLI::App& cli, culvert::ztunnel::Settings& settings) {
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
          "off: keep all capabilities and system calls (docs/hardening.md)")
       ->check(CLI::IsMember({"on", "off"}))
-      ->default_str("on");
+      ->default_str(settings.sandbox ? "on" : "off");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/sandbox/privileges.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "culvert/tls/context.hpp"
 
@@ -33,7 +34,8 @@ struct Settings {
   SocketAddress admin_address;
   SocketAddress metrics_address;
   SocketAddress ready_address;
-  bool sandbox = true;              // least capabilities, no core dumps, a filter of system calls
+  bool sandbox =
+      sandbox::kByDefault;          // least capabilities, no core dumps, a filter of system calls
   std::string log_format = "text";  // of the access log: text or json
   std::string access_filter;        // telemetry::AccessFilter's text, checked
   telemetry::TrafficOptions metrics;
