@@ -97,12 +97,9 @@ lab::Outcome<void> list_hooks(const Options&, const MeshSource& source, const st
     return lab::problem(fmt::format("node {}: {}", node, rows.error().to_string()), "run as root");
   for (const ProgramRow& row : *rows) {
     if (row.netns_cookie) {
-      out.table.add({node, row.hook, row.name, colored("alone", Color::kGreen), row.attached});
-      out.documents.push_back({{"node", node},
-                               {"hook", row.hook},
-                               {"program", row.name},
-                               {"attached", row.attached},
-                               {"position", 1}});
+      out.table.add({node, row.hook, row.name, "in the pod", row.attached});
+      out.documents.push_back(
+          {{"node", node}, {"hook", row.hook}, {"program", row.name}, {"attached", row.attached}});
       continue;
     }
     const auto link = bpf::open_pinned(row.pin);
@@ -156,6 +153,7 @@ void register_hooks(CLI::App& app) {
   CLI::App* command = add(app, o, "hooks", "what runs at each hook of the kernel, in which order",
                           list_hooks, {"NODE", "HOOK", "PROGRAM", "ORDER", "ATTACHED TO"});
   command->footer(
+      "First at a cgroup's hook means that no other program has changed the destination before.\n"
       "It asks the kernel alone, so it works when the agent is dead. Needs root.\n\n"
       "Examples:\n  culvert hooks\n  culvert hooks --node east -o json");
 }
