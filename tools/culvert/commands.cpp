@@ -40,6 +40,7 @@ void register_all(CLI::App& app) {
   register_hooks(app);
   register_explain(app);
   register_maps(app);
+  register_connections(app);
   register_completion(app);
 }
 

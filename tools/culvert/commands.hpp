@@ -20,6 +20,7 @@ void register_policies(CLI::App& app);
 void register_certs(CLI::App& app);
 void register_hooks(CLI::App& app);
 void register_explain(CLI::App& app);
+void register_connections(CLI::App& app);
 void register_completion(CLI::App& app);
 /// All of the above, and what every command has: the whole tree.
 void register_all(CLI::App& app);

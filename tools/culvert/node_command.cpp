@@ -143,7 +143,7 @@ void register_certs(CLI::App& app) {
           {"IDENTITY", "NODE", "STATE", "EXPIRES", "LAST ERROR"});
   command->add_option("-n,--namespace", o->ns, "only identities of this namespace");
   command->footer(
-      "Keys never leave ztunnel's memory; -o json has the chains in PEM.\n"
+      "Keys never leave ztunnel's memory; -o json has the chains.\n"
       "Exit status 1 when a ztunnel does not answer.\n\n"
       "Examples:\n  culvert certs\n  culvert certs -n shop --node east -o yaml");
 }

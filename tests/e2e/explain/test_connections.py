@@ -1,0 +1,51 @@
+"""`culvert connections`: what is carried now, by each way, with identities and bytes."""
+import json
+import os
+
+import pytest
+import walks
+from flows import Mesh
+from lab import Lab, culvert, wait_until
+
+RUN = os.getpid()
+NEAR = "spiffe://cluster.local/ns/shop/sa/near"
+
+
+@pytest.fixture(scope="module")
+def mesh():
+    with Lab(f"explain-live-{RUN}", walks.WORLD, flags=walks.FLAGS) as lab:
+        mesh = Mesh(lab, ["shop/near"])
+        yield mesh
+        mesh.close()
+
+
+def listed(mesh, *flags):
+    done = culvert("connections", "--name", mesh.lab.name, "-o", "json", *flags)
+    return {(one["node"], one["path"]): one for one in json.loads(done.stdout)}
+
+
+def test_open_connections_are_listed_until_they_end(mesh):
+    servers = {"joined": "shop/web", "tunnel": "shop/stock", "plain": "default/bare"}
+    said = {path: mesh.flow("shop/near", server, 8080, keep=path) for path, server in servers.items()}
+    found = listed(mesh, "--pod", "shop/near")
+    assert set(found) == {("east", "joined"), ("east", "tunnel"), ("east", "plain"), ("west", "inbound-tunnel")}
+    for path in servers:
+        one = found["east", path]
+        assert one["source"]["identity"] == NEAR
+        assert one["source"]["address"] == "{}:{}".format(*said[path]["local"])
+        size = len(said[path]["text"]) + 1  # and it came back
+        assert one["bytes_sent"] == one["bytes_received"] == size, one
+    stock = "spiffe://cluster.local/ns/shop/sa/stock"
+    assert found["east", "tunnel"]["destination"]["identity"] == stock
+    assert found["west", "inbound-tunnel"]["destination"]["pod"] == "stock"
+    assert listed(mesh, "--path", "joined").keys() == {("east", "joined")}
+    assert listed(mesh, "--node", "west").keys() == {("west", "inbound-tunnel")}
+    assert listed(mesh, "-n", "bank") == {}
+    table = culvert("connections", "--name", mesh.lab.name).stdout
+    assert "shop/sa/near" in table and "inbound-tunnel" in table
+    for path in servers:
+        mesh.one("shop/near", on=path)  # says more, and closes nothing
+    assert listed(mesh)["east", "joined"]["bytes_sent"] > found["east", "joined"]["bytes_sent"]
+    mesh.close()
+    wait_until(lambda: listed(mesh) == {}, "no connection is listed")
+    mesh.clients.clear()
