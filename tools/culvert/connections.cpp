@@ -54,7 +54,8 @@ std::string bytes_words(std::uint64_t bytes) {
   auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
-  return fmt::format(unit == 0 || value >= 10 ? "{:.0f} {}" : "{:.1f} {}", value, kUnits[unit]);
+  const int digits = unit == 0 || value >= 10 ? 0 : 1;
+  return fmt::format("{:.{}f} {}", value, digits, kUnits[unit]);
 }
 
 std::string age_words(std::uint64_t milliseconds) {
