@@ -7,6 +7,7 @@ One connection after the other: sends BYTES and FIN, reads to the end. Prints on
 {"answered": N, "refused": N, "sent": BYTES, "received": BYTES}; refused are those that were reset or
 ended without a byte, sent and received are of the answered. Works with talk.py serve PORT=eof,send:TEXT.
 """
+import errno
 import json
 import socket
 import sys
@@ -21,8 +22,10 @@ def once(host, port, size):
             received = 0
             while part := sock.recv(65536):
                 received += len(part)
-    except ConnectionError:
-        return None
+    except OSError as error:
+        if isinstance(error, ConnectionError) or error.errno == errno.ENOTCONN:  # reset before or after we sent
+            return None
+        raise
     return (size, received) if received else None
 
 
