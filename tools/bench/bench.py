@@ -21,7 +21,7 @@ from report import load_rows, missed_istio, redirection_table, table
 from ways import ALL, open_ways
 
 RATE_OF_ENVOY = 1 / 3
-STATES = {"memory": "memory idle, with 1,000 and 10,000 idle connections, and afterwards",
+STATES = {"memory": "memory idle, with 1,000 and 10,000 (4,000) idle connections, and afterwards",
           "hooks": "time of the eBPF programs for each new connection", "enrolment": "enrolment of 250 pods", "policy": "from a change of policy to its effect"}
 EXAMPLES = """
 examples:
@@ -105,16 +105,19 @@ def measure(options):
     def wanted(name):
         return not options.only or any(name.startswith(prefix) for prefix in options.only)
     rows, runs = measure_loads(options, wanted)
-    readings = {}
+    readings, failures = {}, []
     for name in STATES:
         if not wanted(name) or "culvert" not in options.ways:
             continue
-        more, readings[name] = {"memory": lambda: states.measure_memory(options.ways, options),
-                                "hooks": lambda: states.measure_hooks(options),
-                                "enrolment": lambda: states.measure_enrolment(options),
-                                "policy": lambda: states.measure_policy(options)}[name]()
-        rows += more
-    return rows, runs, readings
+        try:
+            more, readings[name] = {"memory": lambda: states.measure_memory(options.ways, options),
+                                    "hooks": lambda: states.measure_hooks(options),
+                                    "enrolment": lambda: states.measure_enrolment(options),
+                                    "policy": lambda: states.measure_policy(options)}[name]()
+            rows += more
+        except Failed as failure:  # the figures before it, and after, are worth having
+            failures.append(f"{name}: {failure}")
+    return rows, runs, readings, failures
 
 
 def commit():
@@ -141,7 +144,7 @@ def main(argv):
     try:
         priority.set_nice(options.nice)
         remove_left_overs()
-        rows, runs, readings = measure(options)
+        rows, runs, readings, failures = measure(options)
     except Failed as failure:
         print(f"bench: {failure}", file=sys.stderr)
         return 1
@@ -158,9 +161,12 @@ def main(argv):
         print(f"worse than Istio's ztunnel: {title}")
     if options.json:
         with open(options.json, "w") as out:
-            json.dump({**about, "figures": rows, "runs": runs, "readings": readings}, out, indent=1)
+            json.dump({**about, "figures": rows, "runs": runs, "readings": readings, "failures": failures}, out,
+                      indent=1)
         say(f"wrote {options.json}")
-    return 0
+    for failure in failures:
+        print(f"bench: {failure}", file=sys.stderr)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

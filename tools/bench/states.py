@@ -1,6 +1,7 @@
 """What is not a load: memory, enrolment, how long a policy takes to act."""
 import http.client
 import json
+import resource
 import socket
 import statistics
 import subprocess
@@ -13,7 +14,9 @@ from readings import memory
 from report import row
 from ways import PATHS, culvert, open_ways
 
-IDLE_STEPS = (1000, 10000)
+# A connection takes two of ztunnel's descriptors, and a pod no more of them than are free.
+ENOUGH_DESCRIPTORS = 50000
+IDLE_STEPS = (1000, 10000 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= ENOUGH_DESCRIPTORS else 4000)
 MIB = 1024  # KiB
 PODS = 250
 PROFILE_S = 2
