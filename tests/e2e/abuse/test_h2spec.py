@@ -27,9 +27,15 @@ CANNOT = {
     ("http2/4.2", "Sends a large size HEADERS frame that exceeds the SETTINGS_MAX_FRAME_SIZE"):
         "it sends 20 KB, and this server announces SETTINGS_MAX_FRAME_SIZE of 1 MiB (sections 4.2 and 6.5.2)",
 }
-# The one case that goes either way, by timing: the limit of streams is exceeded only while answers are
-# slower than requests, and its GETs are refused at once. test_floods.py has the limit.
-EITHER = {("http2/5.1.2", "Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded")}
+# Cases that go either way, by timing.
+EITHER = {
+    # The limit of streams is exceeded only while answers are slower than requests, and its GETs are refused
+    # at once. test_floods.py has the limit.
+    ("http2/5.1.2", "Sends HEADERS frames that causes their advertised concurrent stream limit to be exceeded"),
+    # The connection ends on the frame's header (section 4.2), while h2spec still sends its payload of 1 MiB:
+    # TCP answers that with a reset, which may overtake the GOAWAY (section 5.4.1).
+    ("http2/4.2", "Sends a large size DATA frame that exceeds the SETTINGS_MAX_FRAME_SIZE"),
+}
 
 
 @pytest.fixture(scope="module")
