@@ -21,7 +21,8 @@ PODS = NODES + meshed("shop") + client_pod("shop", "alpha", "east") + server_pod
 @pytest.fixture(scope="module")
 def lab(programs):
     pods = PODS + echo_pod("shop", "far", "west", programs) + echo_pod("shop", "near", "east", programs)
-    with Lab(f"life-upgrade-{os.getpid()}", pods) as lab:
+    # A pod may hold as many descriptors as are free, so ten thousand connections need more than twice that.
+    with Lab(f"life-upgrade-{os.getpid()}", pods, flags=["--ztunnel-flag=--max-descriptors=200000"]) as lab:
         yield lab
 
 

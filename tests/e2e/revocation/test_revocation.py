@@ -1,4 +1,5 @@
 """A CRL ends the tunnels of whom it names and refuses their handshakes; a bad file changes nothing."""
+import base64
 import json
 import os
 import re
@@ -31,7 +32,7 @@ class Revoking(Mesh):
         done = self.lab.exec(f"node/{node}", "curl", "-sS", "http://127.0.0.1:15000/config_dump", check=True)
         for one in json.loads(done.stdout)["certificates"]:
             if one["identity"].endswith(f"/sa/{account}"):
-                return one["certChain"][0]["pem"].split("-----BEGIN", 2)[1]
+                return base64.b64decode(one["certChain"][0]["pem"]).decode().split("-----BEGIN", 2)[1]
 
     def count(self, name, node="east"):
         text = self.lab.exec(f"node/{node}", "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout

@@ -109,18 +109,20 @@ TEST_CASE("a configuration is in force on a node when each of its streams has it
     CHECK(co_await w.client.wait_ready(soon()));
     CHECK(co_await w.xds.wait_acked(1, soon()));
     // A second one, as while a ztunnel is upgraded, which asks and acknowledges nothing.
-    auto bytes = co_await w.served.connect(soon());
-    auto connection = h2::Connection::client(std::move(*bytes), h2::Options::client());
-    io::Scope second;
-    second.spawn([](h2::Connection* c) -> Task<> { (void)co_await c->run(); }, connection.get());
-    auto call = grpc::ClientCall::start(*connection, kDeltaMethod, {});
-    CHECK((co_await call->write(serialize(request(kAddress)))));
-    CHECK(co_await eventually([&] { return w.xds.nodes().at("node-1").acked_generation == 0; }));
-    w.xds.set_resources(set_of(2, {{"a", "2"}}));
-    CHECK(co_await eventually([&] { return w.sink[kAddress] == Contents{{"a", "2"}}; }));
-    CHECK_FALSE(co_await w.xds.wait_acked(2, io::in(milliseconds(100))));
-    second.request_stop();
-    co_await second.join();
+    {
+      auto bytes = co_await w.served.connect(soon());
+      auto connection = h2::Connection::client(std::move(*bytes), h2::Options::client());
+      io::Scope second;
+      second.spawn([](h2::Connection* c) -> Task<> { (void)co_await c->run(); }, connection.get());
+      auto call = grpc::ClientCall::start(*connection, kDeltaMethod, {});
+      CHECK((co_await call->write(serialize(request(kAddress)))));
+      CHECK(co_await eventually([&] { return w.xds.nodes().at("node-1").acked_generation == 0; }));
+      w.xds.set_resources(set_of(2, {{"a", "2"}}));
+      CHECK(co_await eventually([&] { return w.sink[kAddress] == Contents{{"a", "2"}}; }));
+      CHECK_FALSE(co_await w.xds.wait_acked(2, io::in(milliseconds(100))));
+      second.request_stop();
+      co_await second.join();
+    }
     CHECK(co_await w.xds.wait_acked(2, soon()));
     co_await w.stop();
   });
