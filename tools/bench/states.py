@@ -45,6 +45,9 @@ class Holder:
         return answer
 
 
+START_UP_S = 5  # ztunnel gives the pages that only starting needed back after 3 s
+
+
 def settle(pids, seconds):
     """Waits, then sums up memory of each process."""
     time.sleep(seconds)
@@ -53,7 +56,7 @@ def settle(pids, seconds):
 
 def memory_of(way, steps, settle_s):
     """Memory of both tunnel processes at each step: {"idle", "1000", ..., "after"}: [{"rss_kib", "pss_kib"}, ...]."""
-    out = {"idle": settle(way.pids, 1)}
+    out = {"idle": settle(way.pids, START_UP_S)}
     holder = Holder(way)
     with ended(holder.process):
         for count in steps:
