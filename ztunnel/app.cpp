@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 #include <optional>
 #include <thread>
 
@@ -68,17 +67,10 @@ std::size_t descriptor_limit() {
   return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-// Every connection takes two descriptors: use all that the hard limit allows, or what was asked
-// for, which may need CAP_SYS_RESOURCE.
-void raise_descriptor_limit(std::uint64_t wanted) {
+// Every connection takes two descriptors: use all that the hard limit allows.
+void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlimit asked{wanted, std::max<rlim_t>(wanted, limit.rlim_max)};
-  if (wanted > 0 && ::setrlimit(RLIMIT_NOFILE, &asked) == 0) return;
-  if (wanted > 0) {
-    log::warn("--max-descriptors {}: {}; the limit is {}", wanted, std::strerror(errno),
-              limit.rlim_max);
-  }
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
@@ -402,7 +394,7 @@ int run(const Settings& settings) {
     return 1;
   }
   ignore_hangups();
-  raise_descriptor_limit(settings.max_descriptors);
+  raise_descriptor_limit();
   if (!settings.state_dir.empty()) {
     if (auto made = make_dirs(settings.state_dir, 0700); !made) {
       log::error("cannot start: {}: {}", settings.state_dir, made.error().to_string());

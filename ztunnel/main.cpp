@@ -143,10 +143,6 @@ int main(int argc, char** argv) {
   cli.add_option("--log-format", settings.log_format, "form of the access log")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  cli.add_option("--max-descriptors", settings.max_descriptors,
-                 "descriptors of the process, two a connection; 0: what the hard limit allows")
-      ->check(CLI::Range(std::uint64_t{0}, ztunnel::kMostDescriptors))
-      ->capture_default_str();
   cli.add_option("--drain-time", drain_ms, "how long connections may last after SIGTERM")
       ->transform(duration())
       ->default_str("5s");

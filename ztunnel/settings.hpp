@@ -27,9 +27,8 @@ struct Settings {
   std::string trust_domain = "cluster.local";
   std::string cluster_id = "Kubernetes";
   std::string network;
-  std::string state_dir;              // what outlives a restart, handover; empty: neither
-  std::string crl_file;               // of revoked certificates; empty: none
-  std::uint64_t max_descriptors = 0;  // RLIMIT_NOFILE; 0: what the hard limit allows
+  std::string state_dir;  // what outlives a restart, handover; empty: neither
+  std::string crl_file;   // of revoked certificates; empty: none
   SameNode same_node = SameNode::kJoin;
   tls::Records tls_records = tls::kDefaultRecords;
   SocketAddress admin_address;
@@ -59,7 +58,6 @@ inline constexpr auto kLateAccepts = std::chrono::milliseconds(100);
 inline constexpr auto kLateAcceptsHandover = std::chrono::seconds(3);
 
 // Bounds of what traffic can grow.
-inline constexpr std::uint64_t kMostDescriptors = 1U << 30;  // sysctl_nr_open_max of Linux, about
 inline constexpr std::size_t kMaxConnectionsPerWorker = 100'000;
 // Of the process' descriptors, kept from connections: listeners, rings, control, admin.
 inline constexpr std::size_t kReservedPart = 8;  // one in so many

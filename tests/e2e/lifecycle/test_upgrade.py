@@ -1,4 +1,4 @@
-"""A ztunnel takes another one's place: ten thousand connections under traffic, and who ends when."""
+"""A ztunnel takes another one's place: thousands of connections under traffic, and who ends when."""
 import json
 import os
 import resource

@@ -93,7 +93,9 @@ TEST_CASE("threads that were there before are under the filter too") {
   CHECK(returned(in_child([] {
                    static std::atomic<int> step{0};
                    static std::atomic<bool> refused{false};
+                   static std::atomic<bool> runs{false};
                    std::thread other([] {
+                     runs = true;  // what starting a thread calls is behind it
                      while (step == 0) {
                      }
                      refused = fails_with(::syscall(SYS_getuid), EPERM);
@@ -102,6 +104,8 @@ TEST_CASE("threads that were there before are under the filter too") {
                      }
                    });
                    other.detach();
+                   while (!runs) {
+                   }
                    if (!restrict_system_calls(kBase)) return 1;
                    step = 1;
                    while (step != 2) {
