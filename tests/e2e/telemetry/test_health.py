@@ -4,7 +4,7 @@ from lab import wait_until
 from scrape import CLIENT, FAR, NEAR, connections, metrics, tally, total
 
 EDGE = {"source_workload": "client", "destination_workload": "far"}
-LOSS = ["OUTPUT", "-p", "tcp", "--sport", "15008", "-m", "statistic", "--mode", "random", "--probability", "0.2", "-j", "DROP"]
+LOSS = ["INPUT", "-p", "tcp", "--sport", "15008", "-m", "statistic", "--mode", "random", "--probability", "0.2", "-j", "DROP"]
 
 
 @pytest.fixture
@@ -18,10 +18,11 @@ def slow(lab):
 
 @pytest.fixture
 def lossy(lab):
-    """A fifth of what leaves far's tunnels is lost."""
-    lab.exec(FAR, "iptables", "-A", *LOSS, check=True)
+    """A fifth of what far's tunnels send to the client is lost; where it arrives, since what OUTPUT drops was never
+    sent to TCP."""
+    lab.exec(CLIENT, "iptables", "-A", *LOSS, check=True)
     yield lab
-    lab.exec(FAR, "iptables", "-D", *LOSS)
+    lab.exec(CLIENT, "iptables", "-D", *LOSS)
 
 
 def health(lab, node, reporter, **edge):
