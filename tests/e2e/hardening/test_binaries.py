@@ -20,3 +20,11 @@ def test_programs_are_position_independent_with_read_only_relocations_bound_at_s
     assert "GNU_RELRO" in segments
     assert re.search(r"GNU_STACK .* RW +0", segments), "the stack is not executable"
     assert re.search(r"FLAGS_1.*NOW.*PIE", readelf("-d", program))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_programs_have_the_compiler_s_checks(program):
+    imports = readelf("--dyn-syms", program)
+    assert "__stack_chk_fail" in imports, "stack protector"
+    assert re.search(r" __(mem|str|read|recv|snprintf|vsnprintf|fprintf|poll|fread)\w*_chk", imports), "fortified calls"
+    assert "__glibcxx_assert_fail" in imports or b"__glibcxx_assert_fail" in (BUILD / "bin" / program).read_bytes()
