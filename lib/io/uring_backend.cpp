@@ -4,15 +4,15 @@
 // buffer rings); SINGLE_ISSUER and DEFER_TASKRUN (6.0, 6.1) are used where the kernel takes them.
 #include <liburing.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <array>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "culvert/io/backend.hpp"
+#include "ring_rules.hpp"
 
 namespace culvert::io {
 namespace {
@@ -30,7 +30,10 @@ class UringBackend final : public Backend {
     int error = EINVAL;
     for (const unsigned flags : kFlagSets) {
       io_uring_params params{};
-      params.flags = flags | start_disabled(flags) | IORING_SETUP_CQSIZE;
+      // Disabled until the first operation: only such a ring takes restrictions, and SINGLE_ISSUER
+      // binds it to the thread that enables it, so that a loop may be made on one thread and run on
+      // another.
+      params.flags = flags | IORING_SETUP_R_DISABLED | IORING_SETUP_CQSIZE;
       params.cq_entries = entries * 4;
       error = -io_uring_queue_init_params(entries, &self->ring_, &params);
       if (error == 0) break;
@@ -39,6 +42,7 @@ class UringBackend final : public Backend {
     if (error != 0) return fail_errno(error, "create io_uring");
     self->ring_open_ = true;
     if (auto ok = self->register_pool(); !ok) return std::unexpected(ok.error());
+    if (auto ok = restrict_ring(self->ring_.ring_fd); !ok) return std::unexpected(ok.error());
     return self;
   }
 
@@ -51,6 +55,7 @@ class UringBackend final : public Backend {
   void start(IoRequest& request) override {
     io_uring_sqe* sqe = next_sqe();
     prepare(*sqe, request);
+    assert(ring_allows(sqe->opcode) && "an operation of ours stands in lib/io/ring_rules.hpp");
     io_uring_sqe_set_data(sqe, &request);
     ++in_flight_;
   }
@@ -98,12 +103,6 @@ class UringBackend final : public Backend {
   static constexpr unsigned kDeferTaskrun = 1U << 13;  // IORING_SETUP_DEFER_TASKRUN, kernel 6.1
   explicit UringBackend(BufferPoolOptions pool) : pool_(pool) {}
 
-  // SINGLE_ISSUER binds the ring to the thread that enables it, so that a loop may be made on one
-  // thread and run on another.
-  static constexpr unsigned start_disabled(unsigned flags) {
-    return (flags & IORING_SETUP_SINGLE_ISSUER) != 0 ? IORING_SETUP_R_DISABLED : 0U;
-  }
-
   // Buffers begin at pages.
   std::size_t stride() const { return (std::size_t{pool_.bytes} + 4095) / 4096 * 4096; }
 
@@ -143,9 +142,8 @@ class UringBackend final : public Backend {
   void enable() {
     if (enabled_) return;
     enabled_ = true;
-    if ((ring_.flags & IORING_SETUP_R_DISABLED) == 0) return;
-    // liburing 2.3 declares io_uring_enable_rings() but does not export it.
-    ::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    [[maybe_unused]] const auto ok = enable_ring(ring_.ring_fd);
+    assert(ok.has_value() && "a ring that was created can be enabled");
   }
 
   static void prepare(io_uring_sqe& sqe, const IoRequest& r) {
