@@ -7,7 +7,7 @@ import tree
 
 PARTS = ("agent", "ztunnel", "waypoint", "tools")
 MODULES = re.findall(r"^subdir\('(\w+)'\)", tree.text("lib/meson.build"), re.M)
-PURE = {"mesh": {"base", "mesh"}, "explain": {"base", "mesh", "explain"}}  # they decide, and know no socket
+PURE = {"http": {"base", "http"}, "mesh": {"base", "mesh"}, "explain": {"base", "mesh", "explain"}}  # they decide, and know no socket
 VERDICTS = {"bpf/verdict.h"}  # the hooks' decisions, which compile natively too
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")

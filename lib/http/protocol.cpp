@@ -1,0 +1,127 @@
+#include "culvert/http/protocol.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "characters.hpp"
+#include "culvert/http/limits.hpp"
+
+namespace culvert::http {
+namespace {
+
+constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+constexpr std::array<std::pair<std::string_view, PortProtocol>, 12> kNames{{
+    {"http", PortProtocol::kHttp},
+    {"http2", PortProtocol::kHttp2},
+    {"grpc", PortProtocol::kGrpc},
+    {"grpc-web", PortProtocol::kGrpcWeb},
+    {"https", PortProtocol::kHttps},
+    {"tls", PortProtocol::kTls},
+    {"tcp", PortProtocol::kTcp},
+    {"mongo", PortProtocol::kMongo},
+    {"mysql", PortProtocol::kMysql},
+    {"redis", PortProtocol::kRedis},
+    {"udp", PortProtocol::kUdp},
+    {"unknown", PortProtocol::kUnknown},
+}};
+
+PortProtocol by_name(std::string_view name) {
+  for (const auto& [known, protocol] : kNames) {
+    if (protocol != PortProtocol::kUnknown && equal_ignoring_case(name, known)) return protocol;
+  }
+  return PortProtocol::kUnknown;
+}
+
+// The names that Kubernetes itself gives appProtocol.
+PortProtocol by_kubernetes_name(std::string_view name) {
+  if (name == "kubernetes.io/h2c") return PortProtocol::kHttp2;
+  if (name == "kubernetes.io/ws") return PortProtocol::kHttp;
+  if (name == "kubernetes.io/wss") return PortProtocol::kHttps;
+  return PortProtocol::kUnknown;
+}
+
+bool server_speaks_first(std::uint16_t port) {
+  return port == 25 || port == 53 || port == 3306 || port == 27017;
+}
+
+// Handshake record, TLS 1.0 to 1.3 as records say it, of a possible length, with a ClientHello (RFC
+// 8446 sections 4 and 5.1).
+Detected detect_tls(std::string_view bytes) {
+  constexpr std::size_t kNeeded = 6;
+  constexpr unsigned kMaxRecordBytes = 16'384;
+  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(bytes[at]); };
+  if (bytes.size() > 1 && byte(1) != 3) return Detected::kTcp;
+  if (bytes.size() > 2 && byte(2) > 4) return Detected::kTcp;
+  if (bytes.size() > 4) {
+    const unsigned length = byte(3) * 256U + byte(4);
+    if (length < 4 || length > kMaxRecordBytes) return Detected::kTcp;
+  }
+  if (bytes.size() >= kNeeded) return byte(5) == 1 ? Detected::kTls : Detected::kTcp;
+  return Detected::kMore;
+}
+
+// "GET / HTTP/1.1" up to its line's end. What claims to be HTTP counts as such, however badly it is
+// written: as plain TCP it would pass rules by.
+Detected detect_http1(std::string_view bytes) {
+  const bool full = bytes.size() >= kMaxDetectBytes;
+  bytes = bytes.substr(0, kMaxDetectBytes);
+  if (bytes.starts_with('\r')) {
+    if (bytes.size() > 1 && bytes[1] != '\n') return Detected::kTcp;
+    bytes.remove_prefix(std::min<std::size_t>(bytes.size(), 2));
+  }
+  const auto method_end = std::min(bytes.find(' '), bytes.size());
+  const auto method = bytes.substr(0, method_end);
+  if (method.size() > kMaxMethodBytes) return Detected::kTcp;
+  if (!method.empty() && !is_token(method)) return Detected::kTcp;
+  if (method_end == bytes.size()) return Detected::kMore;
+  if (method.empty()) return Detected::kTcp;
+  const auto line_end = bytes.find('\n');
+  const auto line = bytes.substr(0, line_end);
+  if (line_end != std::string_view::npos) {
+    return line.contains(" HTTP/") ? Detected::kHttp1 : Detected::kTcp;
+  }
+  if (!full) return Detected::kMore;
+  const auto target = line.substr(method_end + 1);
+  return target.starts_with('/') || target.starts_with("http") ? Detected::kHttp1 : Detected::kTcp;
+}
+
+}  // namespace
+
+PortProtocol declared_protocol(std::string_view port_name,
+                               std::optional<std::string_view> app_protocol, std::uint16_t port) {
+  std::string_view name = port_name;
+  if (app_protocol) {
+    name = *app_protocol;
+    const auto known = by_kubernetes_name(name);
+    if (known != PortProtocol::kUnknown) return known;
+  }
+  constexpr std::string_view kGrpcWebName = "grpc-web";
+  if (equal_ignoring_case(name.substr(0, kGrpcWebName.size()), kGrpcWebName)) {
+    return PortProtocol::kGrpcWeb;
+  }
+  const auto declared = by_name(name.substr(0, name.find('-')));
+  if (declared == PortProtocol::kUnknown && server_speaks_first(port)) return PortProtocol::kTcp;
+  return declared;
+}
+
+const char* name_of(PortProtocol protocol) {
+  const auto* found =
+      std::ranges::find(kNames, protocol, &std::pair<std::string_view, PortProtocol>::second);
+  return found->first.data();
+}
+
+Detected detect_protocol(std::span<const std::uint8_t> first_bytes) {
+  const std::string_view bytes(reinterpret_cast<const char*>(first_bytes.data()),
+                               first_bytes.size());
+  if (bytes.empty()) return Detected::kMore;
+  if (bytes.front() == 0x16) return detect_tls(bytes);
+  const auto compared = std::min(bytes.size(), kPreface.size());
+  if (bytes.substr(0, compared) == kPreface.substr(0, compared)) {
+    return compared == kPreface.size() ? Detected::kHttp2 : Detected::kMore;
+  }
+  return detect_http1(bytes);
+}
+
+}  // namespace culvert::http
