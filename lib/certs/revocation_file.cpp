@@ -82,10 +82,12 @@ const char* problem_of_form(const X509_CRL& list, TimePoint now) {
   return nullptr;
 }
 
+// The issuer may be a certificate of the file, whose extensions nobody has read yet.
 bool signed_by(X509_CRL& list, X509& issuer) {
   if (X509_NAME_cmp(X509_CRL_get_issuer(&list), X509_get_subject_name(&issuer)) != 0) return false;
-  if (X509_check_ca(&issuer) == 0 || (X509_get_key_usage(&issuer) & KU_CRL_SIGN) == 0) return false;
-  EVP_PKEY* const key = X509_get0_pubkey(&issuer);
+  const bool may_sign =
+      X509_check_ca(&issuer) != 0 && (X509_get_key_usage(&issuer) & KU_CRL_SIGN) != 0;
+  EVP_PKEY* const key = may_sign ? X509_get0_pubkey(&issuer) : nullptr;
   const bool holds = key != nullptr && X509_CRL_verify(&list, key) == 1;
   ERR_clear_error();
   return holds;

@@ -144,7 +144,8 @@ std::optional<std::chrono::nanoseconds> parse_timeout(std::string_view text) {
 std::string format_timeout(std::chrono::nanoseconds timeout) {
   timeout = std::max(timeout, std::chrono::nanoseconds(1));
   for (const Unit& unit : kUnits) {
-    const auto count = (timeout + unit.length - std::chrono::nanoseconds(1)) / unit.length;
+    const auto count =
+        timeout / unit.length + (timeout % unit.length == std::chrono::nanoseconds::zero() ? 0 : 1);
     if (count <= 99'999'999) return std::to_string(count) + unit.letter;
   }
   return "99999999H";

@@ -1,5 +1,6 @@
 // HTTP on the admin sockets: any bytes give one well-formed answer or none, handlers run at most
-// once, and what the agent takes as a pod can be written to its file and read back.
+// once; what the agent takes as a pod can be written to its file and read back, and what ztunnel
+// takes for its log levels can be told.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "http_exchange.hpp"
 #include "pod_json.hpp"
 #include "property.hpp"
+#include "ztunnel/admin/logging.hpp"
 
 using namespace culvert;
 using fuzz::require;
@@ -57,6 +59,18 @@ admin::Response take_pods_file(const admin::Request& request) {
   return {};
 }
 
+admin::Response change_levels(const admin::Request& request) {
+  ++g_handled;
+  const ztunnel::LogSettings initial;
+  const auto changed = ztunnel::change_log_settings(initial, initial, request.query);
+  if (!changed) return {400, changed.error(), "text/plain"};
+  const auto again = ztunnel::change_log_settings(*changed, *changed, request.query);
+  require(again && again->to_string() == changed->to_string(), "the same again changes nothing");
+  const auto back = ztunnel::change_log_settings(initial, *changed, {{"reset", ""}});
+  require(back && back->to_string() == initial.to_string(), "levels are as they were started");
+  return {200, changed->to_string(), "text/plain"};
+}
+
 std::string read_all(int fd) {
   std::string out;
   char buffer[4096];
@@ -90,6 +104,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   log::set_level(log::Level::kError);
   static admin::HttpExchange exchange({{"POST", "/pods", take_pod},
                                        {"POST", "/file", take_pods_file},
+                                       {"POST", "/logging", change_levels},
                                        {"DELETE", "/pods/*", tell},
                                        {"GET", "/*", tell}});
   if (size > kMaxInputBytes) return -1;

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 """Writes the seeds of tests/fuzz/corpus: inputs that are right, from which libFuzzer goes on.
 
-usage: tests/fuzz/make_seeds.py
+usage: tests/fuzz/make_seeds.py [TARGET ...]
 
-Needs protoc and python3-protobuf. Files called regression-* are inputs that once broke a property;
+Some have keys and times in them and differ with each run, so name the targets whose seeds changed. Needs protoc and python3-protobuf. Files called regression-* are inputs that once broke a property;
 they are not written here and stay.
 """
 import importlib
 import pathlib
+import ssl
 import struct
 import subprocess
 import sys
@@ -38,7 +39,12 @@ TEXTS = {
                       ":status 200\nbaggage k8s.namespace.name=shop", ":method GET\n:path /\n:scheme http"],
     "admin_request": ["GET /status?a=1&b=%20x HTTP/1.1\r\nHost: a\r\nX-Two: 2\r\n\r\n",
                       "HEAD /pods HTTP/1.0\r\n\r\n", "DELETE /pods/uid-1 HTTP/1.1\r\n\r\n", "PUT / HTTP/1.1\r\n\r\n",
-                      "POST /file HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"],
+                      "POST /file HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                      "POST /logging?level=ztunnel:debug,access=off&access_filter=errors%2Creason%3DDENY HTTP/1.1\r\n\r\n",
+                      "POST /logging?reset&level=trace HTTP/1.1\r\n\r\n"],
+    "access_filter": ["\3\1errors", "\0\0direction=inbound,namespace=shop|data,sample=0.25", "\7\2reason=DENY|CONNECT|-"],
+    "grpc_status": ["no such pod%0A%E2%82%AC", "7", "250m", "99999999H", "503"],
+    "handover_words": ["keep u-1 7", "remove 5d3f-aa 18446744073709551615", "keep a 07"],
 }
 POD = ('{"uid":"u-1","namespace":"shop","name":"web","service_account":"web","netns":"/run/netns/web",'
        '"ips":["10.0.0.5","fd00::5"]}')
@@ -206,6 +212,9 @@ def der(tag, content):
     return bytes([tag, len(content)]) + content
 
 
+NEW_KEY = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x"]
+
+
 def certificate_seeds():
     names = {"workload": [(0x86, URI)], "two": [(0x86, URI), (0x86, URI)], "dns": [(0x82, "web.shop")],
              "uri-and-dns": [(0x86, URI), (0x82, "a")], "https": [(0x86, "https://cluster.local/x")], "none": []}
@@ -215,8 +224,7 @@ def certificate_seeds():
     out["peer-ca"] = b"\x80" + sans["workload"]
     with tempfile.TemporaryDirectory() as folder:
         key, cert = pathlib.Path(folder, "key"), pathlib.Path(folder, "cert")
-        new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
-               "-addext", f"subjectAltName=URI:{URI}", "-keyout", key, "-out", cert]
+        new = [*NEW_KEY, "-addext", f"subjectAltName=URI:{URI}", "-keyout", key, "-out", cert]
         subprocess.run([*new, "-x509", "-days", "1"], check=True, capture_output=True)
         out["chain"] = b"\2" + cert.read_bytes() * 2
         subprocess.run(new, check=True, capture_output=True)
@@ -242,6 +250,110 @@ def tls_seeds():
             "cut-message": scripted((22, bytes([24, 0]), 0), (22, bytes([0, 1, 0]), 0), data)}
 
 
+def h2_client_seeds():
+    settings, headers = frame(4, 0, 0, bytes.fromhex("000300000064")), frame(1, 4, 1, b"\x88")
+    trailers = frame(1, 5, 1, block(("x-end", "1")))
+    wait = frame(1, 4, 3, block((":status", "103"))) + frame(1, 4, 3, b"\x88") + frame(0, 1, 3, b"whole")
+    away = frame(7, 0, 0, struct.pack(">II", 1, 0)) + frame(3, 0, 3, struct.pack(">I", 7))
+    return {"data": b"\7" + settings + headers + frame(0, 0, 1, b"some") + frame(0, 1, 1, b"data"),
+            "trailers": b"\0" + settings + headers + frame(0, 0, 1, b"x") + trailers,
+            "interim": b"\3" + settings + frame(4, 1, 0) + wait, "refused": b"\x0b" + settings + headers + away,
+            "push": b"\x05" + settings + frame(5, 4, 1, struct.pack(">I", 2) + block((":path", "/")))}
+
+
+def crc64(content):
+    """CRC-64/XZ."""
+    value = 2**64 - 1
+    for byte in content:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0xC96C5795D7870F42 if value & 1 else 0)
+    return value ^ (2**64 - 1)
+
+
+def sized(*texts):
+    return b"".join(struct.pack("<Q", len(text)) + text for text in texts)
+
+
+def state_seeds():
+    discovery, workload, authorization = messages("discovery", "workload", "authorization")
+    saved = sized(response(discovery, ADDRESS, addresses(workload))[1:],
+                  response(discovery, POLICY, policy(authorization))[1:])
+    *_, objects = messages("field_rules", "istio_type", "kubernetes", "istio_security", "istio_objects")
+    rule = objects.AuthorizationPolicy(api_version="security.istio.io/v1", kind="AuthorizationPolicy")
+    rule.metadata.name, rule.metadata.namespace = "a", "shop"
+    rule.spec.action = 1
+    rule.spec.rules.add().to.add().operation.ports.append("80")
+    kept = sized(b"AuthorizationPolicy", b"shop", b"a", b"a.yaml", b"1", b"1", rule.SerializeToString())
+    header = b"CVXDSCFG" + struct.pack("<IQQ", 1, len(saved), crc64(saved))
+    return {"frame": b"\0" + header + saved, "damage": b"\1\0\x20\1some content", "resources": b"\2" + saved,
+            "objects": b"\3" + kept}
+
+
+def xds_session_seeds():
+    discovery, = messages("discovery")
+    all_of_it = discovery.DeltaDiscoveryRequest(type_url=ADDRESS, resource_names_subscribe=["*"])
+    ack = discovery.DeltaDiscoveryRequest(type_url=ADDRESS, response_nonce="1-1")
+    some = discovery.DeltaDiscoveryRequest(type_url=POLICY, resource_names_subscribe=["a", "none"],
+                                           initial_resource_versions={"a": "v0", "gone": "v1"})
+    nack = discovery.DeltaDiscoveryRequest(type_url=POLICY, response_nonce="1-2", resource_names_unsubscribe=["none"])
+    nack.error_detail.code, nack.error_detail.message = 3, "a: malformed"
+
+    def steps(*requests):
+        parts = [one and one.SerializeToString() for one in requests]
+        return b"".join(b"\1" + struct.pack(">H", len(one)) + one if one else b"\0" for one in parts)
+    return {"all": steps(all_of_it, ack, None), "some": steps(all_of_it, some, None, nack, ack, None)}
+
+
+def certificate_request_seeds():
+    citadel, = messages("citadel")
+    request = citadel.IstioCertificateRequest(csr="none", validity_duration=3600)
+    request.metadata["ImpersonatedIdentity"] = URI
+    chain = citadel.IstioCertificateResponse(cert_chain=["leaf", "root"])
+    return {"request": b"\0" + request.SerializeToString(), "chain": b"\1" + chain.SerializeToString()}
+
+
+def revocation_seeds():
+    """A CRL with two entries, as PEM and as DER, by openssl(1)'s small CA."""
+    with tempfile.TemporaryDirectory() as folder:
+        at = pathlib.Path(folder)
+        (at / "index").write_text("".join(f"R\t350101000000Z\t260101000000Z\t0{n}\tunknown\t/CN=x\n" for n in (2, 3)))
+        (at / "number").write_text("07\n")
+        (at / "config").write_text(f"[ca]\ndefault_ca=one\n[one]\ndatabase={at}/index\ncrlnumber={at}/number\n"
+                                   "default_md=sha256\ncrl_extensions=more\n[more]\nauthorityKeyIdentifier=keyid\n")
+        subprocess.run([*NEW_KEY, "-x509", "-days", "9", "-keyout", at / "key", "-out", at / "cert"], check=True,
+                       capture_output=True)
+        subprocess.run(["openssl", "ca", "-config", at / "config", "-gencrl", "-crldays", "9", "-keyfile", at / "key",
+                        "-cert", at / "cert", "-out", at / "crl"], check=True, capture_output=True)
+        subprocess.run(["openssl", "crl", "-in", at / "crl", "-outform", "DER", "-out", at / "der"], check=True)
+        pem, plain = (at / "crl").read_bytes(), (at / "der").read_bytes()
+        return {"file": b"\0" + pem + (at / "cert").read_bytes(), "by-root": b"\1" + plain, "by-stranger": b"\3" + plain,
+                "of-another": b"\5" + plain}
+
+
+def handshake_seeds():
+    """The first flight of a client, and a server's answer to it, by Python's ssl."""
+    with tempfile.TemporaryDirectory() as folder:
+        key, cert = pathlib.Path(folder, "key"), pathlib.Path(folder, "cert")
+        subprocess.run([*NEW_KEY, "-x509", "-days", "1", "-keyout", key, "-out", cert], check=True, capture_output=True)
+        server_side, client_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        server_side.load_cert_chain(cert, key)
+    client_side.check_hostname, client_side.verify_mode = False, ssl.CERT_NONE
+    flights, others = [], b""
+    for context, server in ((client_side, False), (server_side, True)):
+        context.set_alpn_protocols(["h2"])
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        incoming.write(others)
+        try:
+            context.wrap_bio(incoming, outgoing, server_side=server).do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        others = outgoing.read()
+        flights.append(others)
+    return {"client-hello": b"\x20" + flights[0], "client-hello-twice": b"\xfe" + 2 * flights[0],
+            "server-hello": b"\xff" + flights[1], "alert": b"\xfe\x15\3\3\0\2\2\x28"}
+
+
 def main():
     seeds = {target: {f"{n}": text.encode() for n, text in enumerate(texts)} for target, texts in TEXTS.items()}
     for path, body in (("pods?wait_ms=1", POD), ("file", POD_FILE)):
@@ -249,8 +361,12 @@ def main():
                                                       f"{body}").encode()
     seeds["yaml_objects"] = {name: text.encode() for name, text in YAML.items()}
     seeds |= {"xds_delta": delta_seeds(), "zds_messages": zds_seeds(), "h2_server": h2_seeds(),
-              "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds()}
-    for target, inputs in seeds.items():
+              "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds(),
+              "h2_client": h2_client_seeds(), "state_files": state_seeds(), "xds_session": xds_session_seeds(),
+              "certificate_request": certificate_request_seeds(), "revocation_list": revocation_seeds(),
+              "tls_handshake": handshake_seeds()}
+    for target in sys.argv[1:] or seeds:
+        inputs = seeds[target]
         folder = HERE / "corpus" / target
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in inputs.items():

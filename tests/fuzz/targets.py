@@ -24,10 +24,15 @@ RSS_LIMIT_MB = 2048
 
 # Inputs of the short run: two to six seconds each on one core.
 SHORT_RUNS = {
-    "admin_request": 15_000, "authority": 200_000, "baggage": 200_000, "certificates": 4_000, "forwarded": 200_000,
-    "grpc_framing": 150_000, "h2_server": 8_000, "hbone_request": 100_000, "spiffe_id": 200_000,
-    "tls_records": 20_000, "traceparent": 300_000, "xds_delta": 20_000, "yaml_objects": 3_000, "zds_messages": 100_000,
+    "access_filter": 60_000, "admin_request": 15_000, "authority": 200_000, "baggage": 200_000,
+    "certificate_request": 3_000, "certificates": 4_000, "forwarded": 200_000, "grpc_framing": 150_000,
+    "grpc_status": 200_000, "h2_client": 3_000, "h2_server": 8_000, "handover_words": 200_000,
+    "hbone_request": 100_000, "revocation_list": 3_000, "spiffe_id": 200_000, "state_files": 10_000,
+    "tls_handshake": 4_000, "tls_records": 20_000, "traceparent": 300_000, "xds_delta": 20_000,
+    "xds_session": 8_000, "yaml_objects": 3_000, "zds_messages": 100_000,
 }
+# A target that reads what another does, from the other end, has its words.
+SAME_WORDS = {"h2_client": "h2_server", "state_files": "yaml_objects"}
 
 
 def built(build):
@@ -44,7 +49,7 @@ def argv(build, target, learned, *more):
     """libFuzzer's command line; new inputs go to the folder `learned`."""
     findings = pathlib.Path(build).resolve() / "fuzz" / target
     findings.mkdir(parents=True, exist_ok=True)
-    dictionary = DICTIONARIES / f"{target}.txt"
+    dictionary = DICTIONARIES / f"{SAME_WORDS.get(target, target)}.txt"
     return [str(binary(build, target)), f"-artifact_prefix={findings}/", f"-timeout={INPUT_TIMEOUT_S}",
             f"-rss_limit_mb={RSS_LIMIT_MB}", *([f"-dict={dictionary}"] if dictionary.exists() else []),
             *more, str(learned), str(CORPUS / target)]

@@ -1,5 +1,6 @@
 // Files of CRLs, good and hostile, and what a handshake makes of the list.
 #include <doctest/doctest.h>
+#include <openssl/err.h>
 
 #include "../tls/pair.hpp"
 #include "culvert/certs/revocation_file.hpp"
@@ -153,5 +154,18 @@ TEST_CASE("hostile files are refused as a whole") {
     bad[at] = bad[at] == 'A' ? 'B' : 'A';
     if (const auto got = world.read(bad)) CHECK(got->list->size() == 1);
     if (const auto got = world.read(good.substr(0, at))) CHECK(got->list->size() == 1);
+  }
+}
+
+TEST_CASE("a certificate of the file that cannot be read leaves no error for the next reader") {
+  const World world;
+  const auto stranger = mint_root("root");
+  const std::string list = mint_crl(stranger, {&world.web});
+  for (std::size_t at = 0; at < stranger.certificate.size(); ++at) {
+    CAPTURE(at);
+    std::string bad = stranger.certificate;
+    bad[at] = bad[at] == 'A' ? 'B' : 'A';
+    CHECK_FALSE(world.read(bad + list));
+    CHECK(ERR_peek_error() == 0);
   }
 }

@@ -93,6 +93,7 @@ TEST_CASE("grpc-timeout is read and written in every unit, and malformed ones ar
     CHECK(!parse_timeout(bad));
   }
   CHECK(format_timeout(10s) == "10000000u");
+  CHECK(format_timeout(std::chrono::nanoseconds::max()) == "2562048H");
   CHECK(format_timeout(-1s) == "1n");
   CHECK(parse_timeout(format_timeout(90min)) == 90min);
 }
