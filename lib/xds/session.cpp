@@ -13,8 +13,8 @@ namespace culvert::xds {
 namespace {
 
 int rank(std::string_view type_url) {
-  if (type_url == kAddressType) return 0;
-  if (type_url == kAuthorizationType) return 1;
+  if (type_url == kAuthorizationType) return 0;
+  if (type_url == kAddressType) return 1;
   return 2;
 }
 
@@ -52,23 +52,33 @@ void Session::update(ResourceSetPtr resources) {
 
 std::vector<DeltaResponse> Session::responses() {
   std::vector<DeltaResponse> out;
-  for (auto& [url, type] : types_) {
-    const bool hold_removals = url == kAuthorizationType && addresses_pending();
-    auto response = type.next(resources_of(url), resources_->generation, hold_removals);
-    if (!response) continue;
-    response->type_url = url;
-    for (auto& resource : response->resources) resource.type_url = url;
-    response->system_version = std::to_string(resources_->generation);
-    response->nonce = fmt::format("{}-{}", resources_->generation, next_nonce_++);
-    type.sent(response->nonce);
-    out.push_back(std::move(*response));
+  const auto policies = types_.find(std::string(kAuthorizationType));
+  const auto addresses = types_.find(std::string(kAddressType));
+  // A client subscribes to all its types at once, but they come one by one: what it says of its
+  // addresses is known by the time it answers the first response.
+  const auto addresses_pending = [&] {
+    return addresses == types_.end() ? !policies->second.begun() : !addresses->second.all_sent();
+  };
+  for (auto it = types_.begin(); it != types_.end(); ++it) {
+    if (it == addresses && policies != types_.end() && !policies->second.changes_sent()) continue;
+    add_response(*it, it == policies && addresses_pending(), out);
   }
+  // What no address names any more.
+  if (policies != types_.end() && !addresses_pending()) add_response(*policies, false, out);
   return out;
 }
 
-bool Session::addresses_pending() const {
-  const auto address = types_.find(std::string(kAddressType));
-  return address != types_.end() && !address->second.all_sent();
+void Session::add_response(std::pair<const std::string, TypeSubscription>& type, bool hold_removals,
+                           std::vector<DeltaResponse>& out) {
+  auto& [url, subscription] = type;
+  auto response = subscription.next(resources_of(url), resources_->generation, hold_removals);
+  if (!response) return;
+  response->type_url = url;
+  for (auto& resource : response->resources) resource.type_url = url;
+  response->system_version = std::to_string(resources_->generation);
+  response->nonce = fmt::format("{}-{}", resources_->generation, next_nonce_++);
+  subscription.sent(response->nonce);
+  out.push_back(std::move(*response));
 }
 
 const ResourcesByName& Session::resources_of(const std::string& type_url) const {

@@ -48,7 +48,7 @@ Result<void> TypeSubscription::subscribe(const DeltaRequest& request) {
   if (!request.unsubscribe.empty()) {
     std::erase_if(sent_, [this](const auto& entry) { return !covers(entry.first); });
   }
-  if (!request.subscribe.empty() || !request.unsubscribe.empty()) dirty_ = true;
+  if (!request.subscribe.empty() || !request.unsubscribe.empty()) touch();
   return {};
 }
 
@@ -71,11 +71,10 @@ std::optional<DeltaResponse> TypeSubscription::next(const ResourcesByName& resou
                                                     std::uint64_t generation, bool hold_removals) {
   if (outstanding_ || !dirty_) return std::nullopt;
   DeltaResponse out;
-  held_back_ = false;
   building_generation_ = generation;
   if (!hold_removals) add_removals(resources, out);
-  if (out.removed.size() >= kResponseResources || !add_changes(resources, out)) held_back_ = true;
-  if (hold_removals) held_back_ = true;
+  changes_left_ = out.removed.size() >= kResponseResources || !add_changes(resources, out);
+  held_back_ = changes_left_ || (hold_removals && anything_gone(resources));
   dirty_ = held_back_;
   if (out.resources.empty() && out.removed.empty() && !first_) {
     if (!dirty_ && !refused_generation_) acked_generation_ = generation;
@@ -87,6 +86,15 @@ std::optional<DeltaResponse> TypeSubscription::next(const ResourcesByName& resou
 
 void TypeSubscription::sent(std::string nonce) {
   outstanding_ = Outstanding{std::move(nonce), building_generation_, !held_back_};
+}
+
+bool TypeSubscription::anything_gone(const ResourcesByName& resources) const {
+  return std::ranges::any_of(
+             sent_,
+             [&](const auto& entry) { return entry.second && !resources.contains(entry.first); }) ||
+         std::ranges::any_of(names_, [&](const std::string& name) {
+           return !resources.contains(name) && !sent_.contains(name);
+         });
 }
 
 void TypeSubscription::add_removals(const ResourcesByName& resources, DeltaResponse& out) {

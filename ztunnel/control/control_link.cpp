@@ -13,7 +13,8 @@ xds::ClientOptions client_options(const Settings& settings) {
       "ztunnel~127.0.0.1~" + settings.node + ".culvert-system~culvert-system.svc.cluster.local";
   options.node.cluster = settings.cluster_id;
   options.node.metadata = {{"NODE_NAME", settings.node}, {"CLUSTER_ID", settings.cluster_id}};
-  options.type_urls = {std::string(xds::kAddressType), std::string(xds::kAuthorizationType)};
+  // Policies first, so that no workload that comes names one that is not here (xds/session.hpp).
+  options.type_urls = {std::string(xds::kAuthorizationType), std::string(xds::kAddressType)};
   return options;
 }
 

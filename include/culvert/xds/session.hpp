@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "culvert/base/error.hpp"
@@ -23,9 +24,10 @@ class Session {
   Result<void> receive(const DeltaRequest& request);
   void update(ResourceSetPtr resources);
 
-  /// What may be sent now, in order: Address, Authorization, then the other types. A removed
-  /// Authorization waits until every changed Address was sent, so that no workload names a policy
-  /// that is gone. Call it again after every receive() and update().
+  /// What may be sent now, in order: added Authorizations, Addresses, removed Authorizations, then
+  /// the other types. An Address waits until every added or changed Authorization was sent, and a
+  /// removed Authorization until every changed Address was, so that no workload ever names a policy
+  /// that its ztunnel does not have. Call it again after every receive() and update().
   std::vector<DeltaResponse> responses();
 
   /// As the client gave it in its first request; empty before.
@@ -37,13 +39,14 @@ class Session {
   const std::string& last_nack() const { return last_nack_; }
 
  private:
-  /// Address before Authorization before the rest.
+  /// Authorization before Address before the rest.
   struct SendingOrder {
     bool operator()(const std::string& a, const std::string& b) const;
   };
 
   const ResourcesByName& resources_of(const std::string& type_url) const;
-  bool addresses_pending() const;
+  void add_response(std::pair<const std::string, TypeSubscription>& type, bool hold_removals,
+                    std::vector<DeltaResponse>& out);
 
   ResourceSetPtr resources_;
   std::map<std::string, TypeSubscription, SendingOrder> types_;

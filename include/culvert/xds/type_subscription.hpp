@@ -29,7 +29,7 @@ class TypeSubscription {
   Answer answer(const DeltaRequest& request);
 
   /// The set has changed.
-  void touch() { dirty_ = true; }
+  void touch() { dirty_ = changes_left_ = true; }
   /// What may be sent now, without a nonce: at most kResponseResources and about kResponseBytes;
   /// nullopt when an answer is awaited or nothing differs. The first response comes also when
   /// empty. With `hold_removals` what is gone stays unsent (and unacknowledged) for now.
@@ -40,6 +40,10 @@ class TypeSubscription {
 
   /// Everything of the current set is sent, though maybe not yet acknowledged.
   bool all_sent() const { return !dirty_; }
+  /// The same but for removals, which may be held.
+  bool changes_sent() const { return !changes_left_; }
+  /// A response was made on this stream.
+  bool begun() const { return !first_; }
   bool awaits_answer() const { return outstanding_.has_value(); }
   bool wanted() const { return wildcard_ || !names_.empty(); }
   /// The newest generation that the client has acknowledged as a whole.
@@ -52,6 +56,7 @@ class TypeSubscription {
     bool completes = false;  // nothing of that generation was left for a later response
   };
   bool covers(const std::string& name) const { return wildcard_ || names_.contains(name); }
+  bool anything_gone(const ResourcesByName& resources) const;
   void add_removals(const ResourcesByName& resources, DeltaResponse& out);
   bool add_changes(const ResourcesByName& resources, DeltaResponse& out);
   bool add(const std::string& name, const StoredResource& resource, std::size_t& bytes,
@@ -62,6 +67,7 @@ class TypeSubscription {
   /// Version by name; nullopt: the client was told that there is no such resource.
   std::map<std::string, std::optional<std::string>, std::less<>> sent_;
   bool dirty_ = true;
+  bool changes_left_ = true;  // something added or changed may not be sent yet
   bool first_ = true;
   bool held_back_ = false;  // the response being built is not the whole difference
   std::uint64_t building_generation_ = 0;

@@ -2,6 +2,7 @@
 // all is quiet, the client holds what the server serves.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <deque>
 #include <random>
 
@@ -19,7 +20,7 @@ namespace {
 struct World {
   std::mt19937 random;
   MemorySink sink;
-  Subscriber client{Node{"n", "", {}}, {kAddress, kPolicy}, sink};
+  Subscriber client{Node{"n", "", {}}, {kPolicy, kAddress}, sink};
   ResourceSetPtr set = set_of(1, {});
   std::unique_ptr<Session> session;
   std::deque<std::string> to_client, to_server;
@@ -71,6 +72,32 @@ struct World {
     session->update(set);
     pump();
   }
+  // Addresses whose content is the name of a policy that is served, or empty.
+  void change_named() {
+    auto next = std::make_shared<ResourceSet>();
+    next->generation = set->generation + 1;
+    auto& policies = next->types[kPolicy];
+    for (int i = pick(6); i > 0; --i) {
+      const auto bytes = std::to_string(pick(3));
+      policies["p" + std::to_string(pick(8))] = {"v-" + bytes, bytes};
+    }
+    auto& addresses = next->types[kAddress];
+    for (int i = pick(10); i > 0; --i) {
+      const auto named = policies.empty()
+                             ? policies.end()
+                             : std::next(policies.begin(), pick(static_cast<int>(policies.size())));
+      const auto bytes = named == policies.end() ? "" : named->first;
+      addresses["w" + std::to_string(pick(10))] = {"v-" + bytes, bytes};
+    }
+    set = next;
+    session->update(set);
+    pump();
+  }
+  bool every_named_policy_is_there() {
+    return std::ranges::all_of(sink[kAddress], [&](const auto& address) {
+      return address.second.empty() || sink[kPolicy].contains(address.second);
+    });
+  }
   void run(int steps, bool with_bad) {
     for (int i = 0; i < steps; ++i) {
       switch (pick(8)) {
@@ -117,6 +144,34 @@ TEST_CASE("after any changes and any cut streams the client holds what the serve
     CHECK(world.session->acked_generation() == world.set->generation);
     CHECK(world.session->nacks() == 0);
     CHECK(world.client.ready());
+  }
+}
+
+TEST_CASE("at no moment does an address that the client holds name a policy that it does not") {
+  for (unsigned seed = 0; seed < 300; ++seed) {
+    CAPTURE(seed);
+    World world(seed);
+    for (int i = 0; i < 300; ++i) {
+      switch (world.pick(7)) {
+        case 0:
+          world.change_named();
+          break;
+        case 1:
+          if (world.pick(5) == 0) world.connect();
+          break;
+        case 2:
+        case 3:
+          world.server_step();
+          break;
+        default:
+          world.client_step();
+          REQUIRE(world.every_named_policy_is_there());
+          break;
+      }
+    }
+    world.settle();
+    CHECK(world.sink[kAddress] == world.served(kAddress));
+    CHECK(world.sink[kPolicy] == world.served(kPolicy));
   }
 }
 

@@ -34,7 +34,7 @@ void ack_all(Session& session) {
 
 }  // namespace
 
-TEST_CASE("nothing is sent before it is asked for, and then all of it, addresses first") {
+TEST_CASE("nothing is sent before it is asked for, and then all of it, policies first") {
   Session session(set_of(1, {{"w", "1"}}, {{"p", "1"}}));
   CHECK(session.responses().empty());
   CHECK(session.acked_generation() == 0);
@@ -42,10 +42,10 @@ TEST_CASE("nothing is sent before it is asked for, and then all of it, addresses
   REQUIRE(session.receive(request(kAddress, {"*"})));
   const auto all = session.responses();
   REQUIRE(all.size() == 2);
-  CHECK(all[0].type_url == kAddress);
-  CHECK(names(all[0]) == std::set<std::string>{"w"});
-  CHECK(all[0].resources[0].type_url == kAddress);
-  CHECK(all[1].type_url == kPolicy);
+  CHECK(all[0].type_url == kPolicy);
+  CHECK(names(all[1]) == std::set<std::string>{"w"});
+  CHECK(all[1].resources[0].type_url == kAddress);
+  CHECK(all[1].type_url == kAddress);
   CHECK(all[0].nonce != all[1].nonce);
   CHECK(!all[0].nonce.empty());
 }
@@ -120,13 +120,13 @@ TEST_CASE("stale, made-up and other types' nonces answer nothing") {
   CHECK(session.nacks() == 0);
   session.update(set_of(2, {{"a", "2"}}, {{"p", "2"}}));
   CHECK(session.responses().empty());
-  REQUIRE(session.receive(ack(all[1])));
-  REQUIRE(session.receive(ack(all[1])));
+  REQUIRE(session.receive(ack(all[0])));
+  REQUIRE(session.receive(ack(all[0])));
   const auto next = one(session);
   CHECK(next.type_url == kPolicy);
-  REQUIRE(session.receive(ack(all[1])));  // stale by now
+  REQUIRE(session.receive(ack(all[0])));  // stale by now
   CHECK(session.acked_generation() == 0);
-  REQUIRE(session.receive(ack(all[0])));
+  REQUIRE(session.receive(ack(all[1])));
   CHECK(one(session).type_url == kAddress);
 }
 
@@ -232,13 +232,13 @@ TEST_CASE("a policy is removed only when no workload sent still names it") {
   ack_all(session);
   session.update(set_of(2, fewer, {{"q", "1"}}));
   auto all = session.responses();
-  REQUIRE(all.size() == 2);  // a part of the addresses, and the new policy
-  CHECK(all[0].type_url == kAddress);
-  CHECK(names(all[1]) == std::set<std::string>{"q"});
-  CHECK(all[1].removed.empty());
-  REQUIRE(session.receive(ack(all[1])));
-  CHECK(session.responses().empty());
+  REQUIRE(all.size() == 2);  // the new policy, and a part of the addresses
+  CHECK(all[1].type_url == kAddress);
+  CHECK(names(all[0]) == std::set<std::string>{"q"});
+  CHECK(all[0].removed.empty());
   REQUIRE(session.receive(ack(all[0])));
+  CHECK(session.responses().empty());
+  REQUIRE(session.receive(ack(all[1])));
   all = session.responses();
   REQUIRE(all.size() == 2);
   CHECK(all[0].type_url == kAddress);
@@ -246,6 +246,36 @@ TEST_CASE("a policy is removed only when no workload sent still names it") {
   CHECK(session.acked_generation() == 1);
   for (const auto& response : all) REQUIRE(session.receive(ack(response)));
   CHECK(session.acked_generation() == 2);
+}
+
+TEST_CASE("an address waits until every new policy was sent, also when they are many") {
+  Contents many;
+  for (std::size_t i = 0; i < kResponseResources + 5; ++i)
+    many.emplace("p" + std::to_string(i), "1");
+  auto session = subscribed(set_of(1, {{"w", "names p0"}}, many));
+  const auto first = one(session);
+  CHECK(first.type_url == kPolicy);
+  REQUIRE(session.receive(ack(first)));
+  const auto rest = session.responses();
+  REQUIRE(rest.size() == 2);
+  CHECK(rest[0].resources.size() == 5);
+  CHECK(names(rest[1]) == std::set<std::string>{"w"});
+}
+
+TEST_CASE(
+    "on a new stream too a policy is removed after the addresses, though they are asked for "
+    "later") {
+  Session session(set_of(2, {{"w", "names none"}}));
+  auto policies = request(kPolicy), addresses = request(kAddress);
+  policies.initial_versions = {{"p", "v-1"}};
+  addresses.initial_versions = {{"w", "v-names p"}};
+  REQUIRE(session.receive(policies));
+  const auto first = one(session);
+  CHECK(first.removed.empty());
+  REQUIRE(session.receive(addresses));
+  CHECK(names(one(session)) == std::set<std::string>{"w"});
+  REQUIRE(session.receive(ack(first)));
+  CHECK(one(session).removed == std::vector<std::string>{"p"});
 }
 
 TEST_CASE("hostile requests end the stream with a reason") {
