@@ -42,16 +42,18 @@ int print(const Options& o) {
   Json documents = Json::array();
   std::size_t unlisted = 0;
   for (const std::string& node : *nodes) {
-    const auto answer = source->ztunnel(node, fmt::format("/connections?limit={}", o.limit));
-    if (!answer) return fail(answer.error());
-    const Json listed = answer->value("connections", Json::array());
-    unlisted += answer->value("total", listed.size()) - listed.size();
-    for (const Json& connection : listed) {
-      if (!o.filter.takes(connection)) continue;
-      table.add(cells(node, connection));
-      Json document{{"node", node}};
-      document.update(connection);
-      documents.push_back(std::move(document));
+    const auto answers = source->all_ztunnels(node, fmt::format("/connections?limit={}", o.limit));
+    if (!answers) return fail(answers.error());
+    for (const auto& [ztunnel, answer] : *answers) {
+      const Json listed = answer.value("connections", Json::array());
+      unlisted += answer.value("total", listed.size()) - listed.size();
+      for (const Json& connection : listed) {
+        if (!o.filter.takes(connection)) continue;
+        table.add(cells(ztunnel == kServing ? node : node + ", " + ztunnel, connection));
+        Json document{{"node", node}, {"ztunnel", ztunnel}};
+        document.update(connection);
+        documents.push_back(std::move(document));
+      }
     }
   }
   if (o.format != "table") {
@@ -95,7 +97,8 @@ void register_connections(CLI::App& app) {
   add_output(command, o->format);
   command->footer(
       "A connection between two nodes is listed by both: tunnel where it begins, inbound-tunnel\n"
-      "where it ends. RTT and RESENT are of the socket on the network, else of the application's.\n"
+      "where it ends. After an upgrade the node says which ztunnel still drains. RTT and RESENT "
+      "are of the socket on the network, else of the application's.\n"
       "Exit status 1 when a ztunnel does not answer.\n\n"
       "Examples:\n  culvert connections\n  culvert connections --pod shop/web --watch\n"
       "  culvert connections --path joined -o json");

@@ -92,7 +92,7 @@ Json recent_json(const RecentConnection& r) {
 
 // The object that a step is about, where it is written: only what decides is worth the space.
 std::string place_note(const explain::Step& step, const MeshModel& model) {
-  if (step.name != "policy" && step.name != "decision" && step.name != "destination") return {};
+  if (step.name == "endpoints" || step.name == "arrival") return {};
   for (const auto& ref : step.objects)
     if (std::string place = place_of(ref, model); !place.empty())
       return fmt::format("  [{}]", place);
@@ -119,6 +119,7 @@ void observed_text(const ExplainReport& r, std::string& out) {
           fmt::format("{} at {} in {}", *r.listening[i] ? "somebody listens" : "nobody listens",
                       b.route.target.to_string(), explain::endpoint_name(b)));
   }
+  for (const OpenConnections& open : r.open) row("open now", open_words(open));
   for (const RecentConnection& c : r.recent)
     row("recent",
         fmt::format("{} {} on {} to {} by {}{}: {}", c.time, c.direction, c.node, c.endpoint,
@@ -146,6 +147,8 @@ Json report_json(const ExplainReport& r, const MeshModel& model) {
   for (const auto& step : r.steps) out["steps"].push_back(step_json(step, model));
   out["kernel"] = r.observed ? result_json(*r.observed) : Json();
   out["configured_at"] = r.configured_at;
+  out["open"] = Json::array();
+  for (const auto& open : r.open) out["open"].push_back(open_json(open));
   out["recent"] = Json::array();
   for (const auto& recent : r.recent) out["recent"].push_back(recent_json(recent));
   out["notes"] = r.notes;

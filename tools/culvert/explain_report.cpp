@@ -204,6 +204,10 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
   out.recent = recent_connections(source, *out.source, out.predicted, out.configured_at);
   for (std::string& line : contradictions(out.predicted, out.recent))
     out.differences.push_back(std::move(line));
+  out.open =
+      open_connections(source, *model.snapshot, *out.source, out.predicted, concerned, out.notes);
+  for (std::string& line : contradictions(out.predicted, out.open, source.configured_ago()))
+    out.differences.push_back(std::move(line));
   return out;
 }
 

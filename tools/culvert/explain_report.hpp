@@ -10,6 +10,7 @@
 #include "culvert/explain_observe.hpp"
 #include "culvert/mesh_model.hpp"
 #include "culvert/mesh_source.hpp"
+#include "culvert/open_connections.hpp"
 
 namespace culvert::cli {
 
@@ -27,6 +28,7 @@ struct ExplainReport {
   std::vector<std::optional<bool>> listening;    // for each branch of the prediction
   std::string configured_at;  // when the configuration was written; empty: not known
   std::vector<RecentConnection> recent;
+  std::vector<OpenConnections> open;     // what ztunnels carry of it now
   std::vector<std::string> differences;  // between prediction and observation
   std::vector<std::string> notes;        // what was assumed
 };

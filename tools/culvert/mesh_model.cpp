@@ -56,6 +56,13 @@ void read_places(const Json& model, const MeshSource& source, MeshModel& out) {
                           text_at(object, "name"))] =
         fmt::format("{}:{}", file, object.value("line", 0));
   }
+  const auto add = [&out](const char* kind, const auto& object) {
+    if (!object.file.empty())
+      out.places[object_key(kind, object.ns, object.name)] =
+          fmt::format("{}:{}", object.file, object.line);
+  };
+  for (const lab::Pod& pod : source.state().objects.pods) add("Pod", pod);
+  for (const lab::Service& service : source.state().objects.services) add("Service", service);
 }
 
 }  // namespace

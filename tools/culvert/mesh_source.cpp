@@ -86,6 +86,24 @@ lab::Outcome<Json> MeshSource::ztunnel(const std::string& node, const std::strin
                      "the ztunnel of node " + node, state_.name);
 }
 
+lab::Outcome<std::vector<std::pair<std::string, Json>>> MeshSource::all_ztunnels(
+    const std::string& node, const std::string& target) const {
+  auto serving = ztunnel(node, target);
+  if (!serving) return std::unexpected(serving.error());
+  std::vector<std::pair<std::string, Json>> out;
+  out.emplace_back(kServing, std::move(*serving));
+  std::error_code none;
+  const std::string folder = names_.node_socket(node, "ztunnel") + "/draining";
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none)) {
+    if (entry.path().extension() != ".admin") continue;
+    auto answer = read_answer(admin::call(entry.path().string(), "GET", target, "", kAskTimeout),
+                              "a ztunnel that drains", state_.name);
+    if (answer) out.emplace_back("draining " + entry.path().stem().string(), std::move(*answer));
+  }
+  std::ranges::sort(out.begin() + 1, out.end(), {}, [](const auto& one) { return one.first; });
+  return out;
+}
+
 NodePins MeshSource::pins(const std::string& node) const {
   const auto mount = bpf::bpffs_mount();
   return {.node = node,
@@ -97,15 +115,29 @@ std::string MeshSource::ztunnel_log(const std::string& node) const {
   return names_.node_log(node, "ztunnel");
 }
 
-std::string MeshSource::configured_at() const {
-  using namespace std::chrono;
+std::optional<std::chrono::system_clock::time_point> MeshSource::last_written() const {
   namespace fs = std::filesystem;
   std::error_code error;
   fs::file_time_type newest = fs::last_write_time(names_.config_dir(), error);
-  if (error) return {};
+  if (error) return std::nullopt;
   for (const auto& entry : fs::directory_iterator(names_.config_dir(), error))
     newest = std::max(newest, entry.last_write_time(error));
-  const auto at = time_point_cast<microseconds>(file_clock::to_sys(newest));
+  return std::chrono::time_point_cast<std::chrono::system_clock::duration>(
+      std::chrono::file_clock::to_sys(newest));
+}
+
+std::optional<std::chrono::milliseconds> MeshSource::configured_ago() const {
+  const auto at = last_written();
+  if (!at) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now() -
+                                                               *at);
+}
+
+std::string MeshSource::configured_at() const {
+  using namespace std::chrono;
+  const auto written = last_written();
+  if (!written) return {};
+  const auto at = time_point_cast<microseconds>(*written);
   return fmt::format("{:%FT%T}.{:06}Z", fmt::gmtime(system_clock::to_time_t(at)),
                      at.time_since_epoch().count() % 1'000'000);
 }

@@ -2,7 +2,10 @@
 // and its nodes' pins. Single-threaded: it enters network namespaces.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "culvert/maps_read.hpp"
@@ -11,6 +14,9 @@
 #include "lab/state.hpp"
 
 namespace culvert::cli {
+
+/// A node's ztunnel that takes new connections (MeshSource::all_ztunnels).
+inline constexpr const char* kServing = "serving";
 
 class MeshSource {
  public:
@@ -25,6 +31,10 @@ class MeshSource {
   lab::Outcome<Json> control(const std::string& target) const;
   lab::Outcome<Json> agent(const std::string& node, const std::string& target) const;
   lab::Outcome<Json> ztunnel(const std::string& node, const std::string& target) const;
+  /// The same answer of each ztunnel of a node: "serving", and "draining PID" for those that carry
+  /// what they had when a successor came. One that ends meanwhile is left out.
+  lab::Outcome<std::vector<std::pair<std::string, Json>>> all_ztunnels(
+      const std::string& node, const std::string& target) const;
   /// POST without a body to a node's agent.
   lab::Outcome<Json> post_agent(const std::string& node, const std::string& target) const;
 
@@ -33,10 +43,13 @@ class MeshSource {
   /// When the configuration was last written, in the form of the logs' times (RFC 3339, UTC,
   /// microseconds); empty when that is not known.
   std::string configured_at() const;
+  /// How long ago that was.
+  std::optional<std::chrono::milliseconds> configured_ago() const;
   /// A configuration file's name as its author knows it.
   std::string original_file(const std::string& file) const;
 
  private:
+  std::optional<std::chrono::system_clock::time_point> last_written() const;
   explicit MeshSource(lab::LabState state) : state_(std::move(state)), names_(state_.name) {}
 
   lab::LabState state_;

@@ -19,6 +19,10 @@ def mesh():
         mesh.close()
 
 
+def all_listed(mesh):
+    return json.loads(culvert("connections", "--name", mesh.lab.name, "-o", "json").stdout)
+
+
 def listed(mesh, *flags):
     done = culvert("connections", "--name", mesh.lab.name, "-o", "json", *flags)
     return {(one["node"], one["path"]): one for one in json.loads(done.stdout)}
@@ -48,4 +52,23 @@ def test_open_connections_are_listed_until_they_end(mesh):
     assert listed(mesh)["east", "joined"]["bytes_sent"] > found["east", "joined"]["bytes_sent"]
     mesh.close()
     wait_until(lambda: listed(mesh) == {}, "no connection is listed")
+    mesh.clients.clear()
+
+
+def test_what_a_draining_ztunnel_carries_is_listed_and_said_to_be(mesh):
+    mesh = Mesh(mesh.lab, ["shop/near"])
+    mesh.flow("shop/near", "shop/stock", 8080, keep="long")
+    assert {one["ztunnel"] for one in all_listed(mesh)} == {"serving"}
+    old = next(c for c in mesh.lab.status()["components"] if c["id"] == "node/east/ztunnel")["pid"]
+    mesh.lab.restart("node/east", "ztunnel")
+    mesh.flow("shop/near", "shop/stock", 8080, keep="new")
+    found = {(one["node"], one["ztunnel"]) for one in all_listed(mesh)}
+    assert found == {("east", f"draining {old}"), ("east", "serving"), ("west", "serving")}
+    assert f"east, draining {old}" in culvert("connections", "--name", mesh.lab.name).stdout
+    explained = json.loads(culvert("explain", "--name", mesh.lab.name, "-o", "json", "shop/near", "shop/stock:8080").stdout)
+    assert explained["differences"] == []
+    outbound = {one["ztunnel"]: one["count"] for one in explained["open"] if one["direction"] == "outbound"}
+    assert outbound == {f"draining {old}": 1, "serving": 1}
+    mesh.close()
+    wait_until(lambda: all_listed(mesh) == [], "no connection is listed")
     mesh.clients.clear()

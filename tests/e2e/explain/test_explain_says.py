@@ -1,6 +1,8 @@
 """What `culvert explain` and the commands around it say: names, mistakes, differences, forms of output."""
+import datetime
 import json
 import os
+import pathlib
 import subprocess
 
 import pytest
@@ -72,6 +74,51 @@ def test_the_policy_that_decides_is_named_with_its_file_and_line(mesh):
     assert all(one["stale"] for one in again["recent"])
 
 
+def test_connections_that_are_open_now_are_said_with_their_way_and_policy(mesh):
+    allow = authorization("shop", "near-only", "ALLOW", source(principals=["cluster.local/ns/shop/sa/near"]))
+    with mesh.with_objects(allow):
+        for name in ("one", "two"):
+            mesh.flow("shop/near", "shop/stock", 8080, keep=name)
+        report = document(mesh, "explain", "shop/near", "shop/stock:8080")
+        assert [(one["node"], one["direction"], one["path"], one["count"], one.get("verdict")) for one in report["open"]] == [
+            ("east", "outbound", "tunnel", 2, None),
+            ("west", "inbound", "tunnel", 2, {"allowed": True, "reason": "allowed by policy", "policy": "shop/near-only"})]
+        text = run(mesh, "explain", "shop/near", "shop/stock:8080")
+        assert "2 inbound on west to shop/stock by tunnel" in text and "allowed by policy shop/near-only" in text
+        assert document(mesh, "explain", "shop/near", "shop/web:8080")["open"] == []
+        for name in ("one", "two"):
+            mesh.one("shop/near", on=name, close=True)
+    wait_until(lambda: document(mesh, "explain", "shop/near", "shop/stock:8080")["open"] == [], "nothing open")
+
+
+def test_an_open_connection_that_contradicts_the_prediction_is_a_difference(mesh):
+    asked = ["explain", "shop/near", f"shop/stock:{walks.EXCLUDED_PORT}"]
+
+    def configured_s_ago():
+        at = datetime.datetime.fromisoformat(document(mesh, *asked)["configured_at"][:-1] + "+00:00")
+        return (datetime.datetime.now(datetime.timezone.utc) - at).total_seconds()
+    # What was opened sooner may have been decided by the earlier configuration.
+    wait_until(lambda: configured_s_ago() > 3, "a configuration that has settled")
+    exclude_port(mesh, "east", walks.EXCLUDED_PORT, delete=True)
+    try:
+        mesh.flow("shop/near", "shop/stock", walks.EXCLUDED_PORT, keep="odd")
+        said = "ztunnel carries an open connection to shop/stock, which was to be left alone"
+        assert said in document(mesh, *asked, status=2)["differences"]
+        mesh.one("shop/near", on="odd", close=True)
+    finally:
+        run(mesh, "maps", "diff", "--fix")
+
+
+def test_pods_and_services_are_told_with_file_and_line(mesh):
+    steps = document(mesh, "explain", "shop/near", "front:80")["steps"]
+    defined = {(one["kind"], one["name"]): one["defined"] for step in steps for one in step["objects"]}
+    for kind, name in (("Pod", "near"), ("Pod", "web"), ("Service", "front")):
+        path, line = defined[kind, name].rsplit(":", 1)
+        text = pathlib.Path(path).read_text().splitlines()[int(line) - 1:]
+        document_text = "\n".join(text).split("\n---")[0]
+        assert f"kind: {kind}" in document_text and f"name: {name}," in document_text, (kind, name, defined)
+
+
 def test_somebody_listens_or_nobody_does(mesh):
     report = document(mesh, "explain", "shop/near", "shop/web:8080")
     assert report["branches"][0]["listening"] is True
@@ -80,12 +127,14 @@ def test_somebody_listens_or_nobody_does(mesh):
     assert "nobody listens" in run(mesh, "explain", "shop/near", "shop/web:8888")
 
 
-def exclude_port(mesh, node, port):
-    """Writes an exclusion into the kernel's map, as no agent would."""
+def exclude_port(mesh, node, port, delete=False):
+    """Writes an exclusion into the kernel's map, or takes one out, as no agent would."""
     pin = next(one["bpf_dir"] for one in mesh.lab.status()["nodes"] if one["name"] == node)
     key = (48).to_bytes(4, "little") + bytes([1, 0, 0, 0]) + port.to_bytes(2, "big") + bytes(14)
-    subprocess.run(["bpftool", "map", "update", "pinned", f"{pin}/cv_exclude", "key", "hex", *key.hex(" ").split(),
-                    "value", "1", "0", "0", "0"], check=True)
+    what = ["delete"] if delete else ["update"]
+    value = [] if delete else ["value", "1", "0", "0", "0"]
+    subprocess.run(["bpftool", "map", *what, "pinned", f"{pin}/cv_exclude", "key", "hex", *key.hex(" ").split(), *value],
+                   check=True)
 
 
 def test_what_the_kernel_has_otherwise_is_a_difference_and_is_mended(mesh):
