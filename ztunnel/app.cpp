@@ -1,13 +1,8 @@
 #include "ztunnel/app.hpp"
 
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <csignal>
 #include <optional>
 #include <thread>
 
@@ -28,8 +23,9 @@
 #include "ztunnel/handover/test_stop.hpp"
 #include "ztunnel/handover/words.hpp"
 #include "ztunnel/pods/registry.hpp"
+#include "ztunnel/process.hpp"
 #include "ztunnel/sandbox/shell.hpp"
-#include "ztunnel/worker/worker.hpp"
+#include "ztunnel/worker/crew.hpp"
 
 namespace culvert::ztunnel {
 
@@ -43,7 +39,6 @@ constexpr auto kStartUp = std::chrono::seconds(3);  // enough for configuration 
 constexpr auto kMapsRetry = std::chrono::milliseconds(50);
 constexpr std::size_t kStreamBytesBudget = 256U
                                            << 20;  // all HTTP/2 streams of the process together
-constexpr unsigned kCoresPerWorker = 4;
 // A successor takes over once it could serve every pod; or, when it can serve some, after so long:
 // a pod whose certificate is refused for ever must not keep a new version away.
 constexpr auto kStragglersWait = std::chrono::seconds(30);
@@ -54,53 +49,6 @@ constexpr auto kPortsWait =
 // Half of what the process holds at first is code that only starting needs.
 Task<> drop_startup_pages_soon() {
   if (co_await io::sleep_until(io::in(kStartUp))) drop_startup_pages();
-}
-
-unsigned worker_count(const Settings& settings) {
-  if (settings.workers > 0) return settings.workers;
-  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
-}
-
-// How many descriptors this process may have.
-std::size_t descriptor_limit() {
-  rlimit limit{};
-  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
-}
-
-// Every connection takes two descriptors: use all that the hard limit allows.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-// As the flags say it; the filter's text has been checked.
-AccessLog access_log(const Settings& settings) {
-  AccessLog out;
-  out.level = log::level();
-  if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
-    out.filter = std::move(*filter);
-  }
-  return out;
-}
-
-// SIGTERM and SIGINT as a descriptor; blocked before any thread exists, so that all inherit it.
-Result<UniqueFd> termination_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC));
-  if (!fd.valid()) return fail_errno(errno, "open the signal descriptor");
-  return fd;
-}
-
-// The death of a terminal, or of whoever reads the log, is no reason to end connections.
-void ignore_hangups() {
-  ::signal(SIGHUP, SIG_IGN);
-  ::signal(SIGPIPE, SIG_IGN);
 }
 
 }  // namespace
@@ -114,7 +62,7 @@ class App final : public PublicPlaces {
     loop_->post(
         [this] { loop_->root().spawn([](App* self) -> Task<> { co_await self->main(); }, this); });
     loop_->run();
-    for (auto& thread : threads_) thread.join();
+    crew_.join();
     log::info("stopped");
     return status_;
   }
@@ -127,6 +75,7 @@ class App final : public PublicPlaces {
     if (co_await open_maps()) {
       if (auto started = co_await start(); started) {
         co_await retirement_->run();
+        if (handover_) co_await handover_->tell_last_counts();
       } else {
         log::error("cannot start: {}", started.error().to_string());
         status_ = 1;
@@ -170,43 +119,43 @@ class App final : public PublicPlaces {
     co_return false;
   }
 
-  Result<void> start_workers() {
-    const std::size_t descriptors = descriptors_for_worker(descriptor_limit(), worker_count_);
-    for (unsigned i = 0; i < worker_count_; ++i) {
-      auto loop = io::Loop::create();
-      if (!loop) return std::unexpected(loop.error());
-      Reporter reporter(metrics_.worker(i), lines_, settings_.log_format == "json",
-                        access_log(settings_));
-      workers_.push_back(std::make_unique<Worker>(
-          settings_, *maps_, budget_, trust_, std::move(reporter), std::move(*loop), descriptors));
-    }
-    for (std::size_t i = 0; i < workers_.size(); ++i) {
-      threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
-      ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
-    }
-    return {};
-  }
-
   void make_parts() {
+    auto& workers = crew_.workers();
     certificates_.emplace(
         control_,
         [this](const auto& identity, const auto& credentials, const auto& issuers) {
           revocations_.trust(identity, issuers.intermediates, issuers.roots);
-          publish(identity, credentials);
+          crew_.publish(identity, credentials);
         },
-        [this](const auto& identity) { withdraw(identity); }, settings_.tls_records);
+        [this](const auto& identity) {
+          revocations_.forget(identity);
+          crew_.withdraw(identity);
+        },
+        settings_.tls_records);
     registry_.emplace(
-        settings_, *maps_, workers_,
-        [this](const auto& identity) { certificates_->want(identity); },
+        settings_, *maps_, workers, [this](const auto& identity) { certificates_->want(identity); },
         [this](const auto& identity) { certificates_->unwant(identity); });
-    retirement_.emplace(settings_, *loop_, *registry_, workers_);
+    retirement_.emplace(settings_, *loop_, *registry_, workers);
     zds_.emplace(settings_.zds_socket, *registry_);
-    observed_ = {&control_, &*zds_,  &*registry_, &*certificates_, &*retirement_,
-                 &metrics_, &trust_, &lines_,     &budget_,        &workers_};
+    if (!settings_.state_dir.empty()) {
+      draining_.emplace(
+          settings_.state_dir, *registry_, [this] { return zds_->ready(); }, metrics_, trust_);
+    }
+    observed_ = {&control_,
+                 &*zds_,
+                 &*registry_,
+                 &*certificates_,
+                 &*retirement_,
+                 &metrics_,
+                 &trust_,
+                 &lines_,
+                 &budget_,
+                 &workers,
+                 draining_ ? &*draining_ : nullptr};
     agent_link_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
     parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
-    parts_.spawn(keep_collecting, &workers_, &metrics_);
+    parts_.spawn(keep_collecting, &workers, &metrics_);
     parts_.spawn(drop_startup_pages_soon);
   }
 
@@ -217,11 +166,13 @@ class App final : public PublicPlaces {
       if (!found) co_return std::unexpected(found.error());
       takeover_ = std::move(*found);
     }
-    if (auto started = start_workers(); !started) co_return started;
+    const SharedByWorkers shared{settings_, *maps_, budget_, trust_, metrics_, lines_};
+    if (auto started = crew_.start(shared, worker_count_); !started) co_return started;
     make_parts();
     if (takeover_ != nullptr) {
       registry_->hold_back();
-      parts_.spawn([](Takeover* takeover) -> Task<> { co_await takeover->run(); }, takeover_.get());
+      parts_.spawn([](App* self) -> Task<> { co_await self->takeover_->run(self->earlier_); },
+                   this);
       co_await take_over();
     }
     if (auto opened = co_await open_admin(); !opened) co_return opened;
@@ -235,7 +186,7 @@ class App final : public PublicPlaces {
     if (settings_.sandbox) {
       if (auto shell = give_up_system_calls(); !shell) co_return std::unexpected(shell.error());
     }
-    log::info("running on node {} with {} data thread(s)", settings_.node, workers_.size());
+    log::info("running on node {} with {} data thread(s)", settings_.node, worker_count_);
     co_return Result<void>();
   }
 
@@ -278,9 +229,9 @@ class App final : public PublicPlaces {
   }
 
   Result<void> listen_for_successor() {
-    handover_.emplace(settings_.state_dir, *registry_, *retirement_, *this);
+    handover_.emplace(settings_.state_dir, *registry_, *retirement_, *this,
+                      CountsTeller(*loop_, crew_.workers(), metrics_, trust_));
     if (auto opened = handover_->open(); !opened) return opened;
-    draining_.emplace(settings_.state_dir, *registry_, [this] { return zds_->ready(); });
     parts_.spawn([](HandoverServer* server) -> Task<> { co_await server->run(); }, &*handover_);
     agent_link_.spawn([](DrainingLinks* links) -> Task<> { co_await links->run(); }, &*draining_);
     return {};
@@ -318,33 +269,9 @@ class App final : public PublicPlaces {
     admin_ = std::move(*admin);
   }
 
-  void publish(const std::string& identity, const Credentials& credentials) {
-    for (auto& worker : workers_) {
-      worker->post(
-          [identity, credentials](Worker& w) { w.take_credentials(identity, credentials); });
-    }
-  }
-
-  void publish(const tls::RevocationListPtr& revoked) {
-    for (auto& worker : workers_) {
-      worker->post([revoked](Worker& w) { w.take_revocations(revoked); });
-    }
-  }
-
-  void withdraw(const std::string& identity) {
-    revocations_.forget(identity);
-    for (auto& worker : workers_) {
-      worker->post([identity](Worker& w) { w.drop_credentials(identity); });
-    }
-  }
-
   void publish(const mesh::SnapshotPtr& snapshot) {
     if (certificates_) certificates_->control_spoke();
-    const auto change = std::make_shared<const mesh::PolicyChange>(
-        mesh::policy_change(*std::exchange(published_, snapshot), *snapshot));
-    for (auto& worker : workers_) {
-      worker->post([snapshot, change](Worker& w) { w.take_snapshot(snapshot, *change); });
-    }
+    crew_.publish(snapshot);
   }
 
   // In the reverse order of start().
@@ -354,7 +281,7 @@ class App final : public PublicPlaces {
     if (registry_) registry_->retain({});
     if (certificates_) co_await certificates_->stop();
     co_await control_.close();
-    for (auto& worker : workers_) worker->stop_all();
+    crew_.stop_all();
   }
 
   const Settings& settings_;
@@ -371,17 +298,17 @@ class App final : public PublicPlaces {
   TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
   std::optional<bpf::SocketMaps> maps_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::thread> threads_;
-  mesh::SnapshotPtr published_ = std::make_shared<const mesh::Snapshot>();  // workers have it
+  Crew crew_;
   ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
-  RevocationWatch revocations_{settings_.crl_file, [this](const auto& list) { publish(list); }};
+  RevocationWatch revocations_{settings_.crl_file,
+                               [this](const auto& list) { crew_.publish(list); }};
   std::optional<Certificates> certificates_;
   std::optional<PodRegistry> registry_;
   std::optional<Retirement> retirement_;
   std::optional<ZdsLink> zds_;
   Observed observed_{};
-  std::unique_ptr<Takeover> takeover_;  // null: there was no predecessor
+  std::unique_ptr<Takeover> takeover_;     // null: there was no predecessor
+  CountsTaker earlier_{metrics_, trust_};  // what it counted before it drained
   std::optional<HandoverServer> handover_;
   std::optional<DrainingLinks> draining_;
   std::unique_ptr<Admin> admin_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -23,6 +24,7 @@ enum ProfileField : std::uint8_t {
   kLocation = 4,
   kFunction = 5,
   kStrings = 6,
+  kDropFrames = 7,
   kTimeNanos = 9,
   kDurationNanos = 10,
   kPeriodType = 11,
@@ -70,14 +72,27 @@ class Writer {
     profile_.number(kTimeNanos, static_cast<std::uint64_t>(begun.count()));
     profile_.number(kDurationNanos, static_cast<std::uint64_t>(nanoseconds(time.duration).count()));
     profile_.number(kPeriod, period);
-    if (samples.lost() > 0) {
-      profile_.number(kComment, text(fmt::format("{} samples did not fit", samples.lost())));
-    }
+    return finish(samples.lost());
+  }
+
+  std::string write(const std::vector<HeapSample>& samples, std::size_t lost) {
+    value_type(kSampleType, "inuse_objects", "count");
+    value_type(kSampleType, "inuse_space", "bytes");
+    value_type(kPeriodType, "space", "bytes");
+    write_samples(samples);
+    write_mappings();
+    profile_.number(kPeriod, kHeapSampleBytes);
+    profile_.number(kDropFrames, text("operator new.*"));
+    return finish(lost);
+  }
+
+ private:
+  std::string finish(std::size_t lost) {
+    if (lost > 0) profile_.number(kComment, text(fmt::format("{} samples did not fit", lost)));
     for (const auto& string : strings_) profile_.bytes(kStrings, string);
     return profile_.take();
   }
 
- private:
   std::uint64_t text(const std::string& string) {
     const auto [it, added] = string_ids_.try_emplace(string, strings_.size());
     if (added) strings_.push_back(string);
@@ -106,6 +121,27 @@ class Writer {
       label.number(1, text("thread"));
       label.number(2, text(thread_name(stack.first)));
       out.message(3, label);
+      profile_.message(kSample, out);
+    }
+  }
+
+  void write_samples(const std::vector<HeapSample>& samples) {
+    struct InUse {
+      double objects = 0, bytes = 0;
+    };
+    std::map<std::vector<std::uintptr_t>, InUse> sums;
+    for (const auto& one : samples) {
+      const std::span frames(one.frames.data(), one.depth);
+      const double weight = heap_sample_weight(one.bytes);
+      InUse& sum = sums[{frames.begin(), frames.end()}];
+      sum.objects += weight;
+      sum.bytes += weight * static_cast<double>(one.bytes);
+    }
+    for (const auto& [stack, sum] : sums) {
+      Message out;
+      for (const std::uintptr_t address : stack) out.number(1, location(address));
+      out.number(2, static_cast<std::uint64_t>(std::llround(sum.objects)));
+      out.number(2, static_cast<std::uint64_t>(std::llround(sum.bytes)));
       profile_.message(kSample, out);
     }
   }
@@ -221,6 +257,11 @@ std::vector<MemoryRange> stack_ranges(const std::vector<Mapping>& mappings) {
 std::string write_pprof(const ProfileSamples& samples, const std::vector<Mapping>& mappings,
                         const ProfileTime& time) {
   return Writer(mappings).write(samples, time);
+}
+
+std::string write_heap_pprof(const std::vector<HeapSample>& samples, std::size_t lost,
+                             const std::vector<Mapping>& mappings) {
+  return Writer(mappings).write(samples, lost);
 }
 
 }  // namespace culvert::telemetry

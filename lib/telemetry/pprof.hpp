@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "heap_samples.hpp"
 #include "profile_samples.hpp"
 
 namespace culvert::telemetry {
@@ -32,5 +33,10 @@ struct ProfileTime {
 /// tables of the files (symbols.hpp), so that the profile can be read without them.
 std::string write_pprof(const ProfileSamples& samples, const std::vector<Mapping>& mappings,
                         const ProfileTime& time);
+
+/// Of allocations that are in use, each standing for as many as its chance to be sampled says. Not
+/// compressed. `lost`: so many found no place.
+std::string write_heap_pprof(const std::vector<HeapSample>& samples, std::size_t lost,
+                             const std::vector<Mapping>& mappings);
 
 }  // namespace culvert::telemetry

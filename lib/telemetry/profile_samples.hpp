@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "culvert/telemetry/cpu_profiler.hpp"
@@ -24,14 +25,20 @@ struct MemoryRange {
   std::uintptr_t end = 0;
 };
 
+/// The stack of a thread that is at `pc` with these frame and stack pointers, innermost first; how
+/// many frames were found, at least 1. Follows the frames as long as they lie further up in the
+/// same of the `stacks`; never reads outside of them.
+std::uint32_t follow_frames(std::span<const MemoryRange> stacks, std::uintptr_t pc,
+                            std::uintptr_t frame, std::uintptr_t stack,
+                            std::span<std::uintptr_t> out);
+
 class ProfileSamples {
  public:
   /// `stacks`: the writable parts of the address space, in order.
   explicit ProfileSamples(std::vector<MemoryRange> stacks)
       : stacks_(std::move(stacks)), samples_(new StackSample[kMaxProfileSamples]) {}
 
-  /// In a signal handler: the thread was at `pc`, its frame and stack pointers were these. Follows
-  /// the frames as long as they lie further up in the same stack; never reads outside of it.
+  /// In a signal handler: the thread was at `pc`, its frame and stack pointers were these.
   void take(std::uint32_t thread, std::uintptr_t pc, std::uintptr_t frame, std::uintptr_t stack);
 
   std::size_t size() const { return std::min(next_.load(), kMaxProfileSamples); }

@@ -1,6 +1,7 @@
 // Workers' counts and their sums.
 #include "culvert/telemetry/traffic_metrics.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace culvert::telemetry {
@@ -62,6 +63,16 @@ TrafficCounts& TrafficCounts::operator+=(const TrafficCounts& other) {
   return *this;
 }
 
+TrafficCounts& TrafficCounts::operator-=(const TrafficCounts& other) {
+  const auto less = [&](Count count) { this->*count -= std::min(this->*count, other.*count); };
+  for (const auto& family : kFamilies) less(family.count);
+  for (const auto& summary : kSummaries) {
+    less(summary.sum);
+    less(summary.samples);
+  }
+  return *this;
+}
+
 TrafficSeries& WorkerTraffic::series_of(std::string labels) {
   if (const auto it = by_labels_.find(labels); it != by_labels_.end()) return *it->second;
   if (by_labels_.size() >= options_.max_series) {
@@ -117,7 +128,7 @@ TrafficMetrics::Sum& TrafficMetrics::sum_of(const std::shared_ptr<const std::str
   const bool full = sums_.size() >= options_.max_series * workers_.size();
   const auto own =
       full ? std::make_shared<const std::string>(overflow_labels(options_.labels)) : labels;
-  return sums_.try_emplace(std::string_view(*own), Sum{own, {}, {}}).first->second;
+  return sums_.try_emplace(std::string_view(*own), Sum{own, {}, {}, {}}).first->second;
 }
 
 void TrafficMetrics::settle(TimePoint now) {
@@ -150,6 +161,24 @@ void TrafficMetrics::render(PrometheusText& out) const {
       if (samples == 0) continue;
       out.summary(labels, static_cast<double>(sum.counts.*summary.sum) * summary.unit, samples);
     }
+  }
+}
+
+std::vector<CountedSeries> TrafficMetrics::untold() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<CountedSeries> out;
+  for (const auto& [labels, sum] : sums_) {
+    if (sum.counts == sum.told) continue;
+    out.push_back({sum.labels, sum.counts});
+    out.back().counts -= sum.told;
+  }
+  return out;
+}
+
+void TrafficMetrics::told(const std::vector<CountedSeries>& series) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& one : series) {
+    if (const auto it = sums_.find(*one.labels); it != sums_.end()) it->second.told += one.counts;
   }
 }
 

@@ -27,7 +27,8 @@ constexpr const char* kIndex =
     "GET  /logging       the log levels\n"
     "POST /logging       ?level=LEVEL, ?level=access:LEVEL, ?access_filter=FILTER, ?reset\n"
     "GET  /debug/pprof/profile  a CPU profile; ?seconds=10&frequency=100\n"
-    "GET  /debug/pprof/heap     what is known of the heap (text)\n"
+    "GET  /debug/pprof/heap     a heap profile; ?debug=1: what is known without one (text)\n"
+    "POST /debug/pprof/heap/profiling  ?activate=true: samples allocations from now on; =false\n"
     "POST /drain         take no new connections, send GOAWAY on tunnels, stay\n"
     "POST /quitquitquit  the same, and exit when the last connection has ended, or at "
     "--drain-time\n";
@@ -81,7 +82,10 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
       {"GET", "/debug/pprof/profile",
        [&profiler](const admin::Request& request) { return cpu_profile_page(profiler, request); }},
       {"GET", "/debug/pprof/heap",
-       [observed](const admin::Request&) { return heap_page(*observed); }},
+       [observed](const admin::Request& request) {
+         return request.query.contains("debug") ? heap_page(*observed) : heap_profile_page();
+       }},
+      {"POST", "/debug/pprof/heap/profiling", heap_profiling_page},
       {"POST", "/drain", drain},
       {"POST", "/quitquitquit", quit},
       {"GET", "/", [](const admin::Request&) { return admin::Response{200, kIndex, kText}; }},

@@ -20,6 +20,7 @@ class ZdsLink;
 class PodRegistry;
 class Certificates;
 class Retirement;
+class DrainingLinks;
 struct TrustCounters;
 class Worker;
 
@@ -36,6 +37,7 @@ struct Observed {
   const telemetry::LineWriter* lines;                   // any thread
   const h2::Budget* budget;                             // any thread
   const std::vector<std::unique_ptr<Worker>>* workers;  // asked by messages
+  const DrainingLinks* draining;                        // null: without a state folder
 };
 
 class Admin {

@@ -20,6 +20,8 @@ struct OpenNow {
   std::size_t outbound_sockets = 0;  // accepted, of connections that start here
   std::size_t inbound_sockets = 0;   // accepted, HBONE and plaintext
   std::size_t connections = 0;       // in the tables of live connections
+
+  OpenNow& operator+=(const OpenNow& other);
 };
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
@@ -27,6 +29,10 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 /// From a server's thread: has every worker deposit what it counted, and settles. nullopt when a
 /// worker does not answer in time; what it counted comes later.
 std::optional<OpenNow> collect_now(const Workers& workers, telemetry::TrafficMetrics& metrics);
+
+/// The same on the control loop's thread: waits for the workers, and at most kAnswerTimeout.
+io::Task<OpenNow> collect_on_loop(io::Loop& loop, const Workers& workers,
+                                  telemetry::TrafficMetrics& metrics);
 
 /// The same every kCollectInterval, until its fiber is stopped. On the control loop; both outlive
 /// it.

@@ -6,6 +6,7 @@
 #include "ztunnel/admin/collect.hpp"
 #include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
+#include "ztunnel/handover/draining_links.hpp"
 #include "ztunnel/live/trust_counters.hpp"
 #include "ztunnel/pods/registry.hpp"
 
@@ -24,7 +25,20 @@ struct ControlState {
   std::size_t pending_pods;
   std::uint64_t started_pods;
   std::uint64_t stopped_pods;
+  OpenNow draining;  // what those open that drain beside us
+  std::size_t draining_ztunnels;
 };
+
+ControlState control_state(const Observed& observed) {
+  const DrainingLinks* draining = observed.draining;
+  return {observed.control->status(),
+          observed.registry->pods().size(),
+          observed.zds->pending(),
+          observed.registry->started(),
+          observed.registry->stopped(),
+          draining == nullptr ? OpenNow() : draining->open(),
+          draining == nullptr ? 0 : draining->count()};
+}
 
 std::string label(std::string_view name, std::string_view value) {
   std::string out;
@@ -87,13 +101,10 @@ void render_pods(PrometheusText& out, const ControlState& state) {
 
 admin::Response metrics_page(io::Loop& loop, const std::shared_ptr<const Observed>& observed,
                              const admin::Request& request) {
-  const auto control = ask(loop, [observed] {
-    return ControlState{observed->control->status(), observed->registry->pods().size(),
-                        observed->zds->pending(), observed->registry->started(),
-                        observed->registry->stopped()};
-  });
-  const auto open = collect_now(*observed->workers, *observed->metrics);
+  const auto control = ask(loop, [observed] { return control_state(*observed); });
+  auto open = collect_now(*observed->workers, *observed->metrics);
   if (!control || !open) return busy();
+  *open += control->draining;
 
   const auto accept = request.headers.find("accept");
   PrometheusText out(
@@ -104,6 +115,9 @@ admin::Response metrics_page(io::Loop& loop, const std::shared_ptr<const Observe
   render_xds(out, control->xds);
   render_pods(out, *control);
   observed->trust->render(out);
+  one(out, "culvert_draining_ztunnels",
+      "Ztunnels of this node that drain, and whose counts are added here.", Type::kGauge,
+      control->draining_ztunnels);
   one(out, "culvert_label_sets", "Label sets that are held for the TCP metrics.", Type::kGauge,
       observed->metrics->size());
   one(out, "culvert_access_log_lines_dropped_total",

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "culvert/telemetry/heap_profiler.hpp"
 #include "culvert/telemetry/process_metrics.hpp"
 #include "ztunnel/admin/collect.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kDefaultSeconds = 10;
 constexpr int kDefaultHertz = 100;
+constexpr const char* kText = "text/plain; charset=utf-8";
 
 std::optional<int> number(const admin::Request& request, const char* key, int otherwise, int most) {
   const auto asked = request.query.find(key);
@@ -64,11 +66,41 @@ admin::Response cpu_profile_page(telemetry::CpuProfiler& profiler, const admin::
           .compressed = true};
 }
 
+admin::Response heap_profile_page() {
+  auto profile = telemetry::HeapProfiler::profile();
+  if (!profile) {
+    return admin::error_response(409, "allocations are not sampled",
+                                 "POST /debug/pprof/heap/profiling?activate=true; what is known "
+                                 "without that is at GET /debug/pprof/heap?debug=1");
+  }
+  return {.status = 200,
+          .body = std::move(*profile),
+          .content_type = "application/octet-stream",
+          .headers = {{"Content-Disposition", "attachment; filename=\"heap.pb.gz\""}},
+          .compressed = true};
+}
+
+admin::Response heap_profiling_page(const admin::Request& request) {
+  const auto asked = request.query.find("activate");
+  const std::string wish = asked == request.query.end() ? "" : asked->second;
+  if (wish == "false") {
+    telemetry::HeapProfiler::deactivate();
+    return {200, "allocations are not sampled\n", kText};
+  }
+  if (wish != "true") {
+    return admin::error_response(400, "activate is true or false",
+                                 "POST /debug/pprof/heap/profiling?activate=true");
+  }
+  if (auto active = telemetry::HeapProfiler::activate(); !active)
+    return admin::error_response(503, active.error().to_string(), "ask again");
+  return {200, "allocations are sampled from now on\n", kText};
+}
+
 admin::Response heap_page(const Observed& observed) {
   const auto heap = ::mallinfo2();
   const auto open = collect_now(*observed.workers, *observed.metrics);
   std::string out = fmt::format(
-      "# What is known of the heap. Allocations are not sampled: this names no call sites.\n\n"
+      "# What is known of the heap without sampling allocations.\n\n"
       "heap_in_use_bytes {}\nheap_free_bytes {}\nheap_arena_bytes {}\nheap_mapped_bytes {}\n"
       "heap_mapped_blocks {}\nheap_releasable_bytes {}\n\n",
       heap.uordblks + heap.hblkhd, heap.fordblks, heap.arena, heap.hblkhd, heap.hblks,
@@ -82,7 +114,7 @@ admin::Response heap_page(const Observed& observed) {
   telemetry::PrometheusText process;
   telemetry::render_process(process);
   out += "\n# The process.\n" + process.take() + "\n# malloc_info(3).\n" + allocator_details();
-  return {200, std::move(out), "text/plain; charset=utf-8"};
+  return {200, std::move(out), kText};
 }
 
 }  // namespace culvert::ztunnel

@@ -22,6 +22,8 @@ constexpr int kBacklog = 4;
 constexpr std::size_t kMaxPeers = 8;
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 constexpr auto kHandedOverCheck = std::chrono::milliseconds(10);
+constexpr auto kTellingCheck = std::chrono::milliseconds(10);
+constexpr auto kLastCountsWait = std::chrono::seconds(5);  // who serves asks every second
 
 bool same_user(int fd) {
   ucred peer{};
@@ -68,13 +70,19 @@ Task<> HandoverServer::serve(HandoverServer* self, int raw_fd) {
   std::vector<std::string> keep;
   while (true) {
     const auto packet = co_await handover::hear(fd.get(), io::kNoDeadline);
-    if (!packet) co_return;
+    if (!packet) break;
     if (!packet->starts_with(handover::kTakeOver.substr(0, handover::kTakeOver.find(' ')))) {
       // Who serves may speak of pods before its word that it serves was read on its other socket.
       while (self->retirement_.asked() < End::kHandedOver) {
-        if (!co_await io::sleep_until(io::in(kHandedOverCheck))) co_return;
+        if (!co_await io::sleep_until(io::in(kHandedOverCheck))) break;
       }
-      self->hear_pods(*packet, keep);
+      if (*packet == handover::kCountsAsked) {
+        if (!co_await self->tell_counts(fd.get())) break;
+      } else if (*packet == handover::kHad) {
+        self->hear_had(fd.get());
+      } else {
+        self->hear_pods(*packet, keep);
+      }
       continue;
     }
     const char* refusal = *packet != handover::kTakeOver ? "no it speaks version 1"
@@ -90,13 +98,41 @@ Task<> HandoverServer::serve(HandoverServer* self, int raw_fd) {
     self->busy_ = false;
     co_return;
   }
+  if (self->telling_ == fd.get()) self->telling_ = -1;
+}
+
+// One at a time: who serves and its successor may both ask, and nothing is to be told twice.
+Task<bool> HandoverServer::tell_counts(int fd) {
+  while (telling_ != -1 && telling_ != fd) {
+    if (!co_await io::sleep_until(io::in(kTellingCheck))) co_return false;
+  }
+  telling_ = fd;
+  ++told_rounds_;
+  co_return (co_await counts_.tell(fd)).has_value();
+}
+
+void HandoverServer::hear_had(int fd) {
+  if (telling_ != fd) return;
+  counts_.had();
+  telling_ = -1;
+  had_round_ = told_rounds_;
+  had_.notify();
+}
+
+Task<> HandoverServer::tell_last_counts() {
+  if (!handed_over_) co_return;
+  const auto until = io::in(kLastCountsWait);
+  const std::uint64_t begun = told_rounds_;
+  while (had_round_ <= begun && io::Clock::now() < until && retirement_.asked() != End::kNow) {
+    (void)co_await had_.wait(io::in(kTellingCheck));
+  }
 }
 
 // Until "done" everything can be taken back; our listeners stay open, and keep accepting.
 Task<> HandoverServer::hand_over(int fd) {
   log::info("handover: a successor is getting ready");
   (void)co_await handover::say(fd, std::string(handover::kYes));
-  bool stopped = false;
+  bool stopped = false, asks_counts = false;
   while (true) {
     const auto packet = co_await handover::hear(fd, io::kNoDeadline);
     if (!packet) {
@@ -109,9 +145,14 @@ Task<> HandoverServer::hand_over(int fd) {
       ::mkdir(handover::draining_folder(state_dir_).c_str(), 0700);
       if (::rename(path_.c_str(), path.c_str()) == 0) path_ = path;
       stopped = true;
+      if (asks_counts) (void)co_await counts_.tell(fd);
       (void)co_await handover::say(fd, std::string(handover::kStopped));
+    } else if (*packet == handover::kCountsAsked) {
+      asks_counts = true;
     } else if (*packet == handover::kDone && stopped) {
       log::info("handover: a successor serves this node");
+      if (asks_counts) counts_.had();
+      handed_over_ = true;
       places_.move_out();
       co_return retirement_.ask(End::kHandedOver);
     } else {

@@ -8,6 +8,7 @@
 
 #include "culvert/base/fd.hpp"
 #include "culvert/io/scope.hpp"
+#include "ztunnel/handover/counts.hpp"
 #include "ztunnel/handover/retirement.hpp"
 
 namespace culvert::ztunnel {
@@ -28,11 +29,12 @@ class HandoverServer {
  public:
   /// All outlive it.
   HandoverServer(std::string state_dir, PodRegistry& registry, Retirement& retirement,
-                 PublicPlaces& places)
+                 PublicPlaces& places, CountsTeller counts)
       : state_dir_(std::move(state_dir)),
         registry_(registry),
         retirement_(retirement),
-        places_(places) {}
+        places_(places),
+        counts_(std::move(counts)) {}
   /// Removes its socket.
   ~HandoverServer();
 
@@ -40,20 +42,30 @@ class HandoverServer {
   Result<void> open();
   /// Accepts and answers until its fiber is stopped.
   io::Task<> run();
+  /// When the last connection has ended: waits until whoever serves has all that was counted; at
+  /// most kLastCountsWait, and not at all when nobody was handed over to.
+  io::Task<> tell_last_counts();
 
  private:
   static io::Task<> serve(HandoverServer* self, int raw_fd);
   io::Task<> hand_over(int fd);
+  io::Task<bool> tell_counts(int fd);
   void take_back(bool stopped);
+  void hear_had(int fd);
   void hear_pods(std::string_view packet, std::vector<std::string>& keep);
 
   std::string state_dir_;
   PodRegistry& registry_;
   Retirement& retirement_;
   PublicPlaces& places_;
+  CountsTeller counts_;
+  int telling_ = -1;  // the descriptor of who was told last and has not said "had"
+  std::uint64_t told_rounds_ = 0, had_round_ = 0;
+  io::Event had_;
   std::string path_;  // of our socket, wherever it is now
   UniqueFd listener_;
   bool busy_ = false;  // a successor is connected
+  bool handed_over_ = false;
 };
 
 }  // namespace culvert::ztunnel

@@ -8,6 +8,8 @@ using io::Task;
 
 namespace {
 
+constexpr auto kCutWait = std::chrono::seconds(1);
+
 const char* reason(End end) {
   switch (end) {
     case End::kDrain:
@@ -87,6 +89,10 @@ Task<> Retirement::run() {
     break;
   }
   for (auto& worker : workers_) worker->post([](Worker& w) { w.cut_all(Cut::kDrain); });
+  const auto until = io::in(kCutWait);  // they are counted as closed when they are
+  while (workers_left_ > 0 && io::Clock::now() < until) {
+    if (!co_await changed_.wait(until)) co_return;
+  }
 }
 
 }  // namespace culvert::ztunnel

@@ -59,15 +59,16 @@ Task<Result<std::unique_ptr<Takeover>>> Takeover::find(std::string state_dir) {
   }
 }
 
-Task<> Takeover::run() {
+Task<> Takeover::run(CountsTaker& counts) {
   while (!lost_) {
-    const auto packet = co_await handover::hear(fd_.get(), io::kNoDeadline);
+    const auto packet =
+        co_await handover::hear(fd_.get(), io::kNoDeadline, handover::kMaxCountsPacketBytes);
     if (packet && *packet == handover::kStopped) {
       stopped_ = true;
     } else {
-      lost_ = true;
+      lost_ = !packet || counts.take(*packet) == CountsTaker::Took::kNothing;
     }
-    changed_.notify();
+    if (lost_ || stopped_) changed_.notify();
   }
 }
 
@@ -76,7 +77,9 @@ Task<> Takeover::wait(io::Clock::duration at_most) {
 }
 
 Task<> Takeover::ask_to_stop() {
-  if (!co_await handover::say(fd_.get(), std::string(handover::kStop))) lost_ = true;
+  for (const auto word : {handover::kCountsAsked, handover::kStop}) {
+    if (!co_await handover::say(fd_.get(), std::string(word))) lost_ = true;
+  }
 }
 
 Task<> Takeover::done() {

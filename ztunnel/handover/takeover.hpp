@@ -8,6 +8,7 @@
 #include "culvert/base/fd.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/io/scope.hpp"
+#include "ztunnel/handover/counts.hpp"
 
 namespace culvert::ztunnel {
 
@@ -18,8 +19,9 @@ class Takeover {
   static io::Task<Result<std::unique_ptr<Takeover>>> find(std::string state_dir);
   ~Takeover() = default;
 
-  /// Reads what the predecessor says until its end; its fiber may be stopped.
-  io::Task<> run();
+  /// Reads what the predecessor says until its end, and adds what it counted to `counts`, which
+  /// outlives this. Its fiber may be stopped.
+  io::Task<> run(CountsTaker& counts);
   /// The predecessor's end before done(): nothing is to be taken over any more.
   bool lost() const { return lost_; }
   /// It has done as ask_to_stop() asked.
@@ -27,8 +29,8 @@ class Takeover {
   /// Waits at most `at_most`, or until one of the two changes.
   io::Task<> wait(io::Clock::duration at_most);
 
-  /// After our listeners are in the slots: asks it to free its ports. However long that takes: our
-  /// listeners serve already, and the ports are not ours before.
+  /// After our listeners are in the slots: asks it for its counts, and to free its ports. However
+  /// long that takes: our listeners serve already, and the ports are not ours before.
   io::Task<> ask_to_stop();
   /// We serve: it drains.
   io::Task<> done();

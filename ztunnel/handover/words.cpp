@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <array>
 #include <charconv>
+#include <vector>
 
 #include "culvert/io/socket.hpp"
 
@@ -31,8 +31,8 @@ std::optional<PodId> parse_pod_words(std::string_view verb, std::string_view pac
   return out;
 }
 
-io::Task<Result<std::string>> hear(int fd, io::Deadline deadline) {
-  std::array<std::uint8_t, kMaxPacketBytes> buffer;
+io::Task<Result<std::string>> hear(int fd, io::Deadline deadline, std::size_t max_bytes) {
+  std::vector<std::uint8_t> buffer(max_bytes);
   const auto packet = co_await io::recv_packet(fd, buffer, deadline);
   if (!packet) co_return std::unexpected(packet.error());
   if (packet->size == 0) co_return fail(ErrorCode::kClosed, "the other ztunnel has left");

@@ -3,9 +3,12 @@
 //
 //   successor to predecessor            predecessor to successor
 //   takeover 1                          yes | no REASON
-//   stop                                stopped          (its ports are free)
+//   counts?
+//   stop                                what it counted (counts.hpp), stopped (its ports are free)
 //   done
-//   who serves to who drains: keep UID COOKIE ..., kept; later remove UID COOKIE
+//   who serves to who drains: keep UID COOKIE ..., kept; later remove UID COOKIE; counts? and had
+//
+// An older version that does not know a word goes on without it.
 #pragma once
 
 #include <chrono>
@@ -46,8 +49,9 @@ PodId id_of(const Pod& pod);
 std::string pod_words(std::string_view verb, const PodId& pod);
 std::optional<PodId> parse_pod_words(std::string_view verb, std::string_view packet);
 
-/// The next packet; kClosed at the peer's end, kLimit for one that is too long.
-io::Task<Result<std::string>> hear(int fd, io::Deadline deadline);
+/// The next packet; kClosed at the peer's end, kLimit for one of more than `max_bytes`.
+io::Task<Result<std::string>> hear(int fd, io::Deadline deadline,
+                                   std::size_t max_bytes = kMaxPacketBytes);
 io::Task<Result<void>> say(int fd, std::string words);
 
 /// Where the serving one listens, and where this process listens and is administered once it

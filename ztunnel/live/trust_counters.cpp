@@ -2,6 +2,17 @@
 
 namespace culvert::ztunnel {
 
+TrustCounts TrustCounters::now() const {
+  return {rechecked.load(), cut_by_policy.load(), refused_revoked.load(), ended_revoked.load()};
+}
+
+void TrustCounters::add(const TrustCounts& counts) {
+  rechecked += counts[0];
+  cut_by_policy += counts[1];
+  refused_revoked += counts[2];
+  ended_revoked += counts[3];
+}
+
 void TrustCounters::render(telemetry::PrometheusText& out) const {
   const auto counter = [&](const char* name, const char* help,
                            const std::atomic<std::uint64_t>& value) {

@@ -49,6 +49,8 @@ struct TrafficCounts {
   std::uint64_t rate_sum = 0;  // bytes a second
 
   TrafficCounts& operator+=(const TrafficCounts& other);
+  /// No count goes below 0.
+  TrafficCounts& operator-=(const TrafficCounts& other);
   bool operator==(const TrafficCounts&) const = default;
 };
 
@@ -146,6 +148,10 @@ class TrafficMetrics {
   /// culvert_tcp_rtt_seconds, _delivery_rate_bytes, _segments_sent_total and _retransmits_total of
   /// edges that were measured.
   void render(PrometheusText& out) const;
+  /// What was settled and not told() yet, for another process that goes on counting where this one
+  /// ends. What is rendered stays as it is.
+  std::vector<CountedSeries> untold() const;
+  void told(const std::vector<CountedSeries>& series);
   /// Label sets in the table of sums.
   std::size_t size() const;
 
@@ -157,6 +163,7 @@ class TrafficMetrics {
   struct Sum {
     std::shared_ptr<const std::string> labels;
     TrafficCounts counts;
+    TrafficCounts told;  // of counts
     TimePoint last_used;
   };
   Sum& sum_of(const std::shared_ptr<const std::string>& labels);

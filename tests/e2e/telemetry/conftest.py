@@ -10,7 +10,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lab import Lab  # noqa: E402
 from scrape import FLAGS, WORLD  # noqa: E402
 
+LONG_ONLY = {"test_istioctl.py"}
 RUN = os.getpid()  # two runs on one machine do not share labs
+
+
+def pytest_ignore_collect(collection_path, config):
+    return True if collection_path.name in LONG_ONLY and not config.getoption("--long") else None
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,10 @@ from lab import APPS, wait_until
 from scrape import CLIENT, FAR, NEAR, SPIFFE, access_lines, admin, connections, http, tally
 
 
+HOLD_300 = ("import socket, sys, time; held = [socket.create_connection((sys.argv[1], 7004)) for _ in range(300)]; "
+            "time.sleep(600)")
+
+
 def dump(lab, node):
     status, body = admin(lab, node, "/config_dump")
     assert status == 200
@@ -119,11 +123,10 @@ def test_a_cpu_profile_is_read_by_pprof_and_names_functions(lab, tmp_path):
     assert (status, headers["content-type"]) == (200, "application/octet-stream")
     path = tmp_path / "profile.pb.gz"
     path.write_bytes(body)
-    done = subprocess.run(["go", "tool", "pprof", "-raw", str(path)], capture_output=True, text=True, timeout=120,
-                          env=dict(os.environ, PPROF_TMPDIR=str(tmp_path), HOME=str(tmp_path)))
-    assert done.returncode == 0, done.stderr
-    assert "PeriodType: cpu nanoseconds" in done.stdout and "thread:[worker-0]" in done.stdout
-    assert "culvert::" in done.stdout and "culvert-ztunnel" in done.stdout
+    raw = pprof(path, "-raw")
+    assert "PeriodType: cpu nanoseconds" in raw and "thread:[worker-0]" in raw
+    assert "culvert::" in raw and "culvert-ztunnel" in raw
+    assert "culvert::" in pprof(path, "-cum", "-top")
 
 
 def test_profiles_are_bounded_and_one_at_a_time(lab):
@@ -134,10 +137,55 @@ def test_profiles_are_bounded_and_one_at_a_time(lab):
     assert sorted(one.communicate(timeout=60)[0] for one in both) == ["200", "409"]
 
 
+def pprof(path, *args):
+    """What `go tool pprof` prints of a profile."""
+    done = subprocess.run(["go", "tool", "pprof", *args, str(path)], capture_output=True, text=True, timeout=120,
+                          env=dict(os.environ, PPROF_TMPDIR=str(path.parent), HOME=str(path.parent)))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_heap_profile_is_read_by_pprof_and_names_who_holds_the_memory(lab, tmp_path):
+    url = "http://127.0.0.1:15000/debug/pprof/heap"
+    assert admin(lab, "node/east", "/debug/pprof/heap")[0] == 409
+    for query in ("", "?activate=maybe"):
+        assert admin(lab, "node/east", f"/debug/pprof/heap/profiling{query}", "-X", "POST")[0] == 400
+    assert admin(lab, "node/east", "/debug/pprof/heap/profiling?activate=true", "-X", "POST")[0] == 200
+    path, calls = tmp_path / "heap.pb.gz", []
+    try:
+        calls = [lab.popen(CLIENT, "python3", "-c", HOLD_300, lab.ips(FAR)[0])]
+        wait_until(lambda: json.loads(admin(lab, "node/east", "/connections?limit=1")[1])["total"] >= 300,
+                   "300 connections", timeout=60)
+        status, headers, body = http(lab, "node/east", url)
+        assert (status, headers["content-type"]) == (200, "application/octet-stream")
+        path.write_bytes(body)
+        raw = pprof(path, "-raw")
+        assert "inuse_objects/count inuse_space/bytes" in raw and "PeriodType: space bytes" in raw
+        top = pprof(path, "-sample_index=inuse_space", "-cum", "-top")
+        assert "culvert::" in top and "serve_outbound" in top, top
+        held = in_use(raw)
+        assert held > 300 * 1024, top  # of 300 connections
+    finally:
+        for call in calls:
+            call.kill()
+            call.wait()
+    wait_until(lambda: json.loads(admin(lab, "node/east", "/connections?limit=1")[1])["total"] == 0, "none")
+    path.write_bytes(http(lab, "node/east", url)[2])
+    assert in_use(pprof(path, "-raw")) < held
+    assert admin(lab, "node/east", "/debug/pprof/heap/profiling?activate=false", "-X", "POST")[0] == 200
+    assert admin(lab, "node/east", "/debug/pprof/heap")[0] == 409
+
+
+def in_use(raw):
+    """The bytes of all samples in what pprof -raw prints."""
+    samples = raw.split("Samples:")[1].split("Locations")[0]
+    return sum(int(size) for size in re.findall(r"^ +\d+ +(\d+):", samples, re.M))
+
+
 def test_the_heap_page_says_what_is_known(lab):
-    status, body = admin(lab, "node/east", "/debug/pprof/heap")
+    status, body = admin(lab, "node/east", "/debug/pprof/heap?debug=1")
     values = dict(line.split(" ", 1) for line in body.splitlines() if re.fullmatch(r"\w+ [\d.]+", line))
-    assert status == 200 and "Allocations are not sampled" in body and "<malloc" in body
+    assert status == 200 and "without sampling" in body and "<malloc" in body
     assert 0 < int(values["heap_in_use_bytes"]) < float(values["process_virtual_memory_bytes"])
 
 
