@@ -24,6 +24,7 @@
 #include "netns_watch.hpp"
 #include "pod_json.hpp"
 #include "pod_routes.hpp"
+#include "probe.hpp"
 #include "zds_server.hpp"
 
 namespace culvert::agent {
@@ -138,6 +139,7 @@ int run(const RunSettings& settings) {
                                   .exclude_ports = settings.exclude_ports,
                                   .max_handshakes = settings.max_handshakes});
   if (!datapath) return report(datapath.error());
+  log::info("{}", kernel_line());
   KernelCapture capture(std::move(*datapath), pods_file, settings.guard);
   Handover handover;
   const std::string boot = boot_id();

@@ -84,25 +84,35 @@ tcmsg filter(unsigned ifindex) {
           .tcm_info = TC_H_MAKE(kGuardPriority << 16, htons(ETH_P_ALL))};
 }
 
+// 0, or an errno: EEXIST with NLM_F_EXCL when our filter is there.
+int write_filter(int program_fd, unsigned ifindex, std::uint16_t flags) {
+  Request request(RTM_NEWTFILTER, static_cast<std::uint16_t>(NLM_F_CREATE | flags),
+                  filter(ifindex));
+  request.add_text(TCA_KIND, "bpf");
+  rtattr* options = request.open(TCA_OPTIONS);
+  request.add_number(TCA_BPF_FD, static_cast<std::uint32_t>(program_fd));
+  request.add_text(TCA_BPF_NAME, "cv_guard");
+  request.add_number(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
+  request.close(options);
+  return request.send();
+}
+
 }  // namespace
 
-Outcome<void> attach_clsact(int program_fd, unsigned ifindex, bool& made_qdisc) {
+Outcome<void> attach_clsact(int program_fd, unsigned ifindex, ClsactChange& change) {
   Request add_qdisc(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, qdisc(ifindex));
   add_qdisc.add_text(TCA_KIND, "clsact");
   const int added = add_qdisc.send();
   if (added != 0 && added != EEXIST)
-    return problem(fmt::format("add a clsact qdisc in the pod: {}", strerror(added)));
-  made_qdisc = made_qdisc || added == 0;
-
-  Request add_filter(RTM_NEWTFILTER, NLM_F_CREATE, filter(ifindex));
-  add_filter.add_text(TCA_KIND, "bpf");
-  rtattr* options = add_filter.open(TCA_OPTIONS);
-  add_filter.add_number(TCA_BPF_FD, static_cast<std::uint32_t>(program_fd));
-  add_filter.add_text(TCA_BPF_NAME, "cv_guard");
-  add_filter.add_number(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
-  add_filter.close(options);
-  if (const int rc = add_filter.send(); rc != 0)
-    return problem(fmt::format("add the guard's filter in the pod: {}", strerror(rc)));
+    return problem(fmt::format("add a clsact qdisc in the pod: {}", strerror(added)),
+                   "modprobe sch_ingress, or use a kernel with tcx (6.6)");
+  change.made_qdisc = change.made_qdisc || added == 0;
+  int rc = write_filter(program_fd, ifindex, NLM_F_EXCL);
+  if (rc == 0) change.put_on = true;
+  if (rc == EEXIST) rc = write_filter(program_fd, ifindex, 0);
+  if (rc != 0)
+    return problem(fmt::format("add the guard's filter in the pod: {}", strerror(rc)),
+                   "modprobe cls_bpf, or use a kernel with tcx (6.6)");
   return {};
 }
 

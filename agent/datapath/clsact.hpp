@@ -9,9 +9,14 @@ namespace culvert::agent {
 inline constexpr unsigned kGuardPriority = 49'152;  // of the filter: tc's own first choice
 inline constexpr unsigned kGuardHandle = 0xC0;      // tells our filter from others
 
-/// Adds the filter, or puts the program in the place of the former one. `made_qdisc` is set when
-/// there was no clsact qdisc before.
-Outcome<void> attach_clsact(int program_fd, unsigned ifindex, bool& made_qdisc);
+struct ClsactChange {
+  bool made_qdisc = false;  // there was no clsact qdisc before
+  bool put_on = false;      // there was no filter of ours before
+};
+
+/// Adds the filter, or puts the program in the place of the former one. Sets in `change` what it
+/// changed, and leaves the rest.
+Outcome<void> attach_clsact(int program_fd, unsigned ifindex, ClsactChange& change);
 /// Takes our filter from every interface of the namespace, and the qdisc when it was ours.
 Outcome<void> remove_clsact(bool made_qdisc);
 

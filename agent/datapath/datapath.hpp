@@ -46,7 +46,9 @@ struct EnrolledPod {
   bool ready = false;       // its outbound connections are redirected; refused while false
   bool linked = false;      // sk_lookup hangs in its namespace
   bool guard_lost = false;  // the interface that the guard hung on is gone
-  bool unguarded = false;   // it is to have a guard, and no interface of it had its addresses
+  // It is to have a guard, and no pin shows one: no interface of it had its addresses, or a clsact
+  // filter is the guard, of which only a look inside can say that it still stands. Enroll it again.
+  bool unguarded = false;
 };
 struct DesiredPod {
   int netns_fd = -1;  // borrowed for the call

@@ -15,7 +15,6 @@
 #include <functional>
 #include <set>
 
-#include "clsact.hpp"
 #include "culvert/base/fd.hpp"
 #include "culvert/bpf/netns.hpp"
 #include "culvert/bpf/objects.hpp"
@@ -68,7 +67,7 @@ std::string pin_of(const GuardPlace& place, unsigned ifindex) {
 }
 
 Outcome<void> attach_here(const GuardPlace& place, int program_fd, const Interface& interface,
-                          GuardHook hook, bool& made_qdisc) {
+                          GuardHook hook, ClsactChange& change) {
   if (!interface.ethernet)
     return problem(fmt::format("guard {}: it is no Ethernet device", interface.name),
                    "annotate the pod culvert.io/guard: off");
@@ -83,7 +82,7 @@ Outcome<void> attach_here(const GuardPlace& place, int program_fd, const Interfa
     if (link) return pin(link->get(), path);
     if (!no_tcx) return std::unexpected(link.error());
   }
-  return attach_clsact(program_fd, interface.index, made_qdisc);
+  return attach_clsact(program_fd, interface.index, change);
 }
 
 // Unpins a link whose interface is gone.
@@ -127,14 +126,14 @@ std::optional<GuardMode> parse_guard_mode(std::string_view text) {
 }
 
 Outcome<void> attach_guard(const GuardPlace& place, int program_fd, const PodAddresses& addresses,
-                           GuardHook hook, bool& made_qdisc) {
+                           GuardHook hook, ClsactChange& change) {
   return inside(place.netns_fd, [&]() -> Outcome<void> {
     auto found = interfaces_of(addresses);
     if (!found) return std::unexpected(found.error());
     for (const std::string& path : guard_pins(place))
       if (auto ok = drop_dead(path); !ok) return ok;
     for (const Interface& interface : *found)
-      if (auto ok = attach_here(place, program_fd, interface, hook, made_qdisc); !ok) return ok;
+      if (auto ok = attach_here(place, program_fd, interface, hook, change); !ok) return ok;
     return {};
   });
 }

@@ -1,6 +1,6 @@
 // The guard of a pod: bpf/guard.bpf.c on the way out of the interfaces that carry the pod's
 // addresses, inside its namespace. Attached by a tcx link that is pinned (6.6), or by a clsact
-// qdisc and a filter, which root inside the pod could take away.
+// qdisc and a filter, which root inside the pod could take away, and the agent puts back.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "clsact.hpp"
 #include "pod_addresses.hpp"
 #include "problem.hpp"
 
@@ -33,10 +34,10 @@ struct GuardPlace {
 /// Attaches the program on each interface (never loopback) that carries one of the addresses;
 /// idempotent. Without such an interface nothing can leave with these addresses, and nothing is
 /// done. An interface that is no Ethernet device is refused: its frames could not be judged.
-/// `made_qdisc` is set when a clsact qdisc was added.
+/// `change` tells what was added in clsact's way.
 Outcome<void> attach_guard(const GuardPlace& place, int program_fd, const PodAddresses& addresses,
-                           GuardHook hook, bool& made_qdisc);
-/// Takes every guard of the pod away; `made_qdisc` as attach_guard told.
+                           GuardHook hook, ClsactChange& change);
+/// Takes every guard of the pod away; `made_qdisc`: a clsact qdisc was added for it.
 Outcome<void> remove_guard(const GuardPlace& place, bool made_qdisc);
 /// The pinned links of the pod.
 std::vector<std::string> guard_pins(const GuardPlace& place);

@@ -22,15 +22,19 @@ ExemptMaps Datapath::exempt_maps() const {
 // Attaches, or takes away what a former mode attached. The mode itself is in the pod's entry.
 Outcome<void> Datapath::guard_pod(const GuardPlace& place, const PodAddresses& addresses,
                                   GuardMode guard, cv_pod_value& value) {
-  bool made_qdisc = (value.flags & CV_POD_CLSACT_ADDED) != 0;
   if (guard == GuardMode::kOff) {
+    const bool made_qdisc = (value.flags & CV_POD_CLSACT_ADDED) != 0;
     value.flags &= ~CV_POD_CLSACT_ADDED;
     return remove_guard(place, made_qdisc);
   }
   auto program = programs_.load_guard(place.netns_cookie);
   if (!program) return std::unexpected(program.error());
-  auto attached = attach_guard(place, program->get(), addresses, settings_.guard_hook, made_qdisc);
-  if (made_qdisc) value.flags |= CV_POD_CLSACT_ADDED;
+  ClsactChange change;
+  auto attached = attach_guard(place, program->get(), addresses, settings_.guard_hook, change);
+  if (change.made_qdisc) value.flags |= CV_POD_CLSACT_ADDED;
+  if (change.put_on && (value.flags & CV_POD_READY) != 0)
+    log::warn("netns cookie {}: its interface had no guard while it was captured; it has one now",
+              place.netns_cookie);
   return attached;
 }
 

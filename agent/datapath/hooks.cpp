@@ -168,16 +168,22 @@ Outcome<std::vector<std::string>> Datapath::check_order() {
     auto link = attach_cgroup(programs_.program_fd(hook.program), cgroup_fd->get(),
                               hook.attach_type, placement_);
     if (!link) return std::unexpected(link.error());
-    if (auto ok = pin(link->get(), settings_.pin_dir + "/links/" + hook.pin); !ok)
-      return std::unexpected(ok.error());
-    order = programs_on(cgroup_fd->get(), hook.attach_type, info->id);
-    if (!order) return std::unexpected(order.error());
-    if (order->ours && order->before.empty()) continue;
-    warnings.push_back(
-        fmt::format("{}: {} runs before Culvert; a load balancer there hides service addresses, "
-                    "and connections "
-                    "are then routed by backend",
-                    bpf::attach_type_name(hook.attach_type), fmt::join(order->before, ", ")));
+    // A kernel without an order would put the new link last: the old one stays.
+    const bool moves = placement_ != Placement::kPlain || !order->ours;
+    if (moves) {
+      if (auto ok = pin(link->get(), settings_.pin_dir + "/links/" + hook.pin); !ok)
+        return std::unexpected(ok.error());
+      order = programs_on(cgroup_fd->get(), hook.attach_type, info->id);
+      if (!order) return std::unexpected(order.error());
+      if (order->ours && order->before.empty()) continue;
+    }
+    warnings.push_back(fmt::format(
+        "{}: {} runs before Culvert; a load balancer there hides service addresses, and "
+        "connections are then routed by backend{}",
+        bpf::attach_type_name(hook.attach_type), fmt::join(order->before, ", "),
+        placement_ != Placement::kPlain ? ""
+                                        : "; on this kernel (before 6.15) give the pods' "
+                                          "parent cgroup as --cgroup"));
   }
   return warnings;
 }

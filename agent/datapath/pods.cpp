@@ -241,8 +241,7 @@ Outcome<std::vector<EnrolledPod>> Datapath::list() const {
                      .ready = (value.flags & CV_POD_READY) != 0,
                      .linked = linked.contains(std::to_string(next)),
                      .guard_lost = is_lost(guards),
-                     .unguarded = guard_of(value) != GuardMode::kOff && guards.empty() &&
-                                  (value.flags & CV_POD_CLSACT_ADDED) == 0});
+                     .unguarded = guard_of(value) != GuardMode::kOff && guards.empty()});
     }
     key = next;
     from = &key;

@@ -16,8 +16,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <iterator>
 #include <thread>
 
+#include "clsact.hpp"
 #include "culvert/base/fd.hpp"
 #include "culvert/bpf/mounts.hpp"
 #include "culvert/bpf/netns.hpp"
@@ -131,12 +134,16 @@ void probe_types(ProbeReport& report) {
          .required = true,
          .since = row.since,
          .without = kCannotRun});
+}
+
+void probe_helpers(ProbeReport& report, bool only_optional = false) {
   for (const HelperRow& row : kHelpers)
-    report.rows.push_back({.feature = row.name,
-                           .there = libbpf_probe_bpf_helper(row.type, row.helper, nullptr) == 1,
-                           .required = row.required,
-                           .since = row.since,
-                           .without = row.without});
+    if (!only_optional || !row.required)
+      report.rows.push_back({.feature = row.name,
+                             .there = libbpf_probe_bpf_helper(row.type, row.helper, nullptr) == 1,
+                             .required = row.required,
+                             .since = row.since,
+                             .without = row.without});
 }
 
 void probe_cgroup_links(ProbeReport& report) {
@@ -152,38 +159,43 @@ void probe_cgroup_links(ProbeReport& report) {
                            .without = kCannotRun,
                            .detail = link ? "" : link.error().what});
   }
-  const UniqueFd program = tiny_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT);
-  const struct {
-    Placement placement;
-    const char* feature;
-    const char* since;
-    const char* without;
-  } orders[] = {
-      {Placement::kBefore, "cgroup order BPF_F_BEFORE", "6.17", "BPF_F_PREORDER is used"},
-      {Placement::kPreorder, "cgroup order BPF_F_PREORDER", "6.15",
-       "order of attaching counts: attach also to the pods' parent cgroup, which runs first"}};
-  for (const auto& order : orders)
-    report.rows.push_back(
-        {.feature = order.feature,
-         .there = can_place(order.placement, program.get(), cgroup.fd(), BPF_CGROUP_INET4_CONNECT),
-         .since = order.since,
-         .without = order.without});
 }
 
-// sk_lookup in a namespace made for it by a thread that ends with it.
+// Where a kernel has neither order, ours stands where it was attached.
+void probe_orders(ProbeReport& report) {
+  constexpr const char* kAsAttached =
+      "programs run as they were attached: if another comes first, give the pods' parent cgroup "
+      "as --cgroup, whose programs run before its parents'";
+  const ProbeCgroup cgroup(report.cgroup2);
+  const UniqueFd program = tiny_program(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_CONNECT);
+  const auto has = [&](Placement placement) {
+    return can_place(placement, program.get(), cgroup.fd(), BPF_CGROUP_INET4_CONNECT);
+  };
+  const bool preorder = has(Placement::kPreorder);
+  report.rows.push_back({.feature = "cgroup order BPF_F_BEFORE",
+                         .there = has(Placement::kBefore),
+                         .since = "6.17",
+                         .without = preorder ? "BPF_F_PREORDER is used" : kAsAttached});
+  report.rows.push_back({.feature = "cgroup order BPF_F_PREORDER",
+                         .there = preorder,
+                         .since = "6.15",
+                         .without = kAsAttached});
+}
+
+// Runs in a namespace made for it, by a thread that ends with it.
+void in_own_netns(ProbeRow& row, const std::function<void()>& work) {
+  std::thread([&] {
+    if (unshare(CLONE_NEWNET) == 0) return work();
+    row.detail = fmt::format("make a network namespace: {}", strerror(errno));
+  }).join();
+}
+
 void probe_netns_link(ProbeReport& report) {
   ProbeRow row{
       .feature = "netns link sk_lookup", .required = true, .since = "5.9", .without = kCannotRun};
   ProbeRow cookie{
       .feature = "SO_NETNS_COOKIE", .required = true, .since = "5.14", .without = kCannotRun};
-  ProbeRow tcx{.feature = "tcx egress link",
-               .since = "6.6",
-               .without = "a clsact filter is the guard, which root in the pod can take away"};
-  std::thread([&] {
-    if (unshare(CLONE_NEWNET) != 0) {
-      row.detail = fmt::format("make a network namespace: {}", strerror(errno));
-      return;
-    }
+  in_own_netns(row, [&] {
     const UniqueFd netns(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     const UniqueFd program = tiny_program(BPF_PROG_TYPE_SK_LOOKUP, BPF_SK_LOOKUP);
     auto link = attach_netns(program.get(), netns.get());
@@ -191,17 +203,45 @@ void probe_netns_link(ProbeReport& report) {
     if (!link) row.detail = link.error().what;
     const UniqueFd socket_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     cookie.there = bpf::netns_cookie(socket_fd.get()).has_value();
-    const UniqueFd egress = tiny_program(BPF_PROG_TYPE_SCHED_CLS, static_cast<bpf_attach_type>(0));
-    bool no_tcx = false;
-    tcx.there = attach_egress(egress.get(), if_nametoindex("lo"), no_tcx).has_value();
-  }).join();
+  });
   report.rows.push_back(row);
   report.rows.push_back(cookie);
+}
+
+// The guard's two ways of being attached; the older one is tried where the newer one is missing.
+void probe_guard(ProbeReport& report) {
+  ProbeRow tcx{.feature = "tcx egress link",
+               .since = "6.6",
+               .without =
+                   "a clsact filter is the guard: root in the pod can take it away, the "
+                   "agent puts it back within seconds and says so"};
+  ProbeRow clsact{.feature = "clsact filter",
+                  .required = true,
+                  .since = "4.5",
+                  .without = "pods with a guard are refused: modprobe sch_ingress cls_bpf"};
+  in_own_netns(tcx, [&] {
+    const UniqueFd egress = tiny_program(BPF_PROG_TYPE_SCHED_CLS, static_cast<bpf_attach_type>(0));
+    const unsigned loopback = if_nametoindex("lo");
+    bool no_tcx = false;
+    tcx.there = attach_egress(egress.get(), loopback, no_tcx).has_value();
+    if (tcx.there) return;
+    ClsactChange change;
+    const auto attached = attach_clsact(egress.get(), loopback, change);
+    clsact.there = attached.has_value();
+    if (!attached) clsact.detail = attached.error().what;
+  });
   report.rows.push_back(tcx);
+  if (!tcx.there) report.rows.push_back(clsact);
+}
+
+void probe_kernel(ProbeReport& report) {
+  libbpf_set_print(nullptr);
+  utsname name{};
+  if (uname(&name) == 0) report.kernel = name.release;
+  report.cgroup2 = bpf::cgroup2_mount().value_or("");
 }
 
 void probe_mounts(ProbeReport& report) {
-  report.cgroup2 = bpf::cgroup2_mount().value_or("");
   report.bpffs = bpf::bpffs_mount().value_or("");
   report.rows.push_back({.feature = "cgroup2 mount",
                          .there = !report.cgroup2.empty(),
@@ -253,15 +293,37 @@ bool ProbeReport::usable() const {
                      [](const ProbeRow& row) { return row.there || !row.required; });
 }
 
-ProbeReport probe(const std::string& cgroup) {
-  libbpf_set_print(nullptr);
+std::vector<ProbeRow> ProbeReport::fallbacks() const {
+  std::vector<ProbeRow> out;
+  std::copy_if(rows.begin(), rows.end(), std::back_inserter(out),
+               [](const ProbeRow& row) { return !row.there && !row.required; });
+  return out;
+}
+
+std::string kernel_line() {
   ProbeReport report;
-  utsname name{};
-  if (uname(&name) == 0) report.kernel = name.release;
+  probe_kernel(report);
+  probe_helpers(report, true);
+  probe_orders(report);
+  probe_guard(report);
+  std::string line = "kernel " + report.kernel;
+  const std::vector<ProbeRow> missing = report.fallbacks();
+  if (missing.empty()) return line + ": nothing is done in an older way";
+  for (const ProbeRow& row : missing)
+    line += fmt::format("; without {} ({}): {}", row.feature, row.since, row.without);
+  return line;
+}
+
+ProbeReport probe(const std::string& cgroup) {
+  ProbeReport report;
+  probe_kernel(report);
   probe_mounts(report);
   probe_types(report);
+  probe_helpers(report);
   probe_cgroup_links(report);
+  probe_orders(report);
   probe_netns_link(report);
+  probe_guard(report);
   report.cgroup = cgroup.empty() ? report.cgroup2 : cgroup;
   probe_hooks(report);
   return report;

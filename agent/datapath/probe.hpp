@@ -25,11 +25,16 @@ struct ProbeReport {
   std::string cgroup;                  // whose hooks `hooks` tells of
   std::vector<ProbeRow> rows;
   std::vector<HookOrder> hooks;
-  bool usable() const;  // everything required is there
+  bool usable() const;                      // everything required is there
+  std::vector<ProbeRow> fallbacks() const;  // neither there nor required
 };
 
 /// Loads tiny programs, makes small maps, and attaches for a moment to a cgroup and a network
 /// namespace of its own. `cgroup` empty: the cgroup2 root. Needs root; leaves nothing behind.
 ProbeReport probe(const std::string& cgroup);
+
+/// What this kernel lacks that Culvert does in another way, and in which: a line for the log.
+/// Tries only that, in some milliseconds. Needs root; leaves nothing behind.
+std::string kernel_line();
 
 }  // namespace culvert::agent

@@ -27,7 +27,7 @@ struct NetnsProblem {
 struct CapturedNetns {
   std::uint64_t cookie = 0;
   bool complete = false;   // false: some part is missing, and it refuses
-  bool unguarded = false;  // it had no interface for its guard yet
+  bool unguarded = false;  // not certain that its guard stands: capture it again
 };
 
 /// Called by Enrollment under its lock, so by one thread at a time.

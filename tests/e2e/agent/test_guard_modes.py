@@ -6,12 +6,19 @@ import socket
 import subprocess
 import threading
 
+import kernel
 from lab import CULVERT, wait_until
 from machine import run
 
 
+def filters(netns):
+    """Filters of the guard on the pod's interface, where the kernel has no tcx."""
+    return run("tc", "filter", "show", "dev", "eth0", "egress", netns=netns).count("cv_guard direct-action")
+
+
 def guards(node):
-    return len(os.listdir(node.pins / "guards"))
+    """How many stand: as pinned tcx links, or as filters inside the pods' namespaces."""
+    return len(os.listdir(node.pins / "guards")) + sum(map(filters, node.namespaces))
 
 
 def modes(node):
@@ -53,7 +60,22 @@ def test_an_interface_that_comes_after_enrollment_is_guarded_soon(node):
     name = os.path.basename(pod["netns"])
     run("ip", "link", "del", "eth0", netns=name)
     give_address(pod)
-    wait_until(lambda: guards(node) == 1 and "is captured again" in node.log(), "the guard of the new interface")
+    said = "is captured again" if kernel.has(kernel.TCX) else "had no guard while it was captured; it has one now"
+    wait_until(lambda: guards(node) == 1 and said in node.log(), "the guard of the new interface")
+
+
+def test_a_guard_that_root_in_the_pod_deletes_was_out_of_reach_or_is_soon_back_and_told(node):
+    node.start()
+    pod = node.pod("u1")
+    give_address(pod)
+    assert node.enroll(pod)[0] == 200 and guards(node) == 1
+    run("tc", "qdisc", "del", "dev", "eth0", "clsact", netns=os.path.basename(pod["netns"]))
+    if kernel.has(kernel.TCX):
+        assert guards(node) == 1
+    else:
+        assert guards(node) == 0 and "had no guard" not in node.log()
+        wait_until(lambda: guards(node) == 1, "the guard", timeout=20)
+        assert "had no guard while it was captured; it has one now" in node.log()
 
 
 def test_an_interface_whose_frames_cannot_be_judged_leaves_the_pod_refusing(node):

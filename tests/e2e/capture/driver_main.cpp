@@ -86,8 +86,9 @@ void list(const Datapath& datapath) {
   if (!pods) return say_problem(pods.error());
   std::string out;
   for (const EnrolledPod& pod : *pods)
-    out += fmt::format(R"({}{{"cookie":{},"ready":{},"linked":{}}})", out.empty() ? "" : ",",
-                       pod.netns_cookie, pod.ready, pod.linked);
+    out +=
+        fmt::format(R"({}{{"cookie":{},"ready":{},"linked":{},"unguarded":{}}})",
+                    out.empty() ? "" : ",", pod.netns_cookie, pod.ready, pod.linked, pod.unguarded);
   say(fmt::format(R"({{"pods":[{}]}})", out));
 }
 

@@ -6,6 +6,7 @@ with the guard on observe and off, where it must: the evasion works, and the tes
 import errno
 import os
 
+import kernel
 import pytest
 
 from frames import (DESTINATION, ETH_IP, ETH_IP6, FRAGMENT, HOP_BY_HOP, MARK, PORT, SYN, Left, counts, errno_name,
@@ -152,7 +153,7 @@ def test_the_guard_outlives_the_agent_and_goes_with_the_pod(world, hook):
     assert stopped()
     agent.enroll(world.a)
     assert stopped()
-    assert len(os.listdir(f"{world.pins}/guards")) == (hook == "tcx")
+    assert len(os.listdir(f"{world.pins}/guards")) == (hook == "tcx" and kernel.has(kernel.TCX))
     agent.unenroll(world.a)
     assert not stopped() and os.listdir(f"{world.pins}/guards") == []
     assert qdiscs(world) == "qdisc noqueue 0: root refcnt 2"
@@ -170,7 +171,26 @@ def test_a_new_interface_of_the_pod_gets_the_guard_that_the_former_one_had(world
     agent.enroll(world.a)
     left = Left(world)
     assert world.in_pod(world.a, send_frame, PLAIN4) == errno.ENOBUFS
-    assert left.stop() == [] and len(os.listdir(f"{world.pins}/guards")) == 1
+    assert left.stop() == [] and len(os.listdir(f"{world.pins}/guards")) == kernel.has(kernel.TCX)
+
+
+def test_a_filter_that_root_in_the_pod_took_away_stands_again_when_the_agent_has_looked(world):
+    import subprocess
+    agent = world.agent(guard_hook="clsact")
+    agent.enroll(world.a)
+    for what in ("filter", "qdisc"):
+        words = ["egress"] if what == "filter" else ["clsact"]
+        subprocess.run(["tc", "-n", world.a.netns, what, "del", "dev", "eth0", *words], check=True)
+        left = Left(world)
+        world.in_pod(world.a, send_frame, PLAIN4)
+        assert left.stop() != []
+        assert agent.ask("list")["pods"][0]["unguarded"]
+        agent.enroll(world.a)
+        left = Left(world)
+        world.in_pod(world.a, send_frame, PLAIN4)
+        assert left.stop() == []
+    agent.unenroll(world.a)
+    assert qdiscs(world) == "qdisc noqueue 0: root refcnt 2"
 
 
 def qdiscs(world):

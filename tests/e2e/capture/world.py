@@ -194,7 +194,7 @@ class Child:
 
 class Agent(Child):
     def __init__(self, world, pins, options):
-        args = ["agent", "--pin-dir", pins, "--cgroup", world.cgroup,
+        args = ["agent", "--pin-dir", pins, "--cgroup", options.pop("cgroup", world.cgroup),
                 "--kubelet-cgroup", f"{world.cgroup}/kubelet"]
         for name, value in options.items():
             args += [f"--{name.replace('_', '-')}", value]
