@@ -6,6 +6,10 @@
 #include <unordered_map>
 #include <vector>
 
+namespace google::protobuf {
+class Descriptor;
+}
+
 namespace culvert::config {
 
 struct Mark {
@@ -31,6 +35,25 @@ class Findings {
   void add(const std::string& field, std::string reason, std::string suggestion = "");
   void warn(const std::string& field, std::string reason);
 
+  /// The messages that are being read, outermost first.
+  struct Enclosing {
+    const google::protobuf::Descriptor* type;
+    std::string path;
+  };
+  const std::vector<Enclosing>& enclosing() const { return enclosing_; }
+  /// Counts `type` among them for as long as the result lives.
+  [[nodiscard]] auto enter(const google::protobuf::Descriptor& type, const std::string& path) {
+    struct Leave {
+      std::vector<Enclosing>* stack;
+      explicit Leave(std::vector<Enclosing>* s) : stack(s) {}
+      Leave(const Leave&) = delete;
+      Leave& operator=(const Leave&) = delete;
+      ~Leave() { stack->pop_back(); }
+    };
+    enclosing_.push_back({&type, path});
+    return Leave(&enclosing_);
+  }
+
   void place(const std::string& field, Mark mark) { places_.emplace(field, mark); }
   Mark find(std::string_view field) const;
 
@@ -42,6 +65,7 @@ class Findings {
   void keep(Problem problem);
 
   std::vector<Problem> problems_;
+  std::vector<Enclosing> enclosing_;
   std::unordered_map<std::string, Mark> places_;
   std::size_t dropped_ = 0;
   bool failed_ = false;

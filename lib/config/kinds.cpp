@@ -6,9 +6,12 @@
 #include <algorithm>
 
 #include "culvert/config/nearest.hpp"
+#include "culvert/l7/unsupported.hpp"
 #include "field_rules.pb.h"
+#include "gateway_api.pb.h"
 #include "istio_objects.pb.h"
 #include "kubernetes.pb.h"
+#include "superseded.hpp"
 #include "validate.hpp"
 
 namespace culvert::config {
@@ -24,11 +27,32 @@ void validate_as(const google::protobuf::Message& message, Findings& findings) {
   Validate(static_cast<const T&>(message), findings);
 }
 
+/// An object of networking.istio.io: what is not honoured in its spec is refused, too.
+template <class T, void (*Validate)(const T&, Findings&)>
+void validate_networking(const google::protobuf::Message& message, Findings& findings) {
+  const auto& object = static_cast<const T&>(message);
+  for (const auto& use : l7::find_unsupported(object.spec(), "spec")) {
+    findings.add(use.path, use.why);
+  }
+  Validate(object, findings);
+}
+
+template <class T>
+void move_superseded_in(google::protobuf::Message& message, Findings& findings) {
+  move_superseded(static_cast<T&>(message), findings);
+}
+
 void nothing_more(const google::protobuf::Message&, Findings&) {}
 
-std::string api_version(const Kind& kind) {
-  return kind.group.empty() ? std::string(kind.versions[0])
-                            : fmt::format("{}/{}", kind.group, kind.versions[0]);
+/// The apiVersion of `kind` that is nearest to `text`, else the preferred one.
+std::string nearest_version(const Kind& kind, std::string_view text) {
+  std::vector<std::string> all;
+  for (const auto version : kind.versions) {
+    all.push_back(kind.group.empty() ? std::string(version)
+                                     : fmt::format("{}/{}", kind.group, version));
+  }
+  const auto near = nearest(text, all);
+  return near.empty() ? all[0] : near;
 }
 
 }  // namespace
@@ -36,6 +60,7 @@ std::string api_version(const Kind& kind) {
 std::span<const Kind> kinds() {
   namespace k8s = api::k8s;
   namespace istio = api::istio;
+  namespace gateway = api::gateway;
   using api::DNS_LABEL, api::DNS_SUBDOMAIN, api::SERVICE_NAME;
   static const std::vector<Kind> table = {
       {"Node", "", {"v1"}, false, DNS_SUBDOMAIN, make<k8s::Node>, nothing_more},
@@ -77,6 +102,53 @@ std::span<const Kind> kinds() {
        DNS_SUBDOMAIN,
        make<istio::AuthorizationPolicy>,
        validate_as<istio::AuthorizationPolicy, validate_authorization_policy>},
+      {"VirtualService",
+       "networking.istio.io",
+       {"v1", "v1beta1", "v1alpha3"},
+       true,
+       DNS_SUBDOMAIN,
+       make<istio::VirtualService>,
+       validate_networking<istio::VirtualService, validate_virtual_service>,
+       "",
+       move_superseded_in<istio::VirtualService>},
+      {"DestinationRule",
+       "networking.istio.io",
+       {"v1", "v1beta1", "v1alpha3"},
+       true,
+       DNS_SUBDOMAIN,
+       make<istio::DestinationRule>,
+       validate_networking<istio::DestinationRule, validate_destination_rule>,
+       "",
+       move_superseded_in<istio::DestinationRule>},
+      {"ServiceEntry",
+       "networking.istio.io",
+       {"v1", "v1beta1", "v1alpha3"},
+       true,
+       DNS_SUBDOMAIN,
+       make<istio::ServiceEntry>,
+       validate_networking<istio::ServiceEntry, validate_service_entry>},
+      {"Gateway",
+       "networking.istio.io",
+       {"v1", "v1beta1", "v1alpha3"},
+       true,
+       DNS_SUBDOMAIN,
+       make<istio::Gateway>,
+       validate_networking<istio::Gateway, validate_istio_gateway>},
+      {"Gateway",
+       "gateway.networking.k8s.io",
+       {"v1", "v1beta1"},
+       true,
+       DNS_SUBDOMAIN,
+       make<gateway::Gateway>,
+       validate_as<gateway::Gateway, validate_gateway>,
+       "KubernetesGateway"},
+      {"GatewayClass",
+       "gateway.networking.k8s.io",
+       {"v1", "v1beta1"},
+       false,
+       DNS_SUBDOMAIN,
+       make<gateway::GatewayClass>,
+       nothing_more},
   };
   return table;
 }
@@ -88,6 +160,7 @@ KindChoice choose_kind(std::string_view version_text, std::string_view name) {
       slash == std::string_view::npos ? version_text : version_text.substr(slash + 1);
   KindChoice choice;
   bool our_group = false;
+  bool same_group = false;  // the suggestion is of the group that was named
   std::vector<std::string> names;
   for (const auto& kind : kinds()) {
     our_group = our_group || kind.group == group;
@@ -97,7 +170,9 @@ KindChoice choose_kind(std::string_view version_text, std::string_view name) {
       choice.kind = &kind;
       return choice;
     }
-    choice.suggestion = api_version(kind);
+    if (same_group) continue;
+    same_group = kind.group == group;
+    choice.suggestion = nearest_version(kind, version_text);
   }
   choice.error = our_group && !choice.suggestion.empty();
   if (choice.error) {

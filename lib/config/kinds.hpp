@@ -24,6 +24,12 @@ struct Kind {
   api::Format name_format;
   std::unique_ptr<google::protobuf::Message> (*make)();
   void (*validate)(const google::protobuf::Message&, Findings&);  // beyond types and formats
+  /// Of ObjectKey, where two groups have a kind of one name; else empty: `name`.
+  std::string_view key = "";
+  /// Moves values out of superseded fields, before `validate`; null where there are none.
+  void (*move_superseded)(google::protobuf::Message&, Findings&) = nullptr;
+
+  std::string_view key_kind() const { return key.empty() ? name : key; }
 };
 
 std::span<const Kind> kinds();

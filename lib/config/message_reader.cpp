@@ -5,6 +5,8 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include <ranges>
+
 #include "culvert/config/nearest.hpp"
 #include "field_rules.pb.h"
 #include "formats.hpp"
@@ -33,6 +35,29 @@ std::vector<std::string> field_names(const Descriptor& type) {
   std::vector<std::string> names;
   for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->json_name());
   return names;
+}
+
+constexpr std::size_t kMaxSuggested = 64;
+
+/// The nearest of the fields of `type`; else, for a field that belongs to an enclosing message (a
+/// "- route:" indented into a list of destinations), its place there.
+std::string suggest_field(const Descriptor& type, const std::string& key, const std::string& path,
+                          const Findings& findings) {
+  auto near = nearest(key, field_names(type));
+  if (!near.empty()) return near;
+  for (const auto& outer : std::views::reverse(findings.enclosing())) {
+    if (outer.type == &type || !find_field(*outer.type, key) || outer.path == path) continue;
+    auto place = outer.path;
+    if (place.ends_with(']')) place = place.substr(0, place.rfind('[')) + "[]";
+    return join(place, key);
+  }
+  return "";
+}
+
+/// The member of the same oneof that `out` already has, or null.
+const FieldDescriptor* other_choice(const Message& out, const FieldDescriptor& field) {
+  const auto* choice = field.real_containing_oneof();
+  return choice ? out.GetReflection()->GetOneofFieldDescriptor(out, choice) : nullptr;
 }
 
 const api::Rule& rule_of(const FieldDescriptor& field) {
@@ -68,7 +93,10 @@ void read_map(const YamlNode& node, Message& out, const FieldDescriptor& field,
 void read_list(const YamlNode& node, Message& out, const FieldDescriptor& field,
                const std::string& path, Findings& findings) {
   if (node.kind != YamlNode::Kind::kSequence) {
-    findings.add(node.mark, path, fmt::format("expected a list, got {}", describe(node)));
+    // One value where a list belongs: "hosts: reviews".
+    const bool one = node.kind == YamlNode::Kind::kScalar && node.text.size() <= kMaxSuggested;
+    findings.add(node.mark, path, fmt::format("expected a list, got {}", describe(node)),
+                 one ? fmt::format("[{}]", node.text) : "");
     return;
   }
   for (std::size_t i = 0; i < node.items.size(); ++i) {
@@ -116,15 +144,21 @@ void read_message(const YamlNode& node, Message& out, const std::string& path, F
     return;
   }
   const auto& type = *out.GetDescriptor();
+  const auto inside = findings.enter(type, path);
   for (const auto& [key, mark, value] : node.entries) {
     const auto field_path = join(path, key);
     const auto* field = find_field(type, key);
     if (!field) {
-      findings.add(mark, field_path, "unknown field", nearest(key, field_names(type)));
+      findings.add(mark, field_path, "unknown field", suggest_field(type, key, path, findings));
       continue;
     }
     findings.place(field_path, mark);
     if (value->kind == YamlNode::Kind::kNull) continue;
+    if (const auto* other = other_choice(out, *field)) {
+      findings.add(mark, field_path,
+                   fmt::format("only one of {} and {} may be set", other->json_name(), key));
+      continue;
+    }
     if (field->is_map()) {
       read_map(*value, out, *field, field_path, findings);
     } else if (field->is_repeated()) {

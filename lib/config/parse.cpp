@@ -40,7 +40,7 @@ std::string text_at(const YamlNode& node, std::string_view key) {
 /// it.
 ObjectKey key_of(const YamlNode& node, const Kind& kind) {
   ObjectKey key;
-  key.kind = kind.name;
+  key.kind = kind.key_kind();
   const auto* metadata = node.find("metadata");
   if (!metadata) return key;
   key.name = text_at(*metadata, "name");
@@ -154,6 +154,7 @@ class FileParser {
     std::shared_ptr<Message> message = kind.make();
     read_message(node, *message, "", findings);
     check_metadata(node, kind, key, findings);
+    if (!findings.failed() && kind.move_superseded) kind.move_superseded(*message, findings);
     if (!findings.failed()) kind.validate(*message, findings);
     if (out_.objects.size() + out_.refused.size() >= kMaxObjectsPerFile) {
       findings.add(node.mark, "", "more than 20000 objects in a file");

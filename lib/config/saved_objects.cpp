@@ -25,7 +25,7 @@ std::optional<int> number(std::string_view text) {
 constexpr std::size_t kFields = 7;
 
 Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fields) {
-  const auto kind = std::ranges::find(kinds(), fields[0], &Kind::name);
+  const auto kind = std::ranges::find(kinds(), fields[0], &Kind::key_kind);
   if (kind == kinds().end()) return fail(ErrorCode::kInvalid, "saved object of an unknown kind");
   const auto line = number(fields[4]);
   const auto column = number(fields[5]);

@@ -23,6 +23,9 @@ std::optional<double> parse_number(std::string_view text);
 /// of range.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
+/// Bytes as JSON carries them (RFC 4648, section 4, padded).
+std::optional<std::string> parse_base64(std::string_view text);
+
 /// "a list", "a boolean", ... for "expected X, got Y".
 const char* describe(const YamlNode& node);
 /// Whether an unquoted scalar would be read as something other than a string.

@@ -12,8 +12,15 @@ class Service;
 }  // namespace culvert::api::k8s
 namespace culvert::api::istio {
 class AuthorizationPolicy;
+class DestinationRule;
+class Gateway;
 class PeerAuthentication;
+class ServiceEntry;
+class VirtualService;
 }  // namespace culvert::api::istio
+namespace culvert::api::gateway {
+class Gateway;
+}
 
 namespace culvert::config {
 
@@ -25,5 +32,10 @@ void validate_endpoint_slice(const api::k8s::EndpointSlice& slice, Findings& fin
 void validate_peer_authentication(const api::istio::PeerAuthentication& object, Findings& findings);
 void validate_authorization_policy(const api::istio::AuthorizationPolicy& object,
                                    Findings& findings);
+void validate_virtual_service(const api::istio::VirtualService& object, Findings& findings);
+void validate_destination_rule(const api::istio::DestinationRule& object, Findings& findings);
+void validate_service_entry(const api::istio::ServiceEntry& object, Findings& findings);
+void validate_istio_gateway(const api::istio::Gateway& object, Findings& findings);
+void validate_gateway(const api::gateway::Gateway& object, Findings& findings);
 
 }  // namespace culvert::config

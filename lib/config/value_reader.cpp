@@ -51,6 +51,12 @@ void read_string(const YamlNode& node, Message& out, const FieldDescriptor& fiel
   }
   check_rule(node, node.text, rule, path, findings);
   const auto* reflection = out.GetReflection();
+  if (field.type() == FieldDescriptor::TYPE_BYTES) {
+    const auto bytes = parse_base64(node.text);
+    if (!bytes) return expected("base64", node, path, findings);
+    return field.is_repeated() ? reflection->AddString(&out, &field, *bytes)
+                               : reflection->SetString(&out, &field, *bytes);
+  }
   if (field.is_repeated()) {
     reflection->AddString(&out, &field, node.text);
   } else {

@@ -7,7 +7,9 @@ import tree
 
 PARTS = ("agent", "ztunnel", "waypoint", "tools")
 MODULES = re.findall(r"^subdir\('(\w+)'\)", tree.text("lib/meson.build"), re.M)
-PURE = {"http": {"base", "http"}, "mesh": {"base", "mesh"}, "explain": {"base", "mesh", "explain"}}  # they decide, and know no socket
+# They decide, and know no socket.
+PURE = {"http": {"base", "http"}, "mesh": {"base", "mesh"}, "l7": {"base", "regex", "mesh", "l7"},
+        "explain": {"base", "mesh", "explain"}}
 VERDICTS = {"bpf/verdict.h"}  # the hooks' decisions, which compile natively too
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")
@@ -25,14 +27,15 @@ THIRD_PARTY = {
     "yaml.h": ("lib/config",),
     "yaml-cpp/": ("tools/lab",),
     "httplib.h": ("lib/admin",),
+    "re2/": ("lib/regex",),
     "zlib.h": ("lib/base", "tests/unit/base"),
     "nlohmann/": ("lib/admin", "lib/telemetry", "agent", "ztunnel/admin", "waypoint/admin", "tools", "tests"),
     "CLI/": ("agent", "ztunnel/main.cpp", "waypoint/main.cpp", "tools/culvert", "tools/bench/main.cpp",
              "tests/sim/main.cpp"),
-    "google/protobuf/": ("lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "tests"),
+    "google/protobuf/": ("lib/l7", "lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "tests"),
     "doctest/": ("tests/unit",),
 }
-SCHEMA_USERS = ("lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "agent/enroll", "ztunnel/control",
+SCHEMA_USERS = ("lib/l7", "lib/config", "lib/policy", "lib/xds", "lib/zds", "agent/control", "agent/enroll", "ztunnel/control",
                 "tests")  # of our own *.pb.h
 
 
