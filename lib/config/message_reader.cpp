@@ -94,7 +94,8 @@ void read_list(const YamlNode& node, Message& out, const FieldDescriptor& field,
                const std::string& path, Findings& findings) {
   if (node.kind != YamlNode::Kind::kSequence) {
     // One value where a list belongs: "hosts: reviews".
-    const bool one = node.kind == YamlNode::Kind::kScalar && node.text.size() <= kMaxSuggested;
+    const bool one = node.kind == YamlNode::Kind::kScalar && !field.message_type() &&
+                     node.text.size() <= kMaxSuggested;
     findings.add(node.mark, path, fmt::format("expected a list, got {}", describe(node)),
                  one ? fmt::format("[{}]", node.text) : "");
     return;

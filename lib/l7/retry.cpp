@@ -129,6 +129,16 @@ bool asks_for_retry(const RetryOn& on, const AttemptResult& result) {
   return false;
 }
 
+RetryPolicy default_retry_policy() {
+  RetryPolicy policy;
+  for (const auto condition : {RetryCondition::kConnectFailure, RetryCondition::kRefusedStream,
+                               RetryCondition::kGrpcUnavailable, RetryCondition::kGrpcCancelled,
+                               RetryCondition::kRetriableStatusCodes}) {
+    set(policy.on, condition);
+  }
+  return policy;
+}
+
 std::chrono::milliseconds retry_backoff(const RetryPolicy& policy, std::uint32_t retry,
                                         Random& random) {
   const auto base = std::max<std::int64_t>(policy.backoff.count(), 1);

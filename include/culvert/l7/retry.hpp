@@ -75,6 +75,9 @@ struct RetryPolicy {
   bool operator==(const RetryPolicy&) const = default;
 };
 
+/// Where a rule says nothing: Istio's two retries on what is safe to send again.
+RetryPolicy default_retry_policy();
+
 /// How many times a retry looks for a host that was not tried before it takes any.
 inline constexpr std::uint32_t kHostSelectionAttempts = 5;
 /// The longest wait is this many times the shortest.

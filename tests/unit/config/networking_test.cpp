@@ -93,7 +93,7 @@ TEST_CASE("rules as Istio's documentation writes them are accepted") {
       object("VirtualService",
              "  hosts: [\"*\"]\n  gateways: [edge]\n  exportTo: [\".\", web]\n"
              "  http:\n  - redirect: {uri: /x, redirectCode: 308, derivePort: "
-             "FROM_REQUEST_PORT}\n  - directResponse: {status: 503, body: {string: no}}\n"));
+             "FROM_REQUEST_PORT}\n  - directResponse: {status: 503, body: {string: none}}\n"));
 }
 
 TEST_CASE("misprints of slides and blogs are refused with a suggestion") {
@@ -393,7 +393,7 @@ TEST_CASE("the two kinds named Gateway are two objects") {
   CHECK(message_as<api::gateway::Gateway>(*file.objects[0]).spec().listeners(0).port() == 15008);
   CHECK(file.objects[1]->key.kind == "Gateway");
   const auto wrong = object("Gateway", "  {}\n", "gateway.networking.k8s.io/v1alpha1");
-  CHECK(suggestion(wrong) == "gateway.networking.k8s.io/v1");
+  CHECK(suggestion(wrong) == "gateway.networking.k8s.io/v1beta1");
 }
 
 TEST_CASE("every row of the table of unsupported fields is of a field that there is") {

@@ -1,0 +1,33 @@
+// API objects as Istio sends them over xDS: istio.mcp.v1alpha1.Resource around the spec. Pure;
+// hostile bytes give an Error.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "culvert/base/error.hpp"
+#include "culvert/l7/compiler.hpp"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace culvert::l7 {
+
+// Resource types of delta xDS, as istiod names them.
+inline constexpr std::string_view kVirtualServiceType = "networking.istio.io/v1/VirtualService";
+inline constexpr std::string_view kDestinationRuleType = "networking.istio.io/v1/DestinationRule";
+
+/// Serialized, deterministically. `created` in seconds since 1970. Fields whose numbers are our own
+/// are left out, so that no one else meets them.
+std::string encode_object(std::string_view ns, std::string_view name, std::int64_t created,
+                          const google::protobuf::Message& spec);
+
+/// kProtocol: not a Resource, or not of this kind; kInvalid: no "NAMESPACE/NAME". A spec that uses
+/// what is not honoured yet comes as `refused`.
+Result<VirtualServiceObject> parse_virtual_service(std::string_view wire);
+/// The same; a rule that uses what is not honoured yet is kInvalid, so that its last good state
+/// stays.
+Result<DestinationRuleObject> parse_destination_rule(std::string_view wire);
+
+}  // namespace culvert::l7

@@ -1,0 +1,69 @@
+// Which of many matches can hold for a path: exact paths by hash, prefixes (and the literal
+// beginnings of patterns) by the longest that fits. What it leaves out cannot match; what it names
+// must still be asked. Immutable once built. Private to lib/l7.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "culvert/l7/match.hpp"
+
+namespace culvert::l7 {
+
+/// Positions in ascending order, from several ascending lists at once.
+class Candidates {
+ public:
+  static constexpr std::size_t kMaxLists = 5;
+  static constexpr std::uint32_t kEnd = UINT32_MAX;
+
+  void add(std::span<const std::uint32_t> list) {
+    if (!list.empty()) lists_[count_++] = list;
+  }
+  /// The next position, or kEnd. No position is in two lists.
+  std::uint32_t next();
+
+ private:
+  std::array<std::span<const std::uint32_t>, kMaxLists> lists_;
+  std::size_t count_ = 0;
+};
+
+class PathIndex {
+ public:
+  /// Positions are added in ascending order; a null uri means any path.
+  void add(std::uint32_t position, const TextMatch* uri);
+  /// After the last add.
+  void finish();
+  /// `path` without its query; `folded` is storage for its lower case, if that is asked for.
+  Candidates find(std::string_view path, std::string& folded) const;
+
+ private:
+  using Positions = std::vector<std::uint32_t>;
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  struct Prefix {
+    std::string text;
+    Positions positions;         // of this prefix and of all that it begins with
+    std::size_t parent = kNone;  // the longest other one that it begins with
+  };
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+  struct Side {
+    std::unordered_map<std::string, Positions, TextHash, std::equal_to<>> exact;
+    std::vector<Prefix> prefixes;  // sorted by text once finished
+    void finish();
+    std::span<const std::uint32_t> find_exact(std::string_view path) const;
+    std::span<const std::uint32_t> find_prefix(std::string_view path) const;
+    bool empty() const { return exact.empty() && prefixes.empty(); }
+  };
+
+  Side as_sent_, folded_;
+  Positions always_;
+};
+
+}  // namespace culvert::l7

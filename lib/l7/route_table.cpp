@@ -1,0 +1,78 @@
+#include "culvert/l7/route_table.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "path_index.hpp"
+#include "read.hpp"
+
+namespace culvert::l7 {
+namespace {
+
+/// "shop.example:8080" and "[::1]:80" without their port.
+std::string_view without_port(std::string_view host) {
+  const auto colon = host.rfind(':');
+  if (colon == std::string_view::npos) return host;
+  const auto bracket = host.rfind(']');
+  if (bracket != std::string_view::npos) {
+    return bracket < colon ? host.substr(0, colon) : host;
+  }
+  return host.find(':') == colon ? host.substr(0, colon) : host;  // bare IPv6 has several
+}
+
+bool is_lower(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
+bool seen_by(const HostRoutes& routes, std::string_view ns) {
+  return routes.seen_by_all ||
+         std::ranges::any_of(routes.contributions,
+                             [&](const Contribution& one) { return one.visibility.includes(ns); });
+}
+
+}  // namespace
+
+HostRoutes::HostRoutes() = default;
+HostRoutes::~HostRoutes() = default;
+
+bool Visibility::includes(std::string_view ns) const {
+  return all || std::ranges::find(namespaces, ns) != namespaces.end();
+}
+
+std::string Cluster::name() const {
+  return fmt::format("outbound|{}|{}|{}", port, subset, host);
+}
+
+const Cluster* Upstream::find(std::uint16_t port, std::uint16_t arrived_at) const {
+  if (port == 0 && ports.size() == 1) return ports[0].get();
+  const auto wanted = port == 0 ? arrived_at : port;
+  const auto found =
+      std::ranges::lower_bound(ports, wanted, {}, [](const auto& c) { return c->port; });
+  return found != ports.end() && (*found)->port == wanted ? found->get() : nullptr;
+}
+
+std::string_view plain_host(std::string_view host, std::string& storage) {
+  auto name = without_port(host);
+  if (!is_lower(name)) name = storage = lower_case(name);
+  if (name.ends_with('.')) name.remove_suffix(1);  // the root of DNS, said aloud
+  return name;
+}
+
+const HostRoutes* find_host(const RouteTable& table, std::string_view gateway,
+                            std::string_view host, std::string_view client_ns) {
+  const auto found = table.gateways.find(gateway);
+  if (found == table.gateways.end()) return nullptr;
+  const auto& routes = *found->second;
+  std::string storage;
+  const auto name = plain_host(host, storage);
+  const auto exact = routes.exact.find(name);
+  if (exact != routes.exact.end() && seen_by(*exact->second, client_ns)) return exact->second.get();
+  for (const auto& [suffix, one] : routes.suffixes) {
+    const bool fits = name.size() > suffix.size() && name.ends_with(suffix);
+    if (fits && seen_by(*one, client_ns)) return one.get();
+  }
+  return routes.any && seen_by(*routes.any, client_ns) ? routes.any.get() : nullptr;
+}
+
+}  // namespace culvert::l7
