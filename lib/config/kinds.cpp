@@ -55,14 +55,10 @@ std::string nearest_version(const Kind& kind, std::string_view text) {
   return near.empty() ? all[0] : near;
 }
 
-}  // namespace
-
-std::span<const Kind> kinds() {
+std::vector<Kind> kubernetes_kinds() {
   namespace k8s = api::k8s;
-  namespace istio = api::istio;
-  namespace gateway = api::gateway;
   using api::DNS_LABEL, api::DNS_SUBDOMAIN, api::SERVICE_NAME;
-  static const std::vector<Kind> table = {
+  return {
       {"Node", "", {"v1"}, false, DNS_SUBDOMAIN, make<k8s::Node>, nothing_more},
       {"Namespace", "", {"v1"}, false, DNS_LABEL, make<k8s::Namespace>, nothing_more},
       {"Pod", "", {"v1"}, true, DNS_SUBDOMAIN, make<k8s::Pod>, validate_as<k8s::Pod, validate_pod>},
@@ -88,6 +84,13 @@ std::span<const Kind> kinds() {
        DNS_SUBDOMAIN,
        make<k8s::EndpointSlice>,
        validate_as<k8s::EndpointSlice, validate_endpoint_slice>},
+  };
+}
+
+std::vector<Kind> security_kinds() {
+  namespace istio = api::istio;
+  using api::DNS_SUBDOMAIN;
+  return {
       {"PeerAuthentication",
        "security.istio.io",
        {"v1", "v1beta1"},
@@ -102,6 +105,14 @@ std::span<const Kind> kinds() {
        DNS_SUBDOMAIN,
        make<istio::AuthorizationPolicy>,
        validate_as<istio::AuthorizationPolicy, validate_authorization_policy>},
+  };
+}
+
+std::vector<Kind> networking_kinds() {
+  namespace istio = api::istio;
+  namespace gateway = api::gateway;
+  using api::DNS_SUBDOMAIN;
+  return {
       {"VirtualService",
        "networking.istio.io",
        {"v1", "v1beta1", "v1alpha3"},
@@ -150,6 +161,18 @@ std::span<const Kind> kinds() {
        make<gateway::GatewayClass>,
        nothing_more},
   };
+}
+
+}  // namespace
+
+std::span<const Kind> kinds() {
+  static const auto table = [] {
+    auto all = kubernetes_kinds();
+    for (const auto& more : {security_kinds(), networking_kinds()}) {
+      all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+  }();
   return table;
 }
 
