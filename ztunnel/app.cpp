@@ -26,6 +26,7 @@
 #include "ztunnel/process.hpp"
 #include "ztunnel/sandbox/shell.hpp"
 #include "ztunnel/worker/crew.hpp"
+#include "ztunnel/worker/give_back.hpp"
 
 namespace culvert::ztunnel {
 
@@ -157,6 +158,7 @@ class App final : public PublicPlaces {
     parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn(keep_collecting, &workers, &metrics_);
     parts_.spawn(drop_startup_pages_soon);
+    parts_.spawn(give_memory_back, &workers);
   }
 
   // A predecessor serves until all of this is done; when we fail it goes on.

@@ -14,7 +14,7 @@ Result<UniqueFd> termination_signals();
 /// The death of a terminal, or of whoever reads the log, is no reason to end connections.
 void ignore_hangups();
 
-/// Every connection takes two descriptors: use all that the hard limit allows.
+/// Every connection takes descriptors: use all that the hard limit allows.
 void raise_descriptor_limit();
 /// How many descriptors this process may have.
 std::size_t descriptor_limit();

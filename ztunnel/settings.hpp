@@ -50,7 +50,8 @@ inline constexpr auto kCertificateWait = std::chrono::seconds(10);   // a certif
 inline constexpr auto kDialTimeout = std::chrono::seconds(10);       // TCP connect
 inline constexpr auto kHandshakeTimeout = std::chrono::seconds(10);  // TLS, either side
 inline constexpr auto kConnectResponseTimeout = std::chrono::seconds(20);  // CONNECT to 200
-inline constexpr auto kTunnelIdleTimeout = std::chrono::minutes(5);  // an unused tunnel is kept
+inline constexpr std::chrono::seconds kTunnelIdleTimeout = std::chrono::minutes(5);  // unused: kept
+inline constexpr std::chrono::seconds kSpareTunnelTimeout{2};  // and one beside another with room
 
 // When service ends: how long connections are still accepted whose handshake had begun. After a
 // handover the slots are a successor's, and a lost SYN-ACK may come again (RFC 6298: after 1 s).

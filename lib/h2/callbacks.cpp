@@ -50,7 +50,7 @@ struct Callbacks {
     Session& session = self(user);
     StreamState* stream = stream_of(raw, frame->hd.stream_id);
     if (stream == nullptr) return 0;
-    Headers& into = stream->headers_complete ? stream->trailers : stream->headers;
+    Headers& into = stream->headers_complete ? stream->with_trailers().received : stream->headers;
     stream->header_list_bytes += name_size + value_size + 32;
     if (stream->header_list_bytes > session.options_.header_list_bytes ||
         into.size() >= kMaxHeaderFields) {
@@ -223,11 +223,11 @@ struct Callbacks {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (stream.end_queued && size == stream.sendable_bytes()) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (!stream.trailers_to_send.empty()) {
+      if (stream.trailers != nullptr && !stream.trailers->to_send.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        const auto fields = to_fields(stream.trailers_to_send);
+        const auto fields = to_fields(stream.trailers->to_send);
         nghttp2_submit_trailer(raw, id, fields->data(), fields->size());
-        stream.trailers_to_send.clear();
+        stream.trailers->to_send.clear();
       }
     }
     return static_cast<ssize_t>(size);

@@ -43,6 +43,12 @@ bool Connection::closed() const {
 io::Deadline Connection::idle_since() const {
   return session_->idle_since();
 }
+io::Deadline Connection::last_received() const {
+  return session_->last_received();
+}
+void Connection::free_idle_buffers() {
+  session_->free_idle_buffers();
+}
 std::size_t Connection::buffered_bytes() const {
   return session_->buffered_bytes();
 }

@@ -192,6 +192,17 @@ void Session::fill_batch() {
   }
 }
 
+// What is sealed at once is gone before the writer waits; a batch that waits for the peer is not.
+void Session::free_idle_buffers() {
+  if (batch_.empty()) {
+    batch_.shrink_to_fit();
+    borrowed_.shrink_to_fit();
+    parts_.clear();
+    parts_.shrink_to_fit();
+  }
+  bytes_->free_idle_buffers();
+}
+
 bool Session::finished() const {
   if (nghttp2_session_want_write(raw_) != 0) return false;
   return nghttp2_session_want_read(raw_) == 0 || (!server_ && draining_ && active_streams_ == 0);

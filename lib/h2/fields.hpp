@@ -10,6 +10,12 @@
 
 namespace culvert::h2 {
 
+/// Of fields whose value no other stream has: an entry in the peers' HPACK tables (RFC 7541 section
+/// 2.3.2) would serve nobody, push out others', and take its memory at both ends.
+inline bool differs_each_time(const Header& header) {
+  return header.name == "traceparent" || header.name == "forwarded";
+}
+
 /// kInvalid for a name or value that RFC 9113 section 8.2.1 forbids. The views die with `headers`.
 inline Result<std::vector<nghttp2_nv>> to_fields(const Headers& headers) {
   std::vector<nghttp2_nv> fields;
@@ -21,8 +27,10 @@ inline Result<std::vector<nghttp2_nv>> to_fields(const Headers& headers) {
         nghttp2_check_header_value_rfc9113(value, header.value.size()) == 0) {
       return fail(ErrorCode::kInvalid, "a header field that HTTP/2 forbids");
     }
+    const std::uint8_t flags =
+        differs_each_time(header) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
     fields.push_back({const_cast<std::uint8_t*>(name), const_cast<std::uint8_t*>(value),
-                      header.name.size(), header.value.size(), NGHTTP2_NV_FLAG_NONE});
+                      header.name.size(), header.value.size(), flags});
   }
   return fields;
 }

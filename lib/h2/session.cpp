@@ -140,7 +140,7 @@ Result<void> Session::queue_end(StreamState& stream, const Headers* trailers) {
   if (trailers != nullptr) {
     const auto fields = to_fields(*trailers);
     if (!fields) return std::unexpected(fields.error());
-    stream.trailers_to_send = *trailers;
+    stream.with_trailers().to_send = *trailers;
   }
   stream.end_queued = true;
   resume_sending(stream);

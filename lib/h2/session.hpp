@@ -63,6 +63,8 @@ class Session {
   bool draining() const { return draining_; }
   bool over() const { return over_; }
   io::Deadline idle_since() const { return idle_since_; }
+  io::Deadline last_received() const { return last_received_; }
+  void free_idle_buffers();
   std::size_t buffered_bytes() const { return received_bytes_ + send_queue_bytes_; }
   io::ByteStream& bytes() { return *bytes_; }
 

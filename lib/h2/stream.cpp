@@ -26,6 +26,20 @@ void return_lent(StreamState& stream) {
   if (stream.session != nullptr) stream.session->credit(stream, bytes);
 }
 
+// What there is to read, or nullopt; the part before is given back.
+std::optional<Result<std::span<const std::uint8_t>>> next_part(StreamState& stream) {
+  return_lent(stream);
+  if (stream.reset_by_us) return failure(stream);
+  if (!stream.received.empty()) {
+    const auto bytes = stream.received.front();
+    stream.lent_bytes = bytes.size();
+    return bytes;
+  }
+  if (stream.remote_ended) return std::span<const std::uint8_t>();
+  if (ended(stream)) return failure(stream);
+  return std::nullopt;
+}
+
 }  // namespace
 
 Stream::Stream(std::shared_ptr<StreamState> state) : state_(std::move(state)) {}
@@ -58,7 +72,8 @@ void Stream::forget_headers() {
   Headers().swap(state_->headers);
 }
 const Headers& Stream::trailers() const {
-  return state_->trailers;
+  static const Headers kNone;
+  return state_->trailers == nullptr ? kNone : state_->trailers->received;
 }
 std::optional<std::uint32_t> Stream::reset_code() const {
   return state_->reset_code;
@@ -86,18 +101,22 @@ Result<void> Stream::send_headers(const Headers& response, bool end_stream) {
   return state_->session->send_headers(*state_, response, end_stream);
 }
 
+bool Stream::readable() const {
+  return !state_->received.empty() || state_->remote_ended || ended(*state_);
+}
+
+io::Event::Wait Stream::wait_readable(io::Deadline deadline) {
+  return state_->readable.wait(deadline);
+}
+
+std::optional<Result<std::span<const std::uint8_t>>> Stream::try_read() {
+  return next_part(*state_);
+}
+
 io::Task<Result<std::span<const std::uint8_t>>> Stream::read(io::Deadline deadline) {
   const auto state = state_;
-  return_lent(*state);
   while (true) {
-    if (state->reset_by_us) co_return failure(*state);
-    if (!state->received.empty()) {
-      const auto bytes = state->received.front();
-      state->lent_bytes = bytes.size();
-      co_return bytes;
-    }
-    if (state->remote_ended) co_return std::span<const std::uint8_t>();
-    if (ended(*state)) co_return failure(*state);
+    if (const auto part = next_part(*state)) co_return *part;
     if (const auto woken = co_await state->readable.wait(deadline); !woken) {
       co_return std::unexpected(woken.error());
     }

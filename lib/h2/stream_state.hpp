@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -16,36 +17,47 @@ namespace culvert::h2 {
 
 class Session;
 
+/// Rare: gRPC has them, tunnels do not.
+struct Trailers {
+  Headers received;
+  Headers to_send;
+};
+
 struct StreamState {
   StreamState(Session* owner, Budget* budget) : session(owner), received(budget), to_send(budget) {}
 
+  Trailers& with_trailers() {
+    if (trailers == nullptr) trailers = std::make_unique<Trailers>();
+    return *trailers;
+  }
   std::size_t sendable_bytes() const { return to_send.size() + borrowed.size(); }
 
   Session* session;  // null once the connection is over
   std::int32_t id = 0;
 
-  Headers headers;  // of the request (server) or of the final response (client)
-  Headers trailers;
-  Headers trailers_to_send;
-  std::size_t header_list_bytes = 0;  // of the block under way
+  // Side by side, as each open connection of ztunnel's has one of these.
   bool headers_complete = false;
   bool headers_sent = false;  // the server answered; true for a client's stream
+  bool remote_ended = false;
+  bool end_queued = false;  // finish() or send_trailers() was called
+  bool end_sent = false;
+  bool handle_gone = false;
+  bool closed = false;
+  bool reset_by_us = false;
+  std::optional<std::uint32_t> reset_code;
+
+  Headers headers;                     // of the request (server) or of the final response (client)
+  std::unique_ptr<Trailers> trailers;  // null: none yet
+  std::size_t header_list_bytes = 0;   // of the block under way
 
   ByteQueue received;
   std::size_t lent_bytes = 0;      // returned by the last read(): first in `received`
   std::size_t withheld_bytes = 0;  // consumed, but not credited as the budget is exceeded
-  bool remote_ended = false;
 
   ByteQueue to_send;
   std::span<const std::uint8_t> borrowed;  // of the writer in pass(), behind what is in to_send
-  bool end_queued = false;                 // finish() or send_trailers() was called
-  bool end_sent = false;
 
-  bool handle_gone = false;
   io::Deadline linger_until = io::kNoDeadline;  // set when the handle is gone
-  bool closed = false;
-  bool reset_by_us = false;
-  std::optional<std::uint32_t> reset_code;
   Error failure{};  // valid when closed other than by END_STREAM both ways
 
   io::Event readable;  // bytes, headers, the end

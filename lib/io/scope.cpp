@@ -4,14 +4,14 @@
 
 namespace culvert::io {
 
-void Scope::start(Root root) {
-  Fiber& fiber = root.handle.promise().own;
+void Scope::start(Child child) {
+  Fiber& fiber = child.handle_.promise().own;
   fiber.scope = this;
   fiber.next = first_;
   if (first_ != nullptr) first_->previous = &fiber;
   first_ = &fiber;
   ++size_;
-  Loop::current().ready(root.handle);
+  Loop::current().ready(child.handle_);
 }
 
 void Scope::leave(Fiber& fiber) {

@@ -110,7 +110,7 @@ connect::connect(int socket, const char* unix_path, Deadline deadline) : SocketO
   fd = socket;
   sockaddr_un to{};
   to.sun_family = AF_UNIX;
-  // A path that does not fit leaves size 0, which the kernel answers with EINVAL.
+  connect_size = 0;  // of a path that does not fit, which the kernel answers with EINVAL
   if (std::strlen(unix_path) < sizeof to.sun_path) {
     std::strcpy(to.sun_path, unix_path);
     connect_size = sizeof to;

@@ -86,15 +86,15 @@ std::expected<AccessFilter, std::string> AccessFilter::parse(std::string_view te
 }
 
 bool AccessFilter::wants(const ConnectionRecord& record) {
-  const bool failed = !record.error.empty();
+  const bool failed = !record.outcome->error.empty();
   if (errors_only_ && !failed) return false;
   if (direction_ && record.direction != *direction_) return false;
   if (reasons_ != 0 && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
   const auto listed = [&](const std::string& ns) {
     return std::ranges::find(namespaces_, ns) != namespaces_.end();
   };
-  if (!namespaces_.empty() && !listed(record.source.namespace_name) &&
-      !listed(record.destination.namespace_name)) {
+  if (!namespaces_.empty() && !listed(record.source->namespace_name) &&
+      !listed(record.destination->namespace_name)) {
     return false;
   }
   if (failed || share_ >= 1) return true;

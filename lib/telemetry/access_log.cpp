@@ -97,17 +97,17 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
     return p.workload.empty() ? p.canonical_service : p.workload;
   };
   writer.plain("src.addr", record.source_address.to_string());
-  known(writer, "src.workload", name(record.source));
-  known(writer, "src.namespace", record.source.namespace_name);
-  known(writer, "src.identity", record.source.identity);
-  known(writer, "src.cluster", record.source.cluster);
+  known(writer, "src.workload", name(*record.source));
+  known(writer, "src.namespace", record.source->namespace_name);
+  known(writer, "src.identity", record.source->identity);
+  known(writer, "src.cluster", record.source->cluster);
   writer.plain("dst.addr", record.destination_address.to_string());
   if (record.hbone_address) writer.plain("dst.hbone_addr", record.hbone_address->to_string());
-  known(writer, "dst.service", record.service);
-  known(writer, "dst.workload", name(record.destination));
-  known(writer, "dst.namespace", record.destination.namespace_name);
-  known(writer, "dst.identity", record.destination.identity);
-  known(writer, "dst.cluster", record.destination.cluster);
+  known(writer, "dst.service", record.service->hostname);
+  known(writer, "dst.workload", name(*record.destination));
+  known(writer, "dst.namespace", record.destination->namespace_name);
+  known(writer, "dst.identity", record.destination->identity);
+  known(writer, "dst.cluster", record.destination->cluster);
   writer.quoted("direction", record.direction == Direction::kOutbound ? "outbound" : "inbound");
   if (record.trace) writer.plain("traceparent", record.trace->to_string());
   if (event == AccessEvent::kComplete) {
@@ -119,8 +119,8 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
         fmt::format("{}ms", std::chrono::duration_cast<milliseconds>(record.duration).count()));
   }
   if (event == AccessEvent::kOpened) return;
-  known(writer, "error", record.error);
-  known(writer, "policy", record.policy);
+  known(writer, "error", record.outcome->error);
+  known(writer, "policy", record.outcome->policy);
 }
 
 const char* level_name(log::Level level) {
@@ -142,7 +142,7 @@ const char* level_name(log::Level level) {
 log::Level access_level(AccessEvent event, const ConnectionRecord& record) {
   if (event == AccessEvent::kOpened) return log::Level::kDebug;
   if (event == AccessEvent::kFailed) return log::Level::kWarn;
-  return record.error.empty() ? log::Level::kInfo : log::Level::kError;
+  return record.outcome->error.empty() ? log::Level::kInfo : log::Level::kError;
 }
 
 std::string access_text(AccessEvent event, const ConnectionRecord& record) {

@@ -82,6 +82,15 @@ Task<Result<void>> Stream::write_parts(Parts parts, Deadline deadline) {
   co_return co_await flush(deadline);
 }
 
+// What read() gave out is the caller's until it reads again, and then it is empty.
+void Stream::free_idle_buffers() {
+  for (std::string* buffer : {&plaintext_, &given_}) {
+    if (buffer->empty()) buffer->shrink_to_fit();
+  }
+  parts_.shrink_to_fit();
+  if (!sender_active_) std::string().swap(sending_);
+}
+
 Task<> Stream::finish(Deadline deadline) {
   session_.close_notify();
   (void)co_await flush(deadline);

@@ -21,7 +21,7 @@ from report import load_rows, missed_istio, redirection_table, table
 from ways import ALL, open_ways
 
 RATE_OF_ENVOY = 1 / 3
-STATES = {"memory": "memory idle, with 1,000 and 10,000 (4,000) idle connections, and afterwards",
+STATES = {"memory": "memory idle, with 1,000 and 10,000 (8,000) idle connections, and afterwards",
           "hooks": "time of the eBPF programs for each new connection", "enrolment": "enrolment of 250 pods", "policy": "from a change of policy to its effect"}
 EXAMPLES = """
 examples:

@@ -14,9 +14,10 @@ from readings import memory
 from report import row
 from ways import PATHS, culvert, open_ways
 
-# A connection takes two of ztunnel's descriptors, and a pod no more of them than are free.
-ENOUGH_DESCRIPTORS = 50000
-IDLE_STEPS = (1000, 10000 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= ENOUGH_DESCRIPTORS else 4000)
+# A connection takes one of ztunnel's descriptors on each side, and the one pod that opens them all gets no more of them
+# than are free: somewhat less than half.
+ENOUGH_DESCRIPTORS = 25_000
+IDLE_STEPS = (1000, 10_000 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= ENOUGH_DESCRIPTORS else 8000)
 MIB = 1024  # KiB
 PODS = 250
 PROFILE_S = 2

@@ -66,10 +66,11 @@ json outbound_json(const telemetry::ConnectionRecord& record) {
 }
 
 json inbound_json(const telemetry::ConnectionRecord& record) {
-  return {{"src", record.source_address.to_string()},
-          {"originalDst", record.service.empty() ? json() : json(record.service)},
-          {"actualDst", record.destination_address.to_string()},
-          {"protocol", protocol(record)}};
+  return {
+      {"src", record.source_address.to_string()},
+      {"originalDst", record.service->hostname.empty() ? json() : json(record.service->hostname)},
+      {"actualDst", record.destination_address.to_string()},
+      {"protocol", protocol(record)}};
 }
 
 struct PodConnections {
@@ -86,10 +87,10 @@ std::map<std::string, PodConnections> by_pod(const ConnectionList& connections) 
   for (const auto& connection : connections.listed) {
     const auto& record = connection.record;
     if (record.direction == Direction::kOutbound) {
-      out[name(record.source)].outbound.push_back(outbound_json(record));
+      out[name(*record.source)].outbound.push_back(outbound_json(record));
     }
     if (record.direction == Direction::kInbound || connection.path == Path::kJoined) {
-      out[name(record.destination)].inbound.push_back(inbound_json(record));
+      out[name(*record.destination)].inbound.push_back(inbound_json(record));
     }
   }
   return out;

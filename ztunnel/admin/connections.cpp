@@ -36,7 +36,7 @@ ConnectionList list_worker(Worker& worker, std::size_t limit) {
     out.listed.push_back(
         {entry->id, entry->path,
          std::chrono::duration_cast<std::chrono::milliseconds>(now - entry->since), *entry->record,
-         *entry->counters, app_health(entry->app_fd),
+         entry->bytes, app_health(entry->app_fd),
          entry->network_fd < 0 ? std::nullopt : worker.maps().health(entry->network_fd)});
   }
   return out;
@@ -90,14 +90,14 @@ json connection_json(const ListedConnection& connection) {
       {"path", to_string(connection.path)},
       {"age_ms", connection.age.count()},
       {"mutual_tls", record.mutual_tls},
-      {"source", party_json(record.source_address, record.source)},
-      {"destination", party_json(record.destination_address, record.destination)},
+      {"source", party_json(record.source_address, *record.source)},
+      {"destination", party_json(record.destination_address, *record.destination)},
       {"bytes_sent", connection.bytes.forward_bytes},
       {"bytes_received", connection.bytes.backward_bytes}};
   if (record.hbone_address) out["hbone_address"] = record.hbone_address->to_string();
   if (record.original_address) out["original_address"] = record.original_address->to_string();
   if (record.trace) out["traceparent"] = record.trace->to_string();
-  put(out, "service", record.service);
+  put(out, "service", record.service->hostname);
   if (connection.app) {
     out["tcp"]["application"] = {{"rtt_us", connection.app->rtt_us},
                                  {"retransmits", connection.app->retransmits},

@@ -1,6 +1,8 @@
 #include "ztunnel/inbound/connect.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "culvert/hbone/headers.hpp"
@@ -14,8 +16,6 @@
 #include "ztunnel/worker/worker.hpp"
 
 namespace culvert::ztunnel {
-
-using io::Task;
 
 namespace {
 
@@ -60,94 +60,124 @@ SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRe
   return claimed && claimed->ip == tunnel.peer.ip && claimed->port != 0 ? *claimed : tunnel.peer;
 }
 
-void fill_service(Report& report, const mesh::Snapshot& snapshot,
+void fill_service(Report& report, Parties& parties, const mesh::Snapshot& snapshot,
                   const hbone::ConnectRequest& request, const mesh::Workload& destination) {
   if (!request.forwarded || request.forwarded->host.empty()) return;
   for (const auto& [key, ports] : destination.services) {
     const auto service = snapshot.service(key);
     if (service == nullptr || service->hostname != request.forwarded->host) continue;
-    report.record.service = service->hostname;
-    report.record.service_namespace = service->ns;
-    report.record.service_name = service->name;
+    report.record.service = parties.of(service);
     return;
   }
 }
 
 }  // namespace
 
-telemetry::Party source_of(const InboundTunnel& tunnel, const IpAddress& ip) {
-  const auto& worker = *tunnel.worker;
-  telemetry::Party out;
+telemetry::Shared<telemetry::Party> source_of(const InboundTunnel& tunnel, const IpAddress& ip) {
+  Worker& worker = *tunnel.worker;
   const auto known = worker.snapshot()->workload_at({worker.settings().network, ip});
-  if (known != nullptr && known->identity() == tunnel.peer_identity) out = party_of(*known);
-  out.identity = tunnel.peer_identity.to_string();
-  out.namespace_name = tunnel.peer_identity.ns;
-  return out;
+  const bool same = known != nullptr && known->identity() == tunnel.peer_identity;
+  return same ? worker.parties().of(known, tunnel.certificate.identity) : tunnel.nobody;
 }
 
-Task<> serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
+namespace {
+
+/// What a CONNECT asks for.
+struct Asked {
+  SocketAddress client;  // that the application is shown
+  SocketAddress target;
+};
+
+// Reads the request, which is not needed any more afterwards, and fills the record from it.
+Result<Asked> read_request(const InboundTunnel& tunnel, const mesh::WorkloadPtr& workload,
+                           h2::Stream& stream, Report& report) {
+  Worker& worker = *tunnel.worker;
+  const auto request = hbone::parse_connect(stream.request());
+  stream.forget_headers();
+  if (!request) return std::unexpected(request.error());
+  const SocketAddress client = client_address(tunnel, *request);
+  report.record.source_address = client;
+  report.record.trace = trace_of(request->traceparent);
+  const auto target =
+      local_target(*worker.snapshot(), *workload, tunnel.local_ip, request->authority);
+  if (!target) return std::unexpected(target.error());
+  report.record.destination = worker.parties().of(workload, workload->identity().to_string());
+  report.record.destination_address = *target;
+  report.record.hbone_address = *target;
+  report.record.source = source_of(tunnel, client.ip);
+  fill_service(report, worker.parties(), *worker.snapshot(), *request, *workload);
+  return Asked{client, *target};
+}
+
+/// The application that was reached, and the connection's registration.
+struct Reached {
+  std::unique_ptr<LiveEntry> live;
+  UniqueFd app;
+};
+
+// Everything before the relay: named phases, each with its own failure, which is answered and
+// reported here. Its frame is gone while the connection lasts.
+io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, h2::Stream* stream,
+                                                   Report* report) {
   Worker& worker = *tunnel->worker;
-  const PodPtr pod = tunnel->pod->pod;
+  mesh::WorkloadPtr workload;
+  const auto refuse = [&](int status, const Error& error) {
+    answer(*stream, status, workload.get());
+    report->fail(error);
+    return std::nullopt;
+  };
+
+  auto found = co_await worker.workload_of(*tunnel->pod->pod, io::in(kWorkloadWait));
+  if (!found) co_return refuse(503, found.error());
+  workload = std::move(*found);
+  const auto asked = read_request(*tunnel, workload, *stream, *report);
+  if (!asked) co_return refuse(400, asked.error());
+
+  auto live = std::make_unique<LiveEntry>(worker.live(), *report, Path::kInboundTunnel);
+  live->peer_certificate = &tunnel->certificate.sha256;
+  live->decided_by = std::make_unique<Decided>(workload, nullptr, &tunnel->peer_identity,
+                                               tunnel->peer.ip, asked->target);
+  const auto verdict = decide(*worker.snapshot(), *live->decided_by);
+  if (!verdict.allowed) {
+    answer(*stream, 401, workload.get());
+    report->deny(verdict.policy, mesh::to_string(verdict.reason));
+    co_return std::nullopt;
+  }
+
+  auto app = co_await dial(worker.maps(), *tunnel->pod->pod, asked->target, asked->client,
+                           io::in(kDialTimeout));
+  if (!app) co_return refuse(503, app.error());
+  if (live->was_cut()) {
+    reset_on_close(app->get());  // no end of stream that nobody sent
+    answer(*stream, live->cut == Cut::kPolicy ? 401 : 503, workload.get());
+    live->tell(*report, std::nullopt);
+    co_return std::nullopt;
+  }
+  live->app_fd = app->get();
+  live->network_fd = tunnel->fd;
+  answer(*stream, 200, workload.get());
+  report->open(&live->bytes);
+  co_return Reached{std::move(live), std::move(*app)};
+}
+
+}  // namespace
+
+io::Scope::Child serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
+  Worker& worker = *tunnel->worker;
   Report report(worker.reporter(), telemetry::Direction::kInbound);
   report.record.source_address = tunnel->peer;
   report.record.mutual_tls = true;
-  mesh::WorkloadPtr workload;
-  const auto refuse = [&](int status, const Error& error) {
-    answer(stream, status, workload.get());
-    report.fail(error);
-  };
-
-  if (!worker.has_room(*tunnel->pod, 1)) {
-    co_return refuse(
-        503, Error{ErrorCode::kLimit, Origin::kLocal, 0, "the pod holds its share of descriptors"});
+  if (!worker.has_room(*tunnel->pod, 1, Role::kServer)) {
+    answer(stream, 503, nullptr);
+    co_return report.fail(
+        Error{ErrorCode::kLimit, Origin::kLocal, 0, "the pod holds its share of descriptors"});
   }
   const DescriptorLease lease(worker.descriptors(), tunnel->pod->descriptors, 1);
-  auto request = hbone::parse_connect(stream.request());
-  stream.forget_headers();
-  if (!request) co_return refuse(400, request.error());
-  const SocketAddress client = client_address(*tunnel, *request);
-  report.record.source_address = client;
-  report.record.trace = trace_of(request->traceparent);
-
-  auto found = co_await worker.workload_of(*pod, io::in(kWorkloadWait));
-  if (!found) co_return refuse(503, found.error());
-  workload = std::move(*found);
-  const auto target =
-      local_target(*worker.snapshot(), *workload, tunnel->local_ip, request->authority);
-  if (!target) co_return refuse(400, target.error());
-  report.record.destination = party_of(*workload);
-  report.record.destination.identity = workload->identity().to_string();
-  report.record.destination_address = *target;
-  report.record.hbone_address = *target;
-  report.record.source = source_of(*tunnel, client.ip);
-  fill_service(report, *worker.snapshot(), *request, *workload);
-  {
-    const auto no_longer_needed = std::exchange(*request, {});
-  }
-
-  LiveEntry live(worker.live(), report, Path::kInboundTunnel);
-  live.peer_certificate = tunnel->peer_certificate;
-  live.has_peer_certificate = true;
-  live.decided_by = Decided{workload, nullptr, {tunnel->peer_identity, tunnel->peer.ip, *target}};
-  const auto verdict = mesh::authorize(*worker.snapshot(), *workload, live.decided_by->question);
-  if (!verdict.allowed) {
-    answer(stream, 401, workload.get());
-    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
-  }
-
-  auto app = co_await dial(worker.maps(), *pod, *target, client, io::in(kDialTimeout));
-  if (!app) co_return refuse(503, app.error());
-  if (live.was_cut()) {
-    reset_on_close(app->get());  // no end of stream that nobody sent
-    answer(stream, live.cut == Cut::kPolicy ? 401 : 503, workload.get());
-    co_return live.tell(report, std::nullopt);
-  }
-  live.app_fd = app->get();
-  live.network_fd = tunnel->fd;
-  answer(stream, 200, workload.get());
-  report.open(&live.bytes);
+  const auto reached = co_await reach_application(tunnel, &stream, &report);
+  if (!reached) co_return;
+  LiveEntry& live = *reached->live;
   StreamEnd source(stream);
-  SocketEnd destination(app->get());
+  SocketEnd destination(reached->app.get());
   live.tell(report, co_await relay(&source, &destination, &live.bytes, &live.scope));
 }
 

@@ -46,12 +46,12 @@ void log_end(const InboundTunnel& tunnel, const Error& why) {
 
 }  // namespace
 
-Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
+io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
+  const Admitted place(*worker, *pod, bpf::ListenerKind::kHbone);
   // A tunnel that fails before its first CONNECT is one failed connection in log and metrics.
   Report report(worker->reporter(), telemetry::Direction::kInbound);
   report.record.source_address = peer;
-  report.record.destination.pod = pod->pod->name;
-  report.record.destination.namespace_name = pod->pod->ns;
+  report.record.destination = pod->unresolved;
   const auto dialed = local_address(fd.get());
   if (!dialed) co_return report.fail(dialed.error());
   report.record.destination_address = *dialed;
@@ -60,7 +60,7 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
     reset_on_close(fd.get());
     co_return report.fail(workload.error());
   }
-  report.record.destination = party_of(**workload);
+  report.record.destination = worker->parties().of(*workload);
   auto stream = co_await accept_tls(worker, workload->get(), std::move(fd));
   if (!stream) co_return report.fail(stream.error());
   const auto identity = mesh::Identity::parse((*stream)->peer()->identity);
@@ -71,8 +71,15 @@ Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress pee
   report.dismiss();
 
   const tls::PeerCertificate certificate = *(*stream)->peer();
-  const InboundTunnel tunnel{worker,         pod, *identity, peer, dialed->ip, certificate.sha256,
-                             (*stream)->fd()};
+  const InboundTunnel tunnel{
+      .worker = worker,
+      .pod = pod,
+      .certificate = certificate,
+      .peer_identity = *identity,
+      .nobody = telemetry::Party{.namespace_name = identity->ns, .identity = certificate.identity},
+      .peer = peer,
+      .local_ip = dialed->ip,
+      .fd = (*stream)->fd()};
   io::Scope streams;
   auto options = h2::Options::server();
   options.budget = &pod->bytes;

@@ -4,7 +4,7 @@
 
 #include "culvert/base/fd.hpp"
 #include "culvert/base/ip.hpp"
-#include "culvert/io/task.hpp"
+#include "culvert/io/scope.hpp"
 
 namespace culvert::ztunnel {
 
@@ -13,9 +13,9 @@ struct LocalPod;
 
 /// A tunnel from another ztunnel or a waypoint: TLS, HTTP/2, and a fiber for each CONNECT in it.
 /// Never fails: how it ended is in the log.
-io::Task<> serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer);
+io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer);
 
-/// A plain TCP connection to any other port of the pod. `fd` stays open until it returns.
-io::Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer);
+/// A plain TCP connection to any other port of the pod.
+io::Scope::Child serve_plaintext(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer);
 
 }  // namespace culvert::ztunnel

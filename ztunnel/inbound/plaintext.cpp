@@ -8,25 +8,25 @@
 
 namespace culvert::ztunnel {
 
-using io::Task;
-
 namespace {
 
 // A client outside the mesh has no identity; what is known of its address goes to telemetry only.
-void fill_parties(Report& report, const Worker& worker, const mesh::Workload& destination,
+void fill_parties(Report& report, Worker& worker, const mesh::WorkloadPtr& destination,
                   const IpAddress& client) {
-  report.record.destination = party_of(destination);
+  report.record.destination = worker.parties().of(destination);
   const auto source = worker.snapshot()->workload_at({worker.settings().network, client});
-  if (source != nullptr) report.record.source = party_of(*source);
+  if (source != nullptr) report.record.source = worker.parties().of(source);
 }
 
 }  // namespace
 
-Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer) {
+io::Scope::Child serve_plaintext(Worker* worker, LocalPod* pod, UniqueFd accepted,
+                                 SocketAddress peer) {
+  const Admitted place(*worker, *pod, bpf::ListenerKind::kPlaintext);
+  const int fd = accepted.get();
   Report report(worker->reporter(), telemetry::Direction::kInbound);
   report.record.source_address = peer;
-  report.record.destination.pod = pod->pod->name;
-  report.record.destination.namespace_name = pod->pod->ns;
+  report.record.destination = pod->unresolved;
   const auto fail = [&](const Error& error) {
     reset_on_close(fd);
     report.fail(error);
@@ -43,11 +43,11 @@ Task<> serve_plaintext(Worker* worker, LocalPod* pod, int fd, SocketAddress peer
 
   const auto workload = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));
   if (!workload) co_return fail(workload.error());
-  fill_parties(report, *worker, **workload, peer.ip);
+  fill_parties(report, *worker, *workload, peer.ip);
 
   LiveEntry live(worker->live(), report, Path::kInboundPlain);
-  live.decided_by = Decided{*workload, nullptr, {std::nullopt, peer.ip, *dialed}};
-  const auto verdict = mesh::authorize(*worker->snapshot(), **workload, live.decided_by->question);
+  live.decided_by = std::make_unique<Decided>(*workload, nullptr, nullptr, peer.ip, *dialed);
+  const auto verdict = decide(*worker->snapshot(), *live.decided_by);
   if (!verdict.allowed) {
     reset_on_close(fd);
     co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));

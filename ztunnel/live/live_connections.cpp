@@ -58,6 +58,13 @@ const char* to_string(Cut cut) {
   return "";
 }
 
+mesh::Verdict decide(const mesh::Snapshot& snapshot, const Decided& decided) {
+  mesh::Connection question{std::nullopt, decided.source_ip, decided.address};
+  if (decided.proved != nullptr) question.source = *decided.proved;
+  if (decided.source != nullptr) question.source = decided.source->identity();
+  return mesh::authorize(snapshot, *decided.destination, question);
+}
+
 LiveConnections::LiveConnections() : next_id_(first_id_of_a_table()) {}
 
 LiveConnections::~LiveConnections() {
@@ -71,6 +78,7 @@ void LiveConnections::add(LiveConnection& entry) {
   (last_ == nullptr ? first_ : last_->next) = &entry;
   last_ = &entry;
   ++size_;
+  ++changes_;
   for (Walk* walk = walks_; walk != nullptr; walk = walk->other_) {
     if (walk->at_ == nullptr) walk->at_ = &entry;
   }
@@ -84,13 +92,14 @@ void LiveConnections::remove(LiveConnection& entry) {
   (entry.next == nullptr ? last_ : entry.next->previous) = entry.previous;
   entry.previous = entry.next = nullptr;
   --size_;
+  ++changes_;
 }
 
 bool LiveConnections::cut(LiveConnection& entry, Cut why) {
   assert(why != Cut::kNone);
   if (entry.cut != Cut::kNone) return false;
   entry.cut = why;
-  entry.relay_scope->request_stop();
+  entry.scope.request_stop();
   return true;
 }
 
@@ -115,8 +124,6 @@ LiveEntry::LiveEntry(LiveConnections& table, const Report& report, Path path) : 
   direction = report.record.direction;
   this->path = path;
   record = &report.record;
-  counters = &bytes;
-  relay_scope = &scope;
   since = io::Clock::now();
   table_.add(*this);
 }
@@ -124,8 +131,8 @@ LiveEntry::LiveEntry(LiveConnections& table, const Report& report, Path path) : 
 void LiveEntry::tell(Report& report, const std::optional<Error>& failure) const {
   if (was_cut()) {
     std::string why = to_string(cut);
-    if (*cut_reason != '\0') why.append(": ").append(cut_reason);
-    return report.cut(std::move(why), cut_policy, flag_of(cut));
+    if (cut_by != nullptr) why.append(": ").append(cut_by->reason);
+    return report.cut(std::move(why), cut_by == nullptr ? "" : cut_by->policy, flag_of(cut));
   }
   if (failure) return report.fail(*failure);
   report.finish();

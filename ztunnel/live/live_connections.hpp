@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -45,7 +46,17 @@ const char* to_string(Cut cut);
 struct Decided {
   mesh::WorkloadPtr destination;
   mesh::WorkloadPtr source;  // kJoined, where the source's identity is its workload's; else null
-  mesh::Connection question;
+  const mesh::Identity* proved = nullptr;  // the tunnel's client; outlives the entry
+  IpAddress source_ip;
+  SocketAddress address;  // at the destination workload
+};
+/// Asks it, of the workloads that `decided` has.
+mesh::Verdict decide(const mesh::Snapshot& snapshot, const Decided& decided);
+
+/// The verdict that cut a connection.
+struct CutBy {
+  std::string policy;  // "NAMESPACE/NAME" of the policy that refuses
+  const char* reason;  // in words
 };
 
 /// One connection. What it points at lives as long as the entry.
@@ -53,20 +64,19 @@ struct LiveConnection {
   std::uint64_t id = 0;  // unique in the process
   telemetry::Direction direction = telemetry::Direction::kOutbound;
   Path path = Path::kTunnel;
+  Cut cut = Cut::kNone;
   const telemetry::ConnectionRecord* record = nullptr;
-  const RelayCounters* counters = nullptr;  // bytes so far
-  io::Scope* relay_scope = nullptr;         // stopping it resets both ends
+  RelayCounters bytes;  // so far
+  io::Scope scope;      // of the relay: stopping it resets both ends
   io::Clock::time_point since;
   int app_fd = -1;      // the socket on the application's side; -1: not there yet
   int network_fd = -1;  // the tunnel's or plain connection's; -1: joined, not there yet
-  std::optional<Decided> decided_by;  // nullopt: not decided here
-  io::Deadline undecided_until{};     // set: it waits so long for a policy that it depends on
-  std::array<std::uint8_t, 32> peer_certificate{};  // SHA-256 of the tunnel's other end's leaf
-  bool has_peer_certificate = false;
-  Cut cut = Cut::kNone;
-  std::string cut_policy;              // kPolicy: "NAMESPACE/NAME" of the policy that refuses
-  const char* cut_reason = "";         // kPolicy: the verdict in words
-  LiveConnection* previous = nullptr;  // neighbors in the table
+  std::unique_ptr<Decided> decided_by;  // null: not decided here
+  io::Deadline undecided_until{};       // set: it waits so long for a policy that it depends on
+  const std::array<std::uint8_t, 32>* peer_certificate = nullptr;  // SHA-256 of its tunnel's
+                                                                   // other end's leaf
+  std::unique_ptr<const CutBy> cut_by;                             // kPolicy
+  LiveConnection* previous = nullptr;                              // neighbors in the table
   LiveConnection* next = nullptr;
 };
 
@@ -81,6 +91,8 @@ class LiveConnections {
   void add(LiveConnection& entry);
   void remove(LiveConnection& entry);
   std::size_t size() const { return size_; }
+  /// How often one was added or removed.
+  std::uint64_t changes() const { return changes_; }
 
   /// Calls `visit(LiveConnection&)` for each, oldest first. `visit` neither adds nor removes.
   template <class Visit>
@@ -115,6 +127,7 @@ class LiveConnections {
   LiveConnection* last_ = nullptr;
   Walk* walks_ = nullptr;
   std::size_t size_ = 0;
+  std::uint64_t changes_ = 0;
   std::uint64_t next_id_;
 };
 
@@ -126,9 +139,6 @@ class LiveEntry : public LiveConnection {
   LiveEntry(const LiveEntry&) = delete;
   LiveEntry& operator=(const LiveEntry&) = delete;
   ~LiveEntry() { table_.remove(*this); }
-
-  RelayCounters bytes;
-  io::Scope scope;  // of the relay
 
   bool was_cut() const { return cut != Cut::kNone; }
   /// Ends `report` as the connection ended: cut, failed (`failure`), or in order.

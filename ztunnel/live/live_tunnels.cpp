@@ -30,7 +30,7 @@ std::size_t LiveTunnels::end_revoked(const tls::RevocationList& revoked,
     const tls::PeerCertificate& peer = *tunnel->peer;
     if (tunnel->connection->closed() || !revoked.contains_any(peer.chain)) continue;
     connections.for_each([&](LiveConnection& one) {
-      if (one.has_peer_certificate && one.peer_certificate == peer.sha256) {
+      if (one.peer_certificate != nullptr && *one.peer_certificate == peer.sha256) {
         connections.cut(one, Cut::kRevoked);
       }
     });
@@ -39,6 +39,12 @@ std::size_t LiveTunnels::end_revoked(const tls::RevocationList& revoked,
     ++ended;
   }
   return ended;
+}
+
+void LiveTunnels::free_idle_buffers(io::Deadline since) {
+  for (LiveTunnel* tunnel = first_; tunnel != nullptr; tunnel = tunnel->next) {
+    if (tunnel->connection->last_received() < since) tunnel->connection->free_idle_buffers();
+  }
 }
 
 TunnelEntry::TunnelEntry(LiveTunnels& table, const tls::PeerCertificate& certificate,

@@ -33,6 +33,9 @@ class LiveTunnels {
   /// (Cut::kRevoked), then the tunnel. Returns how many tunnels.
   std::size_t end_revoked(const tls::RevocationList& revoked, LiveConnections& connections);
 
+  /// Frees the empty buffers of those that have received nothing since.
+  void free_idle_buffers(io::Deadline since);
+
  private:
   LiveTunnel* first_ = nullptr;
   std::size_t size_ = 0;

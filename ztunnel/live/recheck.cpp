@@ -23,7 +23,6 @@ void renew(Decided& decided, const mesh::Snapshot& snapshot) {
   if (auto now = snapshot.workload(decided.destination->uid)) decided.destination = std::move(now);
   if (decided.source == nullptr) return;
   if (auto now = snapshot.workload(decided.source->uid)) decided.source = std::move(now);
-  decided.question.source = decided.source->identity();
 }
 
 }  // namespace
@@ -70,7 +69,7 @@ void Recheck::decide(LiveConnection& entry, bool last_time) {
   if (entry.cut != Cut::kNone) return;
   Decided& decided = *entry.decided_by;
   renew(decided, *current_);
-  const auto verdict = mesh::authorize(*current_, *decided.destination, decided.question);
+  const auto verdict = ztunnel::decide(*current_, decided);
   counters_.rechecked.fetch_add(1, std::memory_order_relaxed);
   const bool unknown = verdict.reason == mesh::Verdict::Reason::kUnknownPolicy;
   if (unknown && !last_time) {
@@ -81,8 +80,7 @@ void Recheck::decide(LiveConnection& entry, bool last_time) {
   }
   entry.undecided_until = kDecided;
   if (verdict.allowed) return;
-  entry.cut_policy = verdict.policy;
-  entry.cut_reason = mesh::to_string(verdict.reason);
+  entry.cut_by = std::make_unique<const CutBy>(verdict.policy, mesh::to_string(verdict.reason));
   table_.cut(entry, Cut::kPolicy);
   counters_.cut_by_policy.fetch_add(1, std::memory_order_relaxed);
 }

@@ -1,5 +1,7 @@
 #include "ztunnel/outbound/outbound.hpp"
 
+#include <memory>
+
 #include "culvert/mesh/policy.hpp"
 #include "ztunnel/live/live_connections.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
@@ -16,32 +18,30 @@ using telemetry::Direction;
 
 namespace {
 
-/// What is known once the destination is resolved.
+/// What is known once the destination is resolved. Setting up needs it; what is left of it while
+/// the connection lasts is in its record.
 struct Resolved {
   mesh::WorkloadPtr source;
   SocketAddress original;  // what the application asked for
   mesh::Route route;
 };
+using ResolvedPtr = std::unique_ptr<const Resolved>;
 
-void fill_source(telemetry::ConnectionRecord& record, const mesh::Workload& source) {
-  record.source = party_of(source);
-  record.source.identity = source.identity().to_string();
-}
-
-void fill_destination(telemetry::ConnectionRecord& record, const Resolved& resolved) {
+void fill_record(telemetry::ConnectionRecord& record, Parties& parties, const Resolved& resolved) {
   const auto& route = resolved.route;
+  record.source = parties.of(resolved.source, resolved.source->identity().to_string());
   record.original_address = resolved.original;
   record.destination_address = route.next_hop;
-  if (route.protocol == mesh::Route::Protocol::kHbone) record.hbone_address = route.target;
-  if (route.workload != nullptr) record.destination = party_of(*route.workload);
-  if (route.service != nullptr) {
-    record.service = route.service->hostname;
-    record.service_namespace = route.service->ns;
-    record.service_name = route.service->name;
+  if (route.workload != nullptr) record.destination = parties.of(route.workload);
+  if (route.service != nullptr) record.service = parties.of(route.service);
+  if (route.protocol == mesh::Route::Protocol::kHbone) {
+    record.hbone_address = route.target;
+    record.trace = trace_of(std::nullopt);
   }
 }
 
-Task<Result<Resolved>> resolve(Worker* worker, LocalPod* pod, int fd) {
+Task<Result<ResolvedPtr>> resolve(Worker* worker, LocalPod* pod, int fd,
+                                  telemetry::ConnectionRecord* record) {
   const auto original = worker->maps().original_destination(fd);
   if (!original) co_return std::unexpected(original.error());
   if (!*original) co_return fail(ErrorCode::kSelfCall, "no original destination", Origin::kClient);
@@ -50,20 +50,30 @@ Task<Result<Resolved>> resolve(Worker* worker, LocalPod* pod, int fd) {
   auto route =
       mesh::resolve_destination(*worker->snapshot(), **original, **source, worker->round_robin());
   if (!route) co_return std::unexpected(route.error());
-  co_return Resolved{std::move(*source), **original, std::move(*route)};
+  auto out = std::make_unique<const Resolved>(std::move(*source), **original, std::move(*route));
+  fill_record(*record, worker->parties(), *out);
+  co_return out;
 }
 
+// The application learns of a failure by RST.
+void give_up(int fd, Report& report, const Error& error) {
+  reset_on_close(fd);
+  report.fail(error);
+}
+
+constexpr Error kNoRoom{ErrorCode::kLimit, Origin::kLocal, 0,
+                        "the pod holds its share of descriptors"};
+
 // Not in the mesh, or plaintext by policy: a plain connection from the pod's own namespace.
-Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolved,
-                   Report* report) {
+Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, ResolvedPtr resolved, Report* report) {
   LiveEntry live(worker->live(), *report, Path::kPlain);
   live.app_fd = fd;
-  auto upstream = co_await dial(worker->maps(), *pod->pod, resolved->route.next_hop, std::nullopt,
-                                io::in(kDialTimeout));
-  if (!upstream) {
-    reset_on_close(fd);
-    co_return report->fail(upstream.error());
-  }
+  if (!worker->has_room(*pod, 1, Role::kClient)) co_return give_up(fd, *report, kNoRoom);
+  const DescriptorLease lease(worker->descriptors(), pod->descriptors, 1);
+  const auto upstream = co_await dial(worker->maps(), *pod->pod, resolved->route.next_hop,
+                                      std::nullopt, io::in(kDialTimeout));
+  resolved.reset();
+  if (!upstream) co_return give_up(fd, *report, upstream.error());
   live.network_fd = upstream->get();
   const Measured measured(worker->measured(), upstream->get(), report->record);
   report->open(&live.bytes);
@@ -74,12 +84,13 @@ Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, const Resolved* resolv
 
 // Both pods are on this node: authorized as at the tunnel's far end, then joined in process. The
 // identity needs no certificate here: the agent handed us both namespaces.
-Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int fd,
-                    SocketAddress peer, const Resolved* resolved, Report* report) {
-  const auto& route = resolved->route;
-  report->record.destination_address = route.target;
+Task<> relay_joined(Worker* worker, LocalPod* pod, std::shared_ptr<LocalPod> destination, int fd,
+                    SocketAddress peer, ResolvedPtr resolved, Report* report) {
+  const SocketAddress target = resolved->route.target;
+  const mesh::WorkloadPtr& workload = resolved->route.workload;
+  report->record.destination_address = target;
   report->record.hbone_address.reset();
-  report->record.destination.identity = route.workload->identity().to_string();
+  report->record.destination = worker->parties().of(workload, workload->identity().to_string());
   report->record.mutual_tls = true;
   Report inbound(worker->reporter(), Direction::kInbound);
   inbound.record = report->record;
@@ -87,22 +98,25 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
 
   LiveEntry live(worker->live(), *report, Path::kJoined);
   live.app_fd = fd;
-  live.decided_by = Decided{
-      route.workload, resolved->source, {resolved->source->identity(), peer.ip, route.target}};
-  const auto verdict =
-      mesh::authorize(*worker->snapshot(), *route.workload, live.decided_by->question);
+  live.decided_by = std::make_unique<Decided>(workload, resolved->source, nullptr, peer.ip, target);
+  resolved.reset();
+  const auto verdict = decide(*worker->snapshot(), *live.decided_by);
   if (!verdict.allowed) {
     reset_on_close(fd);
     inbound.deny(verdict.policy, mesh::to_string(verdict.reason));
     co_return report->deny(verdict.policy, mesh::to_string(verdict.reason));
   }
   const Guest guest(destination, live.scope);
-  auto upstream =
-      co_await dial(worker->maps(), *destination->pod, route.target, peer, io::in(kDialTimeout));
+  if (!worker->has_room(*pod, 1, Role::kClient)) {
+    inbound.fail(kNoRoom);
+    co_return give_up(fd, *report, kNoRoom);
+  }
+  const DescriptorLease lease(worker->descriptors(), pod->descriptors, 1);
+  const auto upstream =
+      co_await dial(worker->maps(), *destination->pod, target, peer, io::in(kDialTimeout));
   if (!upstream) {
-    reset_on_close(fd);
     inbound.fail(upstream.error());
-    co_return report->fail(upstream.error());
+    co_return give_up(fd, *report, upstream.error());
   }
   inbound.open(&live.bytes);
   report->open(&live.bytes);
@@ -113,22 +127,28 @@ Task<> relay_joined(Worker* worker, std::shared_ptr<LocalPod> destination, int f
   live.tell(inbound, failure);
 }
 
-// Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel.
+// What only setting up needs is gone when this has ended.
+Task<Result<OpenedStream>> open_stream(Worker* worker, LocalPod* pod, SocketAddress peer,
+                                       ResolvedPtr resolved, telemetry::ConnectionRecord* record) {
+  const auto& [source, original, route] = *resolved;
+  auto stream = co_await pod->tunnels.connect(
+      route, *source, connect_request(*source, route, peer, *record->trace));
+  if (stream) {
+    record->destination = worker->parties().of(route.workload, stream->tunnel->peer.identity);
+  }
+  co_return stream;
+}
+
+// Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel, which has the
+// descriptor on the network's side.
 Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
-                      const Resolved* resolved, Report* report) {
+                      ResolvedPtr resolved, Report* report) {
   report->record.mutual_tls = true;
   LiveEntry live(worker->live(), *report, Path::kTunnel);
   live.app_fd = fd;
-  auto stream = co_await pod->tunnels.connect(
-      resolved->route, *resolved->source,
-      connect_request(*resolved->source, resolved->route, peer, *report->record.trace));
-  if (!stream) {
-    reset_on_close(fd);
-    co_return report->fail(stream.error());
-  }
-  report->record.destination.identity = stream->peer_identity;
-  live.peer_certificate = stream->tunnel->peer.sha256;
-  live.has_peer_certificate = true;
+  auto stream = co_await open_stream(worker, pod, peer, std::move(resolved), &report->record);
+  if (!stream) co_return give_up(fd, *report, stream.error());
+  live.peer_certificate = &stream->tunnel->peer.sha256;
   live.network_fd = stream->tunnel->fd;
   report->open(&live.bytes);
   SocketEnd app(fd);
@@ -145,30 +165,24 @@ std::shared_ptr<LocalPod> joinable(Worker& worker, const mesh::Route& route) {
 
 }  // namespace
 
-Task<> serve_outbound(Worker* worker, LocalPod* pod, int fd, SocketAddress peer) {
+io::Scope::Child serve_outbound(Worker* worker, LocalPod* pod, UniqueFd accepted,
+                                SocketAddress peer) {
+  const Admitted place(*worker, *pod, bpf::ListenerKind::kOutbound);
+  const int fd = accepted.get();
   Report report(worker->reporter(), Direction::kOutbound);
   report.record.source_address = peer;
-  report.record.source.pod = pod->pod->name;
-  report.record.source.namespace_name = pod->pod->ns;
+  report.record.source = pod->unresolved;
+  auto resolved = co_await resolve(worker, pod, fd, &report.record);
+  if (!resolved) co_return give_up(fd, report, resolved.error());
 
-  const auto resolved = co_await resolve(worker, pod, fd);
-  if (!resolved) {
-    reset_on_close(fd);
-    co_return report.fail(resolved.error());
-  }
-  fill_source(report.record, *resolved->source);
-  fill_destination(report.record, *resolved);
-  if (resolved->route.protocol == mesh::Route::Protocol::kHbone) {
-    report.record.trace = trace_of(std::nullopt);
-  }
-
-  auto destination = joinable(*worker, resolved->route);
-  if (destination != nullptr) {
-    co_await relay_joined(worker, std::move(destination), fd, peer, &*resolved, &report);
-  } else if (resolved->route.protocol == mesh::Route::Protocol::kHbone) {
-    co_await relay_tunneled(worker, pod, fd, peer, &*resolved, &report);
+  const auto& route = (*resolved)->route;
+  if (auto destination = joinable(*worker, route); destination != nullptr) {
+    co_await relay_joined(worker, pod, std::move(destination), fd, peer, std::move(*resolved),
+                          &report);
+  } else if (route.protocol == mesh::Route::Protocol::kHbone) {
+    co_await relay_tunneled(worker, pod, fd, peer, std::move(*resolved), &report);
   } else {
-    co_await relay_plain(worker, pod, fd, &*resolved, &report);
+    co_await relay_plain(worker, pod, fd, std::move(*resolved), &report);
   }
 }
 

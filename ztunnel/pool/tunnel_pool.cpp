@@ -30,21 +30,6 @@ std::unexpected<Error> refused_by_status(std::string_view status) {
   return fail(ErrorCode::kProtocol, "CONNECT was answered with another status", Origin::kUpstream);
 }
 
-// An unused tunnel is closed after a while; the fiber ends with the tunnel's run().
-Task<> close_when_idle(Tunnel* tunnel) {
-  while (true) {
-    const auto idle_since = tunnel->connection->idle_since();
-    const bool idle = tunnel->connection->active_streams() == 0;
-    const auto now = io::Loop::current().now();
-    if (idle && now - idle_since >= kTunnelIdleTimeout) {
-      tunnel->connection->drain();
-      co_return;
-    }
-    const auto next = (idle ? idle_since : now) + kTunnelIdleTimeout;
-    if (!co_await io::sleep_until(next)) co_return;
-  }
-}
-
 }  // namespace
 
 std::size_t TunnelPool::tunnels() const {
@@ -66,9 +51,38 @@ void TunnelPool::forget(const Key& key, const Tunnel& tunnel) {
   if (found->second.tunnels.empty() && found->second.attempt == nullptr) entries_.erase(found);
 }
 
+// Another tunnel to the same workload has room for new connections.
+bool TunnelPool::is_spare(const Key& key, const Tunnel& tunnel) const {
+  const auto found = entries_.find(key);
+  return found != entries_.end() && std::ranges::any_of(found->second.tunnels, [&](const auto& t) {
+           return t.get() != &tunnel && t->connection->can_open();
+         });
+}
+
+// An unused tunnel is closed after a while, soon if it is spare; the fiber ends with the tunnel's
+// run().
+Task<> TunnelPool::close_when_idle(const Key* key, const Tunnel* tunnel) {
+  while (true) {
+    const bool idle = tunnel->connection->active_streams() == 0;
+    const bool spare = is_spare(*key, *tunnel);
+    const auto timeout = spare ? kSpareTunnelTimeout : kTunnelIdleTimeout;
+    const auto now = io::Loop::current().now();
+    const auto idle_since = idle ? tunnel->connection->idle_since() : now;
+    if (idle && now - idle_since >= timeout) {
+      tunnel->connection->drain();
+      co_return;
+    }
+    // A busy one looks again soon: when it is idle it may be spare.
+    const auto next = idle ? idle_since + timeout : now + kSpareTunnelTimeout;
+    if (!co_await io::sleep_until(next)) co_return;
+  }
+}
+
 Task<> TunnelPool::run(Key key, std::shared_ptr<Tunnel> tunnel) {
   io::Scope idle;
-  idle.spawn(close_when_idle, tunnel.get());
+  idle.spawn([](TunnelPool* self, const Key* k,
+                const Tunnel* t) -> Task<> { co_await self->close_when_idle(k, t); },
+             this, &key, tunnel.get());
   const auto ended = co_await tunnel->connection->run();
   if (!ended && ended.error().code != ErrorCode::kCancelled) {
     log::debug("tunnel to {}: {}", key.second.to_string(), ended.error().to_string());
@@ -88,6 +102,11 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   for (const auto& identity : route.expected_identities) {
     expected.identities.push_back(identity.to_string());
   }
+  if (!worker_.has_room(pod_, 1, Role::kClient)) {
+    co_return fail(ErrorCode::kLimit, "the pod holds its share of descriptors");
+  }
+  auto tunnel = std::make_shared<Tunnel>();
+  tunnel->lease.emplace(worker_.descriptors(), pod_.descriptors, 1);
   auto fd =
       co_await dial(worker_.maps(), *pod_.pod, route.next_hop, std::nullopt, io::in(kDialTimeout));
   if (!fd) co_return std::unexpected(fd.error());
@@ -105,7 +124,6 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
     worker_.note_handshake_failure(current.error());
     co_return std::unexpected(current.error());
   }
-  auto tunnel = std::make_shared<Tunnel>();
   tunnel->peer = *stream->peer();
   telemetry::ConnectionRecord edge;
   edge.source = party_of(source);
@@ -182,7 +200,7 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
       co_return refused_by_status(status == nullptr ? "" : *status);
     }
     stream->forget_headers();
-    co_return OpenedStream{*tunnel, std::move(*stream), (*tunnel)->peer.identity};
+    co_return OpenedStream{std::move(*tunnel), std::move(*stream)};
   }
 }
 

@@ -16,6 +16,7 @@
 #include "culvert/mesh/route.hpp"
 #include "culvert/tls/session.hpp"
 #include "ztunnel/live/live_tunnels.hpp"
+#include "ztunnel/worker/descriptor_share.hpp"
 #include "ztunnel/worker/measured.hpp"
 
 namespace culvert::ztunnel {
@@ -26,8 +27,9 @@ struct LocalPod;
 /// A TLS + HTTP/2 connection to one workload. Lives as long as a stream of it or its run() fiber.
 struct Tunnel {
   std::unique_ptr<h2::Connection> connection;
-  tls::PeerCertificate peer;         // what the peer proved
-  int fd = -1;                       // of the connection, for measures
+  tls::PeerCertificate peer;  // what the peer proved
+  int fd = -1;                // of the connection, for measures
+  std::optional<DescriptorLease> lease;
   std::optional<Measured> measured;  // declared behind the connection: it ends first
   std::optional<TunnelEntry> live;   // declared last: it leaves the table first
 };
@@ -36,7 +38,6 @@ struct Tunnel {
 struct OpenedStream {
   std::shared_ptr<Tunnel> tunnel;  // declared first: the stream ends before its tunnel
   h2::Stream stream;
-  std::string peer_identity;
 };
 
 class TunnelPool {
@@ -48,8 +49,8 @@ class TunnelPool {
   /// destination is being made at a time; who comes meanwhile waits for it and shares its failure.
   /// A stream that the peer refused unprocessed (GOAWAY, REFUSED_STREAM) is tried on another
   /// tunnel. Errors have origin kUpstream, or kLocal/kControl before the network was reached:
-  /// kNoCertificate, kTimeout, kRefused, kTls, kIdentity, kDenied (401), kProtocol (another
-  /// status).
+  /// kNoCertificate, kLimit (the pod's share of descriptors), kTimeout, kRefused, kTls, kIdentity,
+  /// kDenied (401), kProtocol (another status).
   io::Task<Result<OpenedStream>> connect(const mesh::Route& route, const mesh::Workload& source,
                                          h2::Headers request);
 
@@ -76,6 +77,8 @@ class TunnelPool {
   io::Task<Result<std::shared_ptr<Tunnel>>> make(const mesh::Route& route,
                                                  const mesh::Workload& source);
   io::Task<> run(Key key, std::shared_ptr<Tunnel> tunnel);
+  io::Task<> close_when_idle(const Key* key, const Tunnel* tunnel);
+  bool is_spare(const Key& key, const Tunnel& tunnel) const;
   void forget(const Key& key, const Tunnel& tunnel);
 
   Worker& worker_;

@@ -3,12 +3,14 @@
 // either direction cuts both ends, so that a cut is never taken for an end.
 #pragma once
 
+#include <coroutine>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "culvert/io/scope.hpp"
 #include "culvert/io/socket.hpp"
-#include "culvert/io/task.hpp"
 
 namespace culvert::ztunnel {
 
@@ -23,68 +25,80 @@ namespace detail {
 inline std::span<const std::uint8_t> bytes_of(const io::PooledBuffer& part) {
   return part.bytes();
 }
-inline std::span<const std::uint8_t> bytes_of(std::span<const std::uint8_t> part) {
-  return part;
+/// Nothing came, although somebody was woken: read again.
+inline bool is_nothing(const io::PooledBuffer&) {
+  return false;
 }
 
-struct Direction {
-  std::uint64_t* bytes = nullptr;
-  io::Scope* scope = nullptr;
-  std::optional<Error>* failure = nullptr;
+/// What both directions tell each other.
+struct Ending {
+  void fail(const Error& why) {
+    if (!failure) failure = why;
+    scope->request_stop();
+  }
+  io::Scope* scope;
+  std::optional<Error> failure;
 };
 
-// The idle read of a joined connection has no deadline, nor has a write to a peer that does not
-// read: TCP keep-alive and HTTP/2 PING guard both.
+// One direction. The idle read of a joined connection has no deadline, nor has a write to a peer
+// that does not read: TCP keep-alive and HTTP/2 PING guard both. An idle connection is two frames
+// of this, so they hold no more than must be.
 template <class From, class To>
-io::Task<> pump(From* from, To* to, Direction direction) {
+io::Scope::Child pump(From* from, To* to, std::uint64_t* bytes, Ending* ending) {
   while (true) {
     auto part = co_await from->read(io::kNoDeadline);
-    Result<void> step;
-    if (!part) {
-      step = std::unexpected(part.error());
-    } else if (part->empty()) {
-      to->finish();
-      co_return;
-    } else {
-      const std::size_t size = bytes_of(*part).size();
-      step = co_await to->write(bytes_of(*part), io::kNoDeadline);
-      from->passed_on(*part);
-      if (step) *direction.bytes += size;
-    }
-    if (!step) {
-      if (!direction.failure->has_value()) *direction.failure = step.error();
-      direction.scope->request_stop();
-      co_return;
-    }
+    if (!part) co_return ending->fail(part.error());
+    if (is_nothing(*part)) continue;
+    if (part->empty()) co_return to->finish();
+    const std::size_t size = bytes_of(*part).size();
+    const auto written = co_await to->write(bytes_of(*part), io::kNoDeadline);
+    from->passed_on(*part);
+    if (!written) co_return ending->fail(written.error());
+    *bytes += size;
   }
 }
 
 }  // namespace detail
 
-/// Both ends and `scope`, which holds the two directions and belongs to this connection alone,
-/// outlive the call; whoever stops the scope cuts the connection. nullopt: both directions ended in
-/// order. Otherwise the first failure, with both ends reset; kCancelled when the relay was stopped.
+/// `co_await relay(a, b, counters, scope)`: both ends and `scope`, which holds the two directions
+/// and belongs to this connection alone, outlive it; whoever stops the scope cuts the connection.
+/// nullopt: both directions ended in order. Otherwise the first failure, with both ends reset;
+/// kCancelled when the relay was stopped.
 template <class A, class B>
-io::Task<std::optional<Error>> relay(A* a, B* b, RelayCounters* counters, io::Scope* scope) {
-  std::optional<Error> failure;
-  scope->spawn(detail::pump<A, B>, a, b,
-               detail::Direction{&counters->forward_bytes, scope, &failure});
-  scope->spawn(detail::pump<B, A>, b, a,
-               detail::Direction{&counters->backward_bytes, scope, &failure});
-  co_await scope->join();
-  if (scope->stopping() && !failure)
-    failure = Error{ErrorCode::kCancelled, Origin::kLocal, 0, "relay"};
-  if (failure) {
-    a->reset();
-    b->reset();
-  }
-  co_return failure;
-}
+class [[nodiscard]] relay {
+ public:
+  relay(A* a, B* b, RelayCounters* counters, io::Scope* scope)
+      : a_(a), b_(b), counters_(counters), ending_{scope, std::nullopt}, join_(scope->join()) {}
+  relay(const relay&) = delete;
+  relay& operator=(const relay&) = delete;
 
-template <class A, class B>
-io::Task<std::optional<Error>> relay(A* a, B* b, RelayCounters* counters) {
-  io::Scope scope;
-  co_return co_await relay(a, b, counters, &scope);
-}
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> connection) {
+    ending_.scope->spawn(detail::pump<A, B>, a_, b_, &counters_->forward_bytes, &ending_);
+    ending_.scope->spawn(detail::pump<B, A>, b_, a_, &counters_->backward_bytes, &ending_);
+    if (join_.await_ready()) return false;  // it was stopped before
+    join_.await_suspend(connection);
+    return true;
+  }
+  std::optional<Error> await_resume() {
+    join_.await_resume();
+    if (ending_.scope->stopping() && !ending_.failure) {
+      ending_.failure = Error{ErrorCode::kCancelled, Origin::kLocal, 0, "relay"};
+    }
+    if (ending_.failure) {
+      a_->reset();
+      b_->reset();
+    }
+    return ending_.failure;
+  }
+
+ private:
+  A* const a_;
+  B* const b_;
+  RelayCounters* const counters_;
+  detail::Ending ending_;
+  decltype(std::declval<io::Scope&>().join()) join_;
+};
 
 }  // namespace culvert::ztunnel

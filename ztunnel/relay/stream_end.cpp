@@ -2,13 +2,18 @@
 
 namespace culvert::ztunnel {
 
-io::Task<Result<std::span<const std::uint8_t>>> StreamEnd::read(io::Deadline deadline) {
-  auto part = co_await stream_.read(deadline);
-  if (!part && part.error().code == ErrorCode::kReset) {
-    const auto code = stream_.reset_code();
-    if (code == h2::kCancel || code == h2::kNoError) co_return std::span<const std::uint8_t>();
+Result<StreamPart> StreamEnd::Read::await_resume() {
+  if (waited_) {
+    if (const auto woken = wait_.await_resume(); !woken) return std::unexpected(woken.error());
   }
-  co_return part;
+  const auto part = stream_.try_read();
+  if (!part) return StreamPart{.bytes = {}, .nothing = true};
+  if (*part) return StreamPart{.bytes = **part};
+  if (part->error().code == ErrorCode::kReset) {
+    const auto code = stream_.reset_code();
+    if (code == h2::kCancel || code == h2::kNoError) return StreamPart{};
+  }
+  return std::unexpected(part->error());
 }
 
 }  // namespace culvert::ztunnel

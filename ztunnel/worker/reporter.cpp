@@ -9,21 +9,6 @@ namespace culvert::ztunnel {
 
 using telemetry::AccessEvent;
 
-telemetry::Party party_of(const mesh::Workload& w) {
-  telemetry::Party party;
-  party.workload = w.workload_name.empty() ? w.name : w.workload_name;
-  party.pod = w.name;
-  party.namespace_name = w.ns;
-  party.cluster = w.cluster_id;
-  party.canonical_service = w.canonical_name;
-  party.canonical_revision = w.canonical_revision;
-  party.app = w.canonical_name;
-  party.version = w.canonical_revision;
-  party.region = w.locality.region;
-  party.zone = w.locality.zone;
-  return party;
-}
-
 void Reporter::log(telemetry::AccessEvent event, const telemetry::ConnectionRecord& record) {
   const auto level = telemetry::access_level(event, record);
   if (access_.off || access_.level < level || !access_.filter.wants(record)) return;
@@ -42,7 +27,7 @@ Report::Report(Reporter& reporter, telemetry::Direction direction) : reporter_(r
 
 Report::~Report() {
   if (ended_) return;
-  record.error = "stopped";
+  record.outcome = telemetry::Outcome{"stopped", ""};
   counters_ = nullptr;  // the relay is gone
   end();
 }
@@ -88,7 +73,7 @@ void Report::finish() {
 
 void Report::fail(const Error& error) {
   if (ended_) return;
-  record.error = error.to_string();
+  record.outcome = telemetry::Outcome{error.to_string(), ""};
   record.flag = error.sys_errno == EKEYREVOKED
                     ? telemetry::ResponseFlag::kCertRevoked
                     : telemetry::response_flag(error_info(error.code).log_flag);
@@ -101,8 +86,7 @@ void Report::deny(std::string policy, const char* reason) {
 
 void Report::cut(std::string why, std::string policy, telemetry::ResponseFlag flag) {
   if (ended_) return;
-  record.error = std::move(why);
-  record.policy = std::move(policy);
+  record.outcome = telemetry::Outcome{std::move(why), std::move(policy)};
   record.flag = flag;
   end();
 }

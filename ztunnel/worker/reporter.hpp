@@ -6,7 +6,6 @@
 #include "culvert/base/error.hpp"
 #include "culvert/base/log.hpp"
 #include "culvert/io/deadline.hpp"
-#include "culvert/mesh/route.hpp"
 #include "culvert/telemetry/access_filter.hpp"
 #include "culvert/telemetry/access_log.hpp"
 #include "culvert/telemetry/connection_record.hpp"
@@ -15,9 +14,6 @@
 #include "ztunnel/relay/relay.hpp"
 
 namespace culvert::ztunnel {
-
-/// Fills what telemetry says of a workload. Identity is set by who verified it.
-telemetry::Party party_of(const mesh::Workload& workload);
 
 /// What of the access log is written; may be changed while it runs.
 struct AccessLog {

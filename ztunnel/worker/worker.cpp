@@ -1,7 +1,5 @@
 #include "ztunnel/worker/worker.hpp"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -17,13 +15,14 @@ namespace culvert::ztunnel {
 namespace {
 
 constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after a failed accept
-constexpr auto kMemoryCheck = std::chrono::seconds(2);
-constexpr std::size_t kConnectionsToGiveBack = 256;  // a megabyte or so has been freed
+constexpr auto kBufferCheck = std::chrono::milliseconds(500);
+constexpr auto kQuietTunnel = std::chrono::milliseconds(500);  // its buffers are freed
 
 }  // namespace
 
 LocalPod::LocalPod(Worker& worker, PodPtr announced)
     : pod(std::move(announced)),
+      unresolved(telemetry::Party{.pod = pod->name, .namespace_name = pod->ns}),
       bytes(&worker.budget()),
       over_share("more connections than the pod's share of descriptors"),
       tunnels(worker, *this) {}
@@ -46,22 +45,16 @@ Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget
 void Worker::run() {
   post([](Worker& self) {
     self.loop_->root().spawn(
-        [](Worker* worker) -> io::Task<> { co_await worker->give_memory_back(); }, &self);
+        [](Worker* worker) -> io::Task<> { co_await worker->free_idle_buffers(); }, &self);
   });
   loop_->run();
 }
 
-// Memory that was freed goes back to the system only when malloc is told. After a wave of
-// connections it is, once no more of them end: it takes a millisecond or a few.
-io::Task<> Worker::give_memory_back() {
-  std::size_t most = 0, before = 0;
-  while (co_await io::sleep_until(io::in(kMemoryCheck))) {
-    const std::size_t now = live_.size();
-    most = std::max(most, now);
-    const bool falling = now < std::exchange(before, now);
-    if (falling || most - now < kConnectionsToGiveBack) continue;
-    ::malloc_trim(0);
-    most = now;
+// Twice a second is a look at a few flags for each tunnel.
+io::Task<> Worker::free_idle_buffers() {
+  while (co_await io::sleep_until(io::in(kBufferCheck))) {
+    live_tunnels_.free_idle_buffers(loop_->now() - kQuietTunnel);
+    changes_.store(live_.changes(), std::memory_order_relaxed);
   }
 }
 
@@ -204,9 +197,20 @@ io::Task<Result<Credentials>> Worker::credentials_of(const std::string& identity
   }
 }
 
+namespace {
+
+// What is taken at accept: who serves the connection takes what else it needs when it comes to it
+// (a tunnel, a stream's application, another pod), but for plaintext, whose server is dialed.
+std::size_t descriptors_of(bpf::ListenerKind kind) {
+  return kind == bpf::ListenerKind::kPlaintext ? 2 : 1;
+}
+
+// By ListenerKind.
+constexpr std::array kServers{&serve_outbound, &serve_hbone, &serve_plaintext};
+
+}  // namespace
+
 io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
-  // A tunnel's streams count their own; any other connection has an other side to be dialed.
-  const std::size_t count = listener->kind == bpf::ListenerKind::kHbone ? 1 : 2;
   while (true) {
     auto accepted = co_await io::accept(listener->fd.get());
     if (!accepted) {
@@ -214,16 +218,10 @@ io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
       if (!co_await after_failed_accept(pod->pod.get(), accepted.error())) co_return;
       continue;
     }
-    if (!admit(*pod, accepted->fd, count)) continue;
-    pod->scope.spawn(
-        [](Worker* self, LocalPod* p, bpf::ListenerKind kind, std::size_t held, UniqueFd fd,
-           SocketAddress peer) -> io::Task<> {
-          const DescriptorLease lease(self->descriptors_, p->descriptors, held);
-          ++self->open_connections_;
-          co_await self->serve(p, kind, std::move(fd), peer);
-          --self->open_connections_;
-        },
-        this, pod, listener->kind, count, std::move(accepted->fd), accepted->peer);
+    if (!admit(*pod, accepted->fd, listener->kind)) continue;
+    tune_socket(accepted->fd.get());
+    const auto serve = kServers[static_cast<std::size_t>(listener->kind)];
+    pod->scope.spawn(serve, this, pod, std::move(accepted->fd), accepted->peer);
   }
 }
 
@@ -245,11 +243,13 @@ io::Task<bool> Worker::after_failed_accept(const Pod* pod, Error error) {
 }
 
 // False: refused, with RST.
-bool Worker::admit(LocalPod& pod, UniqueFd& fd, std::size_t count) {
+bool Worker::admit(LocalPod& pod, UniqueFd& fd, bpf::ListenerKind kind) {
+  const Role role = kind == bpf::ListenerKind::kOutbound ? Role::kClient : Role::kServer;
   const bool any_left = spare_.take();
   if (any_left) {
     out_of_descriptors_.recovered(loop_->now());
-    if (open_connections_ < kMaxConnectionsPerWorker && has_room(pod, count)) return true;
+    const bool few = open_connections_ < kMaxConnectionsPerWorker;
+    if (few && has_room(pod, descriptors_of(kind), role)) return true;
   } else {
     out_of_descriptors_.refused(pod.pod->ns + "/" + pod.pod->name, loop_->now());
   }
@@ -259,8 +259,8 @@ bool Worker::admit(LocalPod& pod, UniqueFd& fd, std::size_t count) {
   return false;
 }
 
-bool Worker::has_room(LocalPod& pod, std::size_t count) {
-  if (descriptors_.admits(pod.descriptors, count)) {
+bool Worker::has_room(LocalPod& pod, std::size_t count, Role role) {
+  if (descriptors_.admits(pod.descriptors, count, role)) {
     pod.over_share.recovered(loop_->now());
     return true;
   }
@@ -268,22 +268,17 @@ bool Worker::has_room(LocalPod& pod, std::size_t count) {
   return false;
 }
 
-io::Task<> Worker::serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer) {
-  tune_socket(fd.get());
-  std::size_t& open = open_sockets_[static_cast<std::size_t>(kind)];
-  ++open;
-  switch (kind) {
-    case bpf::ListenerKind::kOutbound:
-      co_await serve_outbound(this, pod, fd.get(), peer);
-      break;
-    case bpf::ListenerKind::kHbone:
-      co_await serve_hbone(this, pod, std::move(fd), peer);
-      break;
-    case bpf::ListenerKind::kPlaintext:
-      co_await serve_plaintext(this, pod, fd.get(), peer);
-      break;
-  }
-  --open;
+Admitted::Admitted(Worker& worker, LocalPod& pod, bpf::ListenerKind kind)
+    : worker_(worker),
+      kind_(kind),
+      lease_(worker.descriptors_, pod.descriptors, descriptors_of(kind)) {
+  ++worker_.open_connections_;
+  ++worker_.open_sockets_[static_cast<std::size_t>(kind_)];
+}
+
+Admitted::~Admitted() {
+  --worker_.open_connections_;
+  --worker_.open_sockets_[static_cast<std::size_t>(kind_)];
 }
 
 }  // namespace culvert::ztunnel

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,6 +29,7 @@
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
 #include "ztunnel/worker/measured.hpp"
+#include "ztunnel/worker/parties.hpp"
 #include "ztunnel/worker/reporter.hpp"
 #include "ztunnel/worker/shedding.hpp"
 
@@ -52,6 +54,7 @@ class Worker;
 struct LocalPod {
   LocalPod(Worker& worker, PodPtr announced);
   PodPtr pod;
+  telemetry::Shared<telemetry::Party> unresolved;  // what its pod alone says of a connection's end
   h2::Budget bytes;             // its part of the process' bytes in HTTP/2 streams
   std::size_t descriptors = 0;  // that its connections hold
   ShedLog over_share;
@@ -128,9 +131,10 @@ class Worker {
   h2::Budget& budget() { return budget_; }
   mesh::RoundRobin& round_robin() { return round_robin_; }
   Reporter& reporter() { return reporter_; }
+  Parties& parties() { return parties_; }
   LiveConnections& live() { return live_; }
-  /// Whether the pod may open one more descriptor; says so when it may not.
-  bool has_room(LocalPod& pod, std::size_t count);
+  /// Whether the pod may open so many more descriptors; says so when it may not.
+  bool has_room(LocalPod& pod, std::size_t count, Role role);
   DescriptorShare& descriptors() { return descriptors_; }
   LiveTunnels& live_tunnels() { return live_tunnels_; }
   const tls::RevocationListPtr& revoked() const { return revoked_; }
@@ -145,16 +149,18 @@ class Worker {
   io::Task<Result<Credentials>> credentials_of(const std::string& identity, io::Deadline deadline);
 
   std::size_t open_connections() const { return open_connections_; }
+  /// Any thread: how many connections have come and gone, as of half a second ago.
+  std::uint64_t changes() const { return changes_.load(std::memory_order_relaxed); }
   /// Open sockets that were accepted, by ListenerKind.
   const std::array<std::size_t, 3>& open_sockets() const { return open_sockets_; }
 
  private:
-  io::Task<> give_memory_back();
+  friend class Admitted;
+  io::Task<> free_idle_buffers();
   io::Task<> accept_loop(LocalPod* pod, const Listener* listener);
-  bool admit(LocalPod& pod, UniqueFd& fd, std::size_t count);
+  bool admit(LocalPod& pod, UniqueFd& fd, bpf::ListenerKind kind);
   io::Task<bool> after_failed_accept(const Pod* pod, Error error);
   void end(const std::shared_ptr<LocalPod>& pod);
-  io::Task<> serve(LocalPod* pod, bpf::ListenerKind kind, UniqueFd fd, SocketAddress peer);
   io::Task<> finish(std::shared_ptr<LocalPod> pod);
   void tell_ended();
 
@@ -175,7 +181,9 @@ class Worker {
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
   mesh::RoundRobin round_robin_;
   Reporter reporter_;
+  Parties parties_;
   std::size_t open_connections_ = 0;
+  std::atomic<std::uint64_t> changes_{0};
   DescriptorShare descriptors_;
   SpareDescriptor spare_;
   ShedLog out_of_descriptors_;
@@ -183,6 +191,20 @@ class Worker {
   std::size_t ending_pods_ = 0;
   std::function<void()> ended_;  // set by stop_accepting(), called once
   std::array<std::size_t, 3> open_sockets_{};
+};
+
+/// An accepted connection's place in its worker's counts, while it lives. All outlive it.
+class Admitted {
+ public:
+  Admitted(Worker& worker, LocalPod& pod, bpf::ListenerKind kind);
+  Admitted(const Admitted&) = delete;
+  Admitted& operator=(const Admitted&) = delete;
+  ~Admitted();
+
+ private:
+  Worker& worker_;
+  const bpf::ListenerKind kind_;
+  const DescriptorLease lease_;
 };
 
 }  // namespace culvert::ztunnel

@@ -50,8 +50,12 @@ class Connection {
   bool closed() const;
   /// When the last stream ended (or the connection was made); meaningless while there are streams.
   io::Deadline idle_since() const;
+  /// When something was received last (keep-alive included).
+  io::Deadline last_received() const;
   /// Bytes held: received and not consumed, and queued to send.
   std::size_t buffered_bytes() const;
+  /// Nothing has come or gone for a while: frees buffers that hold nothing. Any time.
+  void free_idle_buffers();
 
   /// Server: graceful GOAWAY (notice, one round trip, final; RFC 9113 section 6.8). Client: GOAWAY,
   /// and opens no more. run() returns when the last stream has ended. Idempotent.

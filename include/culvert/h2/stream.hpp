@@ -12,6 +12,7 @@
 #include "culvert/base/error.hpp"
 #include "culvert/h2/header.hpp"
 #include "culvert/io/deadline.hpp"
+#include "culvert/io/event.hpp"
 #include "culvert/io/task.hpp"
 
 namespace culvert::h2 {
@@ -59,6 +60,12 @@ class Stream {
   /// Errors: kReset (see reset_code()), kRefused (the peer did not process the stream: safe to
   /// retry), kTimeout, kCancelled.
   io::Task<Result<std::span<const std::uint8_t>>> read(io::Deadline deadline);
+  /// read() without waiting: what it would give now; nullopt while there is nothing.
+  std::optional<Result<std::span<const std::uint8_t>>> try_read();
+  /// Whether try_read() gives something.
+  bool readable() const;
+  /// `co_await`: until try_read() may give something (others wake it too). kTimeout, kCancelled.
+  io::Event::Wait wait_readable(io::Deadline deadline);
   /// Credits the bytes of the last read() now; they are no longer valid.
   void consumed();
   /// The peer's trailers; empty before END_STREAM or when there are none.

@@ -29,18 +29,23 @@ enum class IoKind : std::uint8_t {
 inline constexpr std::uint16_t kNoBuffer = 0xffff;
 
 /// One operation under way. Lives in the awaiting coroutine's frame until complete() was called;
-/// the memory it points to must live as long.
+/// the memory it points to must live as long. Each open connection waits in two: `kind` says what
+/// of the unions there is.
 class IoRequest {
  public:
   IoKind kind{};
   int fd = -1;
   int flags = 0;
-  void* data = nullptr;
-  std::size_t size = 0;
-  msghdr* message = nullptr;
-  sockaddr* address = nullptr;
-  socklen_t* address_size = nullptr;  // in and out for kAccept
-  socklen_t connect_size = 0;
+  union {
+    void* data = nullptr;
+    msghdr* message;
+    sockaddr* address;
+  };
+  union {
+    std::size_t size = 0;
+    socklen_t* address_size;  // in and out, kAccept
+    socklen_t connect_size;
+  };
 
   /// Exactly once a start(): `result` is >= 0 or a negative errno; `buffer_id` for kRecvPooled with
   /// result > 0, else kNoBuffer.

@@ -28,6 +28,8 @@ class ByteStream {
   virtual Task<Result<void>> write_parts(Parts parts, Deadline deadline);
   /// Ends our direction in order (close_notify, FIN); best effort.
   virtual Task<> finish(Deadline deadline) = 0;
+  /// Nothing has come or gone for a while: frees buffers that hold nothing. Any time.
+  virtual void free_idle_buffers() {}
 };
 
 /// A connected stream socket, owned.

@@ -5,6 +5,7 @@
 #include <cassert>
 #include <coroutine>
 #include <exception>
+#include <type_traits>
 #include <utility>
 
 #include "culvert/io/fiber.hpp"
@@ -14,19 +15,26 @@ namespace culvert::io {
 
 class Scope {
  public:
+  class Child;
+
   Scope() = default;
   Scope(const Scope&) = delete;
   Scope& operator=(const Scope&) = delete;
   ~Scope() { assert(empty() && "a scope must be joined before it dies"); }
 
-  /// Starts `function(arguments...)`, which returns Task<void>, as a child fiber at the next run of
-  /// the loop's queue. Copies of the function and the arguments live as long as the child: pass
-  /// pointers to what outlives this scope, never capturing lambdas' references. A stopped scope
-  /// starts nothing.
+  /// Starts `function(arguments...)`, which returns Task<void> or Child, as a child fiber at the
+  /// next run of the loop's queue. Copies of the function and the arguments live as long as the
+  /// child: pass pointers to what outlives this scope, never capturing lambdas' references. A
+  /// stopped scope starts nothing.
   template <class F, class... Args>
   void spawn(F function, Args... arguments) {
     if (stopping_) return;
-    start(run_child(std::move(function), std::move(arguments)...));
+    if constexpr (std::is_same_v<std::invoke_result_t<F, Args...>, Child>) {
+      static_assert(std::is_empty_v<F> || !std::is_class_v<F>, "its captures would die here");
+      start(function(std::move(arguments)...));
+    } else {
+      start(run_child(std::move(function), std::move(arguments)...));
+    }
   }
 
   /// Stops every child (their operations fail with kCancelled) and refuses new ones. Does not wait.
@@ -38,14 +46,16 @@ class Scope {
   bool stopping() const { return stopping_; }
   std::size_t size() const { return size_; }
 
- private:
-  // The outermost coroutine of a fiber; it frees itself when it ends.
-  struct Root {
+  /// What a coroutine returns that is the outermost of a fiber, for spawn() alone: it has one frame
+  /// less than a Task in a fiber of its own. Takes its arguments by value; frees itself when it
+  /// ends.
+  class [[nodiscard]] Child {
+   public:
     struct promise_type {
       Fiber* fiber = &own;
       Fiber own;
-      Root get_return_object() {
-        return {std::coroutine_handle<promise_type>::from_promise(*this)};
+      Child get_return_object() {
+        return Child(std::coroutine_handle<promise_type>::from_promise(*this));
       }
       std::suspend_always initial_suspend() noexcept { return {}; }
       auto final_suspend() noexcept {
@@ -64,9 +74,14 @@ class Scope {
       void return_void() {}
       [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
     };
-    std::coroutine_handle<promise_type> handle;
+
+   private:
+    friend class Scope;
+    explicit Child(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+    std::coroutine_handle<promise_type> handle_;
   };
 
+ private:
   struct JoinAwaiter final : Operation {
     explicit JoinAwaiter(Scope& s) : scope(s) {}
     Scope& scope;
@@ -89,11 +104,11 @@ class Scope {
   };
 
   template <class F, class... Args>
-  static Root run_child(F function, Args... arguments) {
+  static Child run_child(F function, Args... arguments) {
     co_await function(std::move(arguments)...);
   }
 
-  void start(Root root);
+  void start(Child child);
   void leave(Fiber& fiber);
   void child_left();
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/telemetry/shared.hpp"
 
 namespace culvert::telemetry {
 
@@ -47,6 +48,19 @@ struct Party {
   std::string zone;
 };
 
+/// The service that was addressed. Empty strings: the connection was not by service.
+struct ServiceName {
+  std::string hostname;  // "web.shop.svc.cluster.local"
+  std::string namespace_name;
+  std::string name;  // "web"
+};
+
+/// Why a connection did not end in order.
+struct Outcome {
+  std::string error;   // empty on success; what failed, in words
+  std::string policy;  // "namespace/name" of the policy that refused; empty otherwise
+};
+
 /// W3C Trace Context, as the tunnel's CONNECT carries it: "00-ID-SPAN-FLAGS".
 struct Trace {
   std::array<std::uint8_t, 16> id{};
@@ -57,27 +71,25 @@ struct Trace {
   bool operator==(const Trace&) const = default;
 };
 
+/// Small, as each open connection holds one: names are shared with other connections' records.
 struct ConnectionRecord {
   Direction direction = Direction::kOutbound;
+  ResponseFlag flag = ResponseFlag::kNone;
+  bool mutual_tls = false;
   SocketAddress source_address;
   SocketAddress destination_address;  // where our socket connected to, or was connected at
   std::optional<SocketAddress> original_address;  // what the application asked for, outbound
   std::optional<SocketAddress> hbone_address;     // CONNECT's target; nullopt without a tunnel
-  Party source;
-  Party destination;
-  std::string service;  // "web.shop.svc.cluster.local"; empty when not by service
-  std::string service_namespace;
-  std::string service_name;  // "web"
-  bool mutual_tls = false;
-  std::optional<Trace> trace;  // nullopt: none was carried or made
+  std::optional<Trace> trace;                     // nullopt: none was carried or made
+  Shared<Party> source;
+  Shared<Party> destination;
+  Shared<ServiceName> service;
   // As the source sees them, at both reporters. Metrics name them the other way round, as Istio's:
   // there "received" is the request's direction.
   std::uint64_t bytes_sent = 0;      // by the source, which opened the connection
   std::uint64_t bytes_received = 0;  // by the source
   std::chrono::steady_clock::duration duration{};
-  std::string error;   // empty on success; what failed, in words
-  std::string policy;  // "namespace/name" of the policy that refused; empty otherwise
-  ResponseFlag flag = ResponseFlag::kNone;
+  Shared<Outcome> outcome;
 };
 
 }  // namespace culvert::telemetry

@@ -23,6 +23,7 @@ class Stream final : public io::ByteStream {
   io::Task<Result<void>> write(std::span<const std::uint8_t> bytes, io::Deadline deadline) override;
   io::Task<Result<void>> write_parts(Parts parts, io::Deadline deadline) override;
   io::Task<> finish(io::Deadline deadline) override;
+  void free_idle_buffers() override;
 
   /// nullptr until the handshake is done.
   const PeerCertificate* peer() const { return session_.peer(); }

@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -170,8 +169,7 @@ static int run(int port, long rate, double seconds, char** ips, int ip_count) {
 }
 
 int main(int argc, char** argv) {
-  const struct rlimit many = {kFdsMax, kFdsMax};
-  setrlimit(RLIMIT_NOFILE, &many);
+  raise_descriptor_limit();
   signal(SIGTERM, end);
   signal(SIGPIPE, SIG_IGN);
   if (argc == 3 && strcmp(argv[1], "serve") == 0) return serve(atoi(argv[2]));

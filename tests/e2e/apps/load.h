@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -25,6 +26,14 @@ static inline long now_ms(void) {
 static inline void die(const char* what) {
   perror(what);
   exit(2);
+}
+
+// As many descriptors as this process may have.
+static inline void raise_descriptor_limit(void) {
+  struct rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // A socket that connects; *error is 0, or why it does not.

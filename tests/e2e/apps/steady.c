@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,10 +122,7 @@ int main(int argc, char** argv) {
   if (argc < 5) return fprintf(stderr, "usage: steady PORT CONNECTIONS INTERVAL_MS IP...\n"), 2;
   const int port = atoi(argv[1]);
   const long count = atol(argv[2]), interval = atol(argv[3]);
-  struct rlimit limit;
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  raise_descriptor_limit();
   signal(SIGTERM, end);
   signal(SIGINT, end);
   signal(SIGPIPE, SIG_IGN);

@@ -18,7 +18,7 @@ AccessFilter filter_of(std::string_view text) {
 
 ConnectionRecord failed_record(ResponseFlag flag) {
   auto record = sample_record();
-  record.error = "it failed";
+  record.outcome = Outcome{"it failed", ""};
   record.flag = flag;
   return record;
 }

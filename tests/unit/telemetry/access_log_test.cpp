@@ -23,8 +23,7 @@ TEST_CASE("a complete connection has the keys of Istio's access log in their ord
 
 TEST_CASE("a refusal names its reason and its policy") {
   auto record = sample_record();
-  record.error = "denied by policy";
-  record.policy = "data/only-api";
+  record.outcome = Outcome{"denied by policy", "data/only-api"};
   const auto line = access_text(AccessEvent::kComplete, record);
   CHECK(line.ends_with("error=\"denied by policy\" policy=\"data/only-api\""));
   CHECK(access_level(AccessEvent::kComplete, record) == log::Level::kError);
@@ -34,7 +33,7 @@ TEST_CASE("what is unknown is left out, and an open line has no result") {
   ConnectionRecord record;
   record.source_address = *SocketAddress::parse("10.0.0.5:41000");
   record.destination_address = *SocketAddress::parse("10.0.0.6:80");
-  record.error = "later";
+  record.outcome = Outcome{"later", ""};
   CHECK(access_text(AccessEvent::kOpened, record) ==
         "connection opened src.addr=10.0.0.5:41000 dst.addr=10.0.0.6:80 direction=\"outbound\"");
   CHECK(access_text(AccessEvent::kFailed, record) ==
@@ -59,7 +58,7 @@ TEST_CASE("a trace is written as its header") {
 
 TEST_CASE("a hostile name can forge neither a key nor a line") {
   auto record = sample_record();
-  record.source.pod = "x\" dst.identity=\"spiffe://root\n\xff\\";
+  set(record.source, &Party::pod, "x\" dst.identity=\"spiffe://root\n\xff\\");
   const auto line = access_text(AccessEvent::kComplete, record);
   CHECK(line.find("src.workload=\"x\\\" dst.identity=\\\"spiffe://root\\x0a\\xff\\\\\"") !=
         std::string::npos);
@@ -70,7 +69,7 @@ TEST_CASE("a hostile name can forge neither a key nor a line") {
 
 TEST_CASE("JSON has the same fields, typed") {
   auto record = sample_record();
-  record.error = "e";
+  record.outcome = Outcome{"e", ""};
   const auto time =
       std::chrono::system_clock::from_time_t(1'700'000'000) + std::chrono::microseconds(42);
   const auto json = nlohmann::json::parse(access_json(AccessEvent::kComplete, record, time));

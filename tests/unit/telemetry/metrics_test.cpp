@@ -103,7 +103,7 @@ TEST_CASE("label sets are bounded and the rest is counted together") {
   TrafficMetrics metrics(1, {.labels = {}, .max_series = 10});
   auto record = sample_record();
   for (int i = 0; i < 25; ++i) {
-    record.source.workload = "web-" + std::to_string(i);
+    set(record.source, &Party::workload, "web-" + std::to_string(i));
     metrics.worker(0).series(record).opened();
   }
   const auto samples = scrape(metrics);
@@ -123,9 +123,9 @@ TEST_CASE("label sets are bounded and the rest is counted together") {
 TEST_CASE("hostile names cannot break the exposition") {
   TrafficMetrics metrics(1);
   auto record = sample_record();
-  record.source.workload = "a\"} 1\nfake_total{x=\"\\";
-  record.source.cluster = std::string("\0\x7f\xff\r\t", 5);
-  record.source.namespace_name.assign(kMaxLabelValueBytes + 50, '"');
+  set(record.source, &Party::workload, "a\"} 1\nfake_total{x=\"\\");
+  set(record.source, &Party::cluster, std::string("\0\x7f\xff\r\t", 5));
+  set(record.source, &Party::namespace_name, std::string(kMaxLabelValueBytes + 50, '"'));
   metrics.worker(0).series(record).opened();
   const auto samples = scrape(metrics);
   CHECK(samples.size() == 7);
@@ -141,7 +141,7 @@ TEST_CASE("a label that is off is not written, and what differs in it alone is c
   TrafficMetrics metrics(1, {.labels = *labels});
   auto record = sample_record();
   for (const char* name : {"web", "shop", "cart"}) {
-    record.source.workload = name;
+    set(record.source, &Party::workload, name);
     metrics.worker(0).series(record).opened();
   }
   const auto samples = scrape(metrics);
@@ -162,7 +162,7 @@ TEST_CASE("an idle label set is forgotten everywhere, an open or busy one is kep
   TrafficMetrics metrics(1, {.labels = {}, .idle_expiry = seconds(60), .max_series = 3});
   auto record = sample_record();
   const auto series_of = [&](const char* workload) -> TrafficSeries& {
-    record.source.workload = workload;
+    set(record.source, &Party::workload, workload);
     return metrics.worker(0).series(record);
   };
   const TimePoint start{};
@@ -261,7 +261,7 @@ TEST_CASE("nothing is lost or counted twice when workers deposit beside scrapes"
     auto record = sample_record();
     for (int round = 0; round < kRounds; ++round) {
       for (int i = 0; i < kSeries; ++i) {
-        record.source.workload = "web-" + std::to_string(i);
+        set(record.source, &Party::workload, "web-" + std::to_string(i));
         metrics.worker(index).series(record).failed();
       }
       metrics.deposit(metrics.worker(index).collect({}));

@@ -66,8 +66,7 @@ TEST_CASE("a connection that is cut is reset at both ends, and its log line says
       scope.spawn(carry, &other);
       say(cut.left.theirs, "question");
       co_await io::sleep_until(io::in(5ms));
-      cut.live.cut_policy = "shop/deny-all";
-      cut.live.cut_reason = "denied by policy";
+      cut.live.cut_by = std::make_unique<const CutBy>("shop/deny-all", "denied by policy");
       CHECK(table.cut(cut.live, Cut::kPolicy));
       CHECK_FALSE(table.cut(cut.live, Cut::kDrain));
       CHECK(co_await hear(cut.right.theirs.get()) == "question|RST");
@@ -79,7 +78,7 @@ TEST_CASE("a connection that is cut is reset at both ends, and its log line says
       co_await scope.join();
       CHECK(cut.report.record.bytes_sent == 8);
       CHECK(cut.report.record.flag == telemetry::ResponseFlag::kDeny);
-      CHECK(other.report.record.error.empty());
+      CHECK(other.report.record.outcome->error.empty());
     }
     const auto log = telemetry.logged();
     CHECK(log.find("error=\"cut after a policy change: denied by policy\" "

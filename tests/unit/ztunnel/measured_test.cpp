@@ -24,7 +24,7 @@ struct World {
                       traffic};
   telemetry::ConnectionRecord to_web = [] {
     telemetry::ConnectionRecord record;
-    record.destination.workload = "web";
+    record.destination = telemetry::Party{.workload = "web"};
     return record;
   }();
 

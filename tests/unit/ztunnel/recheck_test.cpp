@@ -39,11 +39,10 @@ struct Bench {
     fibers.spawn(carry, &far);
     fibers.spawn(carry, &near);
   }
-  Decided decided(const std::string& client) const {
-    return {now->workload_named("shop", "web"),
-            nullptr,
-            {Identity{"cluster.local", "shop", "sa-" + client}, sample::ip("10.0.0.9"),
-             sample::at("10.0.0.1:8080")}};
+  std::unique_ptr<Decided> decided(const std::string& client) const {
+    return std::make_unique<Decided>(now->workload_named("shop", "web"), nullptr,
+                                     client == "far" ? &far_id : &near_id, sample::ip("10.0.0.9"),
+                                     sample::at("10.0.0.1:8080"));
   }
   void move_to(Delta delta) {
     const auto before = std::exchange(now, apply(*now, std::move(delta)));
@@ -55,6 +54,8 @@ struct Bench {
     co_await fibers.join();
   }
 
+  const Identity far_id{"cluster.local", "shop", "sa-far"};
+  const Identity near_id{"cluster.local", "shop", "sa-near"};
   Telemetry telemetry;
   LiveConnections table;
   SnapshotPtr now =
@@ -86,8 +87,8 @@ TEST_CASE("whom a new policy refuses is cut, with its name; whom it allows stays
     bench.move_to(adds(deny("no-far", "sa-far")));
     CHECK(co_await hear(bench.far.left.theirs.get()) == "|RST");
     CHECK(co_await hear(bench.far.right.theirs.get()) == "|RST");
-    CHECK(bench.far.report.record.policy == "shop/no-far");
-    CHECK(bench.far.report.record.error == "cut after a policy change: denied by policy");
+    CHECK(bench.far.report.record.outcome->policy == "shop/no-far");
+    CHECK(bench.far.report.record.outcome->error == "cut after a policy change: denied by policy");
     CHECK_FALSE(bench.near.live.was_cut());
     CHECK(bench.counters.rechecked == 2);
     CHECK(bench.counters.cut_by_policy == 1);
@@ -124,7 +125,7 @@ TEST_CASE("a joined connection follows its source's identity") {
     delta.workloads.front().service_account = "evil";
     bench.move_to(std::move(delta));
     CHECK(co_await hear(bench.far.left.theirs.get()) == "|RST");
-    CHECK(bench.far.live.cut_policy == "shop/no-evil");
+    CHECK(bench.far.live.cut_by->policy == "shop/no-evil");
     CHECK_FALSE(bench.near.live.was_cut());
     co_await bench.end();
   });
@@ -154,7 +155,7 @@ TEST_CASE("a policy that never comes cuts after the grace") {
     bench.move_to(lists("web", {"shop/lost"}));
     CHECK(co_await hear(bench.far.left.theirs.get(), kUnknownPolicyGrace + 5s) == "|RST");
     CHECK(io::Clock::now() - begin >= kUnknownPolicyGrace);
-    CHECK(bench.far.live.cut_policy == "shop/lost");
+    CHECK(bench.far.live.cut_by->policy == "shop/lost");
     co_await bench.end();
   });
 }

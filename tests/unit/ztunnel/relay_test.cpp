@@ -24,6 +24,7 @@ struct Joined {
   RelayCounters counters;
   std::optional<Error> failure;
   bool ended = false;
+  io::Scope directions;
   io::Scope scope;
 
   void start() {
@@ -31,7 +32,7 @@ struct Joined {
         [](Joined* self) -> io::Task<> {
           SocketEnd a(self->left.ours.get());
           SocketEnd b(self->right.ours.get());
-          self->failure = co_await relay(&a, &b, &self->counters);
+          self->failure = co_await relay(&a, &b, &self->counters, &self->directions);
           self->left.ours.reset();
           self->right.ours.reset();
           self->ended = true;

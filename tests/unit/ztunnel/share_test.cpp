@@ -7,6 +7,7 @@
 
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
+#include "ztunnel/worker/give_back.hpp"
 #include "ztunnel/worker/shedding.hpp"
 
 using namespace culvert::ztunnel;
@@ -52,6 +53,22 @@ TEST_CASE("pods that grow side by side end up with equal parts, and always leave
   }
   for (const auto& pod : pods) CHECK(pod.own == 300);
   CHECK(share.limit() - share.used() == 300);
+}
+
+TEST_CASE("one client cannot use up what its server may hold") {
+  DescriptorShare here(1000), there(1000);
+  Hog client{here}, server{there};
+  while (client.grow() && there.admits(server.own, 1, Role::kServer)) {
+    server.leases.emplace_back(there, server.own, 1);
+  }
+  CHECK(client.own == 500);
+  CHECK(server.own == 500);
+  CHECK(there.admits(server.own, 100, Role::kServer));
+  while (there.admits(server.own, 1, Role::kServer)) {
+    server.leases.emplace_back(there, server.own, 1);
+  }
+  CHECK(server.own == 667);
+  CHECK(there.admits(0, 300));  // another pod there
 }
 
 TEST_CASE("what a pod gives back others may take") {
@@ -107,4 +124,26 @@ TEST_CASE("refusals are counted, and said at intervals") {
   CHECK(log.lines() == 3);
   log.refused("shop/web", start + 2 * kShedLogInterval);
   CHECK(log.lines() == 4);
+}
+
+TEST_CASE("a wave of connections is over once few come or go for some checks") {
+  WaveWatch watch;
+  std::uint64_t changes = 0;
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(watch.look(changes += 200));
+  for (int i = 1; i < kCalmChecks; ++i) CHECK_FALSE(watch.look(changes += kCalm - 1));
+  CHECK(watch.look(changes));
+  for (int i = 0; i < 2 * kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));  // once a wave
+  changes += kWave - 1;
+  for (int i = 0; i < 2 * kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));  // that was none
+  ++changes;
+  CHECK_FALSE(watch.look(changes));
+  for (int i = 2; i < kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));
+  CHECK(watch.look(changes));
+}
+
+TEST_CASE("connections that never cease to come and go put the end of the wave off") {
+  WaveWatch watch;
+  for (std::uint64_t changes = 0; changes < 100 * kCalm; changes += kCalm) {
+    CHECK_FALSE(watch.look(changes));
+  }
 }
