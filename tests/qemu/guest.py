@@ -35,6 +35,7 @@ PROCESSORS = {
 
 # Process 1 of the guest, once its root is there.
 START = """\
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd {folder}
 exec >{job}/output 2>&1 </dev/null
 ip link set lo up
@@ -99,7 +100,8 @@ class Guest:
     def boot(self, accelerator):
         """Whether the guest reported."""
         self.serve_files()
-        words = f"console=ttyS0 quiet panic=-1 mitigations=off job={self.job} modules={self.kernel}/modules"
+        words = (f"console=ttyS0 quiet panic=-1 mitigations=off job={self.job} modules={self.kernel}/modules "
+                 f"folder={os.getcwd()}")
         argv = ["qemu-system-x86_64", *PROCESSORS[accelerator], "-m", self.options.memory, "-nodefaults", "-display",
                 "none", "-no-reboot", "-machine", "q35,memory-backend=memory",
                 "-object", f"memory-backend-memfd,id=memory,size={self.options.memory}M,share=on",
