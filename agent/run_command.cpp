@@ -17,7 +17,8 @@ struct Options {
 };
 
 constexpr const char* kExamples = R"(
-Pins stay when it ends: enrolled pods stay captured, and a new agent goes on with them.
+Pins stay when it ends: enrolled pods stay captured, and a new agent goes on with them. Started beside an
+agent that serves with the same --state-dir, it takes over from it, and that one ends: an upgrade.
 
 Examples:
   culvert-agent run --node n1 --bpf-dir /sys/fs/bpf/culvert/v1 --cgroup /sys/fs/cgroup \
@@ -38,6 +39,10 @@ void add_options(CLI::App& command, Options& options) {
   command.add_option("--state-dir", s.state_dir, "folder for pods.json")->required();
   command.add_option("--kubelet-cgroup", s.kubelet_cgroup,
                      "cgroup2 folder whose probes pass ztunnel by");
+  command
+      .add_option("--metrics-port", s.metrics_port,
+                  "TCP port of the node that serves GET /metrics to Prometheus; 0: none")
+      ->capture_default_str();
   command
       .add_option("--outbound-ports", options.block,
                   "16 ports that no pod may serve, from a multiple of 16")

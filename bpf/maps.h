@@ -120,6 +120,14 @@ struct {
   __type(value, __u32);
 } cv_kubelet __weak SEC(".maps");
 
+/* The program that judges what leaves a pod, at index 0: every pod's guard calls it. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u32);
+} cv_guard_code __weak SEC(".maps");
+
 /* What the hooks decided, a row a pod. */
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_HASH);

@@ -1,6 +1,6 @@
 // The agent's admin API: POST /pods, DELETE /pods/UID, GET /pods, GET /sockets, GET
-// /healthz/ready. Runs on the
-// admin server's threads; Enrollment and Handover have locks of their own.
+// /healthz/ready. Runs on the admin server's threads; Enrollment and Handover have locks of their
+// own.
 #pragma once
 
 #include <chrono>

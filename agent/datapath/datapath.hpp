@@ -1,5 +1,6 @@
 // The node's capture: BPF programs on the cgroup's hooks, maps and links pinned so that they
-// outlive the agent, and the pods that are enrolled. Owned by the agent; one thread at a time.
+// outlive the agent, and the pods that are enrolled. Owned by the agent. Different pods may be
+// enrolled and removed by several threads at once; all other calls come from one at a time.
 #pragma once
 
 #include <cstdint>

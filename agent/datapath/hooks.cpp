@@ -189,6 +189,7 @@ Outcome<std::vector<std::string>> Datapath::check_order() {
 }
 
 Outcome<void> Datapath::adopt_pods() {
+  if (auto ok = programs_.serve_guards(); !ok) return ok;
   for (const std::string& name : pinned_names(settings_.pin_dir + "/pods")) {
     const std::uint64_t cookie = std::strtoull(name.c_str(), nullptr, 10);
     auto link = bpf::open_pinned(settings_.pin_dir + "/pods/" + name);

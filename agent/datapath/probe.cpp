@@ -46,7 +46,8 @@ constexpr TypeRow kMaps[] = {{BPF_MAP_TYPE_HASH, "hash", "3.19"},
                              {BPF_MAP_TYPE_PERCPU_HASH, "percpu_hash", "4.6"},
                              {BPF_MAP_TYPE_LPM_TRIE, "lpm_trie", "4.11"},
                              {BPF_MAP_TYPE_SOCKHASH, "sockhash", "4.18"},
-                             {BPF_MAP_TYPE_SK_STORAGE, "sk_storage", "5.2"}};
+                             {BPF_MAP_TYPE_SK_STORAGE, "sk_storage", "5.2"},
+                             {BPF_MAP_TYPE_PROG_ARRAY, "prog_array", "4.2"}};
 
 struct HelperRow {
   bpf_prog_type type;

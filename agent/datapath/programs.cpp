@@ -165,7 +165,15 @@ Outcome<UniqueFd> Programs::load_sk_lookup(std::uint64_t netns_cookie) const {
 }
 
 Outcome<UniqueFd> Programs::load_guard(std::uint64_t netns_cookie) const {
-  return load_copy(loaded_->skeleton->progs.cv_guard, netns_cookie);
+  return load_copy(loaded_->skeleton->progs.cv_guard_pod, netns_cookie);
+}
+
+Outcome<void> Programs::serve_guards() {
+  const __u32 only = 0;
+  const int judging = program_fd("cv_guard");
+  if (auto ok = bpf::map_update(map_fd("cv_guard_code"), &only, &judging); !ok)
+    return problem("write cv_guard_code", ok.error());
+  return {};
 }
 
 }  // namespace culvert::agent

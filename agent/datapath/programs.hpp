@@ -31,6 +31,8 @@ class Programs {
   int map_fd(const char* name) const;
   /// Ends a migration, if there is one: the pins are the new maps from here on.
   Outcome<void> settle();
+  /// Lets the guards of all pods, a former agent's too, judge by this object's program.
+  Outcome<void> serve_guards();
   /// A pod's own copy of a program: its cookie is written into the instructions.
   Outcome<UniqueFd> load_sk_lookup(std::uint64_t netns_cookie) const;
   Outcome<UniqueFd> load_guard(std::uint64_t netns_cookie) const;

@@ -30,7 +30,8 @@ struct CapturedNetns {
   bool unguarded = false;  // not certain that its guard stands: capture it again
 };
 
-/// Called by Enrollment under its lock, so by one thread at a time.
+/// Called by Enrollment. open_netns(), capture(), release() and past_ztunnel() of different
+/// namespaces come from several threads at once; the others come from one at a time.
 class Capture {
  public:
   virtual ~Capture() = default;

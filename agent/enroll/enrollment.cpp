@@ -20,14 +20,36 @@ std::string full_name(const PodSpec& spec) {
 
 }  // namespace
 
-Outcome<void> Enrollment::save() {
-  std::vector<Pod> pods;
-  for (const auto& [uid, entry] : pods_) pods.push_back(entry.pod);
-  return capture_.save(format_pods(pods, boot_id_));
+// One thread writes for all that wait: pods that come side by side share a file.
+Outcome<void> Enrollment::save(Lock& lock) {
+  const std::uint64_t mine = ++changes_;
+  while (saved_changes_ < mine) {
+    if (saving_) {
+      saved_.wait(lock);
+      continue;
+    }
+    saving_ = true;
+    const std::uint64_t until = changes_;
+    std::vector<Pod> pods;
+    for (const auto& [uid, entry] : pods_) pods.push_back(entry.pod);
+    lock.unlock();
+    auto written = capture_.save(format_pods(pods, boot_id_));
+    lock.lock();
+    saving_ = false;
+    saved_.notify_all();
+    if (!written) return written;  // the others try for themselves
+    saved_changes_ = until;
+  }
+  return {};
 }
 
-Outcome<void> Enrollment::capture(Entry& entry, int netns_fd) {
-  auto done = capture_.capture(netns_fd, entry.pod.spec);
+// The pod and its namespace are held, so its entry stays.
+Outcome<void> Enrollment::capture(Lock& lock, const std::string& uid, int netns_fd) {
+  Entry& entry = pods_.at(uid);
+  const PodSpec spec = entry.pod.spec;
+  lock.unlock();
+  auto done = capture_.capture(netns_fd, spec);
+  lock.lock();
   entry.state = done ? CaptureState::kCaptured : CaptureState::kFailed;
   entry.error = done ? "" : done.error().what;
   if (done) handover_.add(entry.pod);
@@ -53,36 +75,45 @@ std::expected<void, Refusal> Enrollment::admit(const PodSpec& spec, std::uint64_
   return {};
 }
 
-std::expected<void, Refusal> Enrollment::release_sandbox(const Pod& pod) {
+std::expected<void, Refusal> Enrollment::release_sandbox(Lock& lock, const Pod& pod) {
+  lock.unlock();
   const auto opened = capture_.open_netns(pod.spec.netns);
   const bool same = opened && opened->cookie == pod.netns_cookie;
-  if (auto done = capture_.release(pod.netns_cookie, same ? opened->fd.get() : -1); !done) {
-    return refuse(Fault::kNode, done.error());
-  }
+  auto done = capture_.release(pod.netns_cookie, same ? opened->fd.get() : -1);
+  lock.lock();
+  if (!done) return refuse(Fault::kNode, done.error());
   return {};
 }
 
+void Enrollment::write_down(const Pod& pod) {
+  const auto before = pods_.find(pod.spec.uid);
+  if (before != pods_.end() && before->second.pod.netns_cookie != pod.netns_cookie) {
+    // The old sandbox may still run something: it refuses until the kernel frees it.
+    ending_[before->second.pod.netns_cookie] = before->second.pod.spec;
+    handover_.remove(pod.spec.uid);
+  }
+  pods_[pod.spec.uid] = {pod, CaptureState::kFailed, "not captured yet"};
+}
+
 std::expected<Pod, Refusal> Enrollment::enroll(const PodSpec& spec) {
-  const std::lock_guard lock(mutex_);
   const auto opened = capture_.open_netns(spec.netns);
   if (!opened)
     return refuse(opened.error().gone ? Fault::kInvalid : Fault::kNode, opened.error().problem);
+  Lock lock(mutex_);
+  const Hold pod_held(busy_pods_, lock, spec.uid);
+  const Hold namespace_held(busy_namespaces_, lock, opened->cookie);
   if (auto admitted = admit(spec, opened->cookie); !admitted)
     return std::unexpected(admitted.error());
 
-  const auto before = pods_.find(spec.uid);
   const Pod pod{spec, opened->cookie};
-  if (before == pods_.end() || before->second.pod != pod) {
-    if (before != pods_.end() && before->second.pod.netns_cookie != pod.netns_cookie) {
-      // The old sandbox may still run something: it refuses until the kernel frees it.
-      ending_[before->second.pod.netns_cookie] = before->second.pod.spec;
-      handover_.remove(spec.uid);
-    }
-    pods_[spec.uid] = {pod, CaptureState::kFailed, "not captured yet"};
-    if (auto saved = save(); !saved) return refuse(Fault::kNode, saved.error());
+  const auto before = pods_.find(spec.uid);
+  const bool known = before != pods_.end() && before->second.pod == pod;
+  if (!known) write_down(pod);
+  if (!known || saved_changes_ != changes_) {  // also when it could not be written the last time
+    if (auto saved = save(lock); !saved) return refuse(Fault::kNode, saved.error());
   }
   ending_.erase(pod.netns_cookie);
-  if (auto done = capture(pods_[spec.uid], opened->fd.get()); !done) {
+  if (auto done = capture(lock, spec.uid, opened->fd.get()); !done) {
     return refuse(Fault::kNode, done.error().what,
                   done.error().next.empty()
                       ? "the pod refuses connections and is tried again; DELETE /pods/" + spec.uid +
@@ -95,18 +126,21 @@ std::expected<Pod, Refusal> Enrollment::enroll(const PodSpec& spec) {
 }
 
 std::expected<bool, Refusal> Enrollment::remove(const std::string& uid) {
-  const std::lock_guard lock(mutex_);
+  Lock lock(mutex_);
+  const Hold pod_held(busy_pods_, lock, uid);
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) return false;
+  const Pod pod = found->second.pod;
+  const Hold namespace_held(busy_namespaces_, lock, pod.netns_cookie);
   auto node = pods_.extract(uid);
-  if (node.empty()) return false;
-  const Pod pod = node.mapped().pod;
-  if (auto saved = save(); !saved) {
+  if (auto saved = save(lock); !saved) {
     pods_.insert(std::move(node));
     return refuse(Fault::kNode, saved.error());
   }
-  if (auto released = release_sandbox(pod); !released) {
+  if (auto released = release_sandbox(lock, pod); !released) {
     // Still in the kernel, perhaps: keep it in the book, so that it is refused and not forgotten.
     pods_.insert(std::move(node));
-    if (auto saved = save(); !saved) log::error("{}", saved.error().what);
+    if (auto saved = save(lock); !saved) log::error("{}", saved.error().what);
     return std::unexpected(released.error());
   }
   handover_.remove(uid);
@@ -128,12 +162,16 @@ std::vector<PodStatus> Enrollment::list() const {
 }
 
 std::vector<Enrollment::PodSockets> Enrollment::past_ztunnel() const {
-  const std::lock_guard lock(mutex_);
+  std::vector<Pod> pods;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [uid, entry] : pods_) pods.push_back(entry.pod);
+  }
   std::vector<PodSockets> out;
-  for (const auto& [uid, entry] : pods_) {
-    const auto opened = capture_.open_netns(entry.pod.spec.netns);
-    if (!opened || opened->cookie != entry.pod.netns_cookie) continue;
-    out.push_back({entry.pod, capture_.past_ztunnel(opened->fd.get())});
+  for (const Pod& pod : pods) {
+    const auto opened = capture_.open_netns(pod.spec.netns);
+    if (!opened || opened->cookie != pod.netns_cookie) continue;
+    out.push_back({pod, capture_.past_ztunnel(opened->fd.get())});
   }
   return out;
 }

@@ -1,5 +1,7 @@
 // Enrollment: which pods of this node are in the mesh, and making it so. Called by the admin
-// threads and by the agent's main thread, under one lock; ZDS learns of it through the Handover.
+// threads and by the agent's main thread; ZDS learns of it through the Handover. The book is under
+// one lock, which is let go while the kernel captures or the file is written: those wait for grace
+// periods and disks, so pods are captured side by side. One thread at a time is at work on a pod.
 //
 // Every step fails closed: pods.json is written before a pod is captured and a pod is captured
 // before ztunnel hears of it, so that dying in between leaves a pod that refuses connections. A
@@ -7,21 +9,28 @@
 // it.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "capture.hpp"
 #include "handover.hpp"
+#include "holds.hpp"
 #include "pod.hpp"
 
 namespace culvert::agent {
 
 inline constexpr std::size_t kMaxPods = 1024;  // the capacity of cv_pod
+/// Pods that are captured at once where the agent captures many by itself: at its start, and when
+/// they were taken out of the kernel. More do not help: attaching takes turns in the kernel.
+inline constexpr std::size_t kCaptureThreads = 8;
 
 enum class Fault { kInvalid, kConflict, kFull, kNode };
 struct Refusal {
@@ -54,6 +63,8 @@ class Enrollment {
   void check();
   /// Looks how full the maps are; says so when one reaches kAlarmPercent, and when it is over.
   void check_maps();
+  /// What the last check_maps() found.
+  std::vector<MapFill> map_fills() const;
   /// The maps that are too full now.
   std::vector<std::string> full_maps() const;
   /// Writes everything of the kernel's capture anew and takes out what is nobody's, now: for people
@@ -84,15 +95,26 @@ class Enrollment {
   };
 
   using Captured = std::map<std::uint64_t, CapturedNetns>;  // by cookie
+  using Lock = std::unique_lock<std::mutex>;
+  struct ToCapture {
+    Pod pod;
+    UniqueFd netns;
+  };
+  /// Under the lock, for each pod that was tried: its entry now and before.
+  using Captures = std::function<void(const Entry& now, const Entry& before)>;
 
   Outcome<Captured> captured();
-  Outcome<void> save();
-  Outcome<void> capture(Entry& entry, int netns_fd);
-  void take_up(const Pod& pod, const Captured& captured);
+  // These let the lock go meanwhile.
+  Outcome<void> save(Lock& lock);
+  Outcome<void> capture(Lock& lock, const std::string& uid, int netns_fd);
+  std::expected<void, Refusal> release_sandbox(Lock& lock, const Pod& pod);
+  void capture_side_by_side(Lock& lock, std::vector<ToCapture> pods, const Captures& report);
+  // These do not.
+  std::optional<ToCapture> take_up(const Pod& pod, const Captured& captured);
   std::expected<void, Refusal> admit(const PodSpec& spec, std::uint64_t cookie);
-  std::expected<void, Refusal> release_sandbox(const Pod& pod);
+  void write_down(const Pod& pod);
   void end(const Pod& pod);
-  void check_pods(const Captured& captured);
+  std::vector<Pod> ended_pods(const Captured& captured, std::vector<ToCapture>& again);
   void release_freed(const Captured& captured);
 
   Capture& capture_;
@@ -101,7 +123,13 @@ class Enrollment {
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::map<std::string, Entry, std::less<>> pods_;
+  Busy<std::string> busy_pods_;
+  Busy<std::uint64_t> busy_namespaces_;
+  std::uint64_t changes_ = 0, saved_changes_ = 0;  // of pods_, and how many of them are in the file
+  bool saving_ = false;
+  std::condition_variable saved_;
   std::vector<std::string> order_warnings_;
+  std::vector<MapFill> map_fills_;
   MapAlarm alarm_;
   std::map<std::uint64_t, PodSpec>
       ending_;  // by cookie; an empty spec when the pod's name is not known

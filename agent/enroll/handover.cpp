@@ -1,5 +1,7 @@
 #include "handover.hpp"
 
+#include <algorithm>
+
 #include "culvert/base/log.hpp"
 
 namespace culvert::agent {
@@ -79,11 +81,25 @@ Handed Handover::state(const std::string& uid) const {
 }
 
 Handed Handover::wait(const std::string& uid, std::chrono::milliseconds at_most) const {
+  const auto end = std::chrono::steady_clock::now() + at_most;
   std::unique_lock lock(mutex_);
-  answered_.wait_for(lock, at_most, [&] {
+  const auto answered = [&] {
     return !pods_.contains(uid) || state_locked(uid).state != ZtunnelState::kPending;
-  });
+  };
+  while (!answered()) {
+    const auto until = std::min(end, end_);
+    if (std::chrono::steady_clock::now() >= until) break;
+    answered_.wait_until(lock, until);
+  }
   return state_locked(uid);
+}
+
+void Handover::answer_by(std::chrono::steady_clock::time_point end) {
+  {
+    const std::lock_guard lock(mutex_);
+    end_ = end;
+  }
+  answered_.notify_all();
 }
 
 }  // namespace culvert::agent

@@ -29,7 +29,8 @@ class Handover {
 
   void add(const Pod& pod);
   void remove(const std::string& uid);
-  /// Until then the snapshot is incomplete and none is sent (ztunnel would forget the rest).
+  /// Until then not all pods are known, and the snapshot does not end (ztunnel would forget the
+  /// rest).
   void set_complete();
 
   Pods pods() const;
@@ -46,6 +47,8 @@ class Handover {
   /// Waits until ztunnel has acked or failed the pod, or has no such pod to hold, or the time is
   /// up.
   Handed wait(const std::string& uid, std::chrono::milliseconds at_most) const;
+  /// No wait(), begun or to come, lasts longer than until then.
+  void answer_by(std::chrono::steady_clock::time_point end);
 
  private:
   Handed state_locked(const std::string& uid) const;
@@ -58,6 +61,7 @@ class Handover {
   std::map<std::string, Handed, std::less<>> states_;
   bool complete_ = false;
   bool connected_ = false;
+  std::chrono::steady_clock::time_point end_ = std::chrono::steady_clock::time_point::max();
 };
 
 }  // namespace culvert::agent

@@ -44,9 +44,10 @@ std::expected<OpenNetns, NetnsProblem> KernelCapture::open_netns(const std::stri
   return open_netns_file(path);
 }
 
-std::uint64_t KernelCapture::own_netns_cookie() {
+KernelCapture::KernelCapture(Datapath datapath, std::string pods_file, GuardMode guard)
+    : datapath_(std::move(datapath)), pods_file_(std::move(pods_file)), guard_(guard) {
   const auto own = open_netns_file("/proc/self/ns/net");
-  return own ? own->cookie : 0;
+  own_netns_cookie_ = own ? own->cookie : 0;
 }
 
 Outcome<void> KernelCapture::capture(int netns_fd, const PodSpec& spec) {

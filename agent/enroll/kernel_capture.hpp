@@ -11,11 +11,10 @@ namespace culvert::agent {
 class KernelCapture final : public Capture {
  public:
   /// `guard` is the mode of pods that wish for none.
-  KernelCapture(Datapath datapath, std::string pods_file, GuardMode guard)
-      : datapath_(std::move(datapath)), pods_file_(std::move(pods_file)), guard_(guard) {}
+  KernelCapture(Datapath datapath, std::string pods_file, GuardMode guard);
 
   std::expected<OpenNetns, NetnsProblem> open_netns(const std::string& path) override;
-  std::uint64_t own_netns_cookie() override;
+  std::uint64_t own_netns_cookie() override { return own_netns_cookie_; }
   Outcome<void> capture(int netns_fd, const PodSpec& spec) override;
   Outcome<void> release(std::uint64_t cookie, int netns_fd) override;
   Outcome<std::vector<CapturedNetns>> captured() override;
@@ -32,6 +31,7 @@ class KernelCapture final : public Capture {
   Datapath datapath_;
   std::string pods_file_;
   GuardMode guard_;
+  std::uint64_t own_netns_cookie_;  // 0: not known
 };
 
 /// Opens a namespace file and reads its cookie. Any thread. Anything but a network namespace is

@@ -86,11 +86,13 @@ void ZdsServer::leave(Connection& connection) {
 
 io::Task<> ZdsServer::talk(Connection& connection) {
   while (!connection.closed) {
-    if (!is_served(connection) || !handover_.complete()) {
+    if (!is_served(connection)) {
       if (!co_await connection.changed.wait(io::kNoDeadline)) co_return;
       continue;
     }
     if (served_ != &connection) start_serving(connection);
+    // Asked first: what is known once it is complete is then taken over whole.
+    connection.zds.set_complete(handover_.complete());
     take_over_pods(connection);
     if (!co_await say_next(connection)) co_return;
   }

@@ -22,7 +22,6 @@ namespace culvert::agent {
 inline constexpr std::size_t kMaxZtunnels = 4;  // connected at once; more are turned away
 inline constexpr std::chrono::seconds kHelloTimeout{5};
 inline constexpr std::chrono::seconds kSendTimeout{10};
-inline constexpr int kZdsBacklog = 8;
 
 /// Opens the pod's namespace, if it is still the one that was enrolled. Loop thread.
 using OpenPodNetns = std::function<Result<UniqueFd>(const Pod& pod)>;

@@ -28,7 +28,7 @@ class ThreadedServer final : public HttpServer {
         wake_(std::move(wake)),
         exchange_(std::move(routes)),
         options_(options) {
-    threads_.emplace_back(&ThreadedServer::accept_connections, this);
+    acceptor_ = std::thread(&ThreadedServer::accept_connections, this);
     for (unsigned i = 0; i < options.threads; ++i)
       threads_.emplace_back(&ThreadedServer::serve_connections, this);
   }
@@ -44,15 +44,35 @@ class ThreadedServer final : public HttpServer {
       waiting_.clear();
       for (const int fd : being_served_) ::shutdown(fd, SHUT_RD);
     }
+    stop_accepting();
+    join_all();
+  }
+
+  void finish() override {
+    stop_accepting();
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      finishing_ = true;
+    }
+    join_all();
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+
+ private:
+  void stop_accepting() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto n = ::write(wake_.get(), &one, sizeof one);
+    if (acceptor_.joinable()) acceptor_.join();
+  }
+  void join_all() {
     changed_.notify_all();
     for (std::thread& thread : threads_) thread.join();
     if (!listener_.unix_path.empty()) ::unlink(listener_.unix_path.c_str());
     listener_.fd.reset();
   }
 
- private:
   void accept_connections() {
     while (true) {
       pollfd fds[2] = {{listener_.fd.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
@@ -65,7 +85,7 @@ class ThreadedServer final : public HttpServer {
         continue;
       }
       const std::lock_guard lock(mutex_);
-      if (stopping_ || waiting_.size() >= kMaxWaitingConnections) continue;
+      if (stopping_ || waiting_.size() >= options_.waiting) continue;
       waiting_.push_back(std::move(fd));
       changed_.notify_one();
     }
@@ -74,8 +94,8 @@ class ThreadedServer final : public HttpServer {
   void serve_connections() {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (stopping_) return;
+      changed_.wait(lock, [this] { return stopping_ || finishing_ || !waiting_.empty(); });
+      if (stopping_ || waiting_.empty()) return;
       const UniqueFd fd = std::move(waiting_.front());
       waiting_.pop_front();
       being_served_.insert(fd.get());
@@ -97,7 +117,9 @@ class ThreadedServer final : public HttpServer {
   std::deque<UniqueFd> waiting_;
   std::set<int> being_served_;
   bool stopping_ = false;
+  bool finishing_ = false;  // nothing is accepted any more; what waits is served
 
+  std::thread acceptor_;
   std::vector<std::thread> threads_;
 };
 
@@ -122,6 +144,12 @@ Result<std::unique_ptr<HttpServer>> HttpServer::on_address(const SocketAddress& 
                                                            std::vector<Route> routes,
                                                            ServerOptions options) {
   return start(listen_on_address(address), std::move(routes), options);
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::on_listener(UniqueFd listener,
+                                                            std::vector<Route> routes,
+                                                            ServerOptions options) {
+  return start(taken_over(std::move(listener)), std::move(routes), options);
 }
 
 Response error_response(int status, std::string_view error, std::string_view next) {

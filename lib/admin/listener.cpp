@@ -11,12 +11,18 @@
 
 namespace culvert::admin {
 
+Result<Listener> taken_over(UniqueFd fd) {
+  if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
+    return fail_errno(errno, "set the admin socket's flags");
+  return Listener{std::move(fd), "", 0};
+}
+
 Result<Listener> listen_on_unix(const std::string& path) {
   auto fd = listen_unix(path, SOCK_STREAM, kListenBacklog);
   if (!fd) return std::unexpected(fd.error());
-  if (::fcntl(fd->get(), F_SETFL, O_NONBLOCK) != 0)
-    return fail_errno(errno, "set the admin socket's flags");
-  return Listener{std::move(*fd), path, 0};
+  auto listener = taken_over(std::move(*fd));
+  if (listener) listener->unix_path = path;
+  return listener;
 }
 
 Result<Listener> listen_on_address(const SocketAddress& address) {

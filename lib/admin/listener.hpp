@@ -17,6 +17,8 @@ struct Listener {
 };
 
 Result<Listener> listen_on_unix(const std::string& path);
+/// A Unix socket that listens already, and whose file stays.
+Result<Listener> taken_over(UniqueFd fd);
 Result<Listener> listen_on_address(const SocketAddress& address);
 
 }  // namespace culvert::admin

@@ -95,7 +95,7 @@ std::optional<Request> ServerConnection::choose(TimePoint now) const {
       if (phase_ == Phase::kSnapshot) return Keep{uid};
     }
   }
-  if (phase_ == Phase::kSnapshot) return SnapshotSent{};
+  if (phase_ == Phase::kSnapshot && complete_) return SnapshotSent{};
   return std::nullopt;
 }
 

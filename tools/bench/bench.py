@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 
+import enrolment
+import hog
 import priority
 import states
 from figures import LOADS, fixed_rate, run_alternating, say
@@ -22,7 +24,9 @@ from ways import ALL, open_ways
 
 RATE_OF_ENVOY = 1 / 3
 STATES = {"memory": "memory idle, with 1,000 and 10,000 (8,000) idle connections, and afterwards",
-          "hooks": "time of the eBPF programs for each new connection", "enrolment": "enrolment of 250 pods", "policy": "from a change of policy to its effect"}
+          "hooks": "time of the eBPF programs for each new connection", "enrolment": "enrolment of 250 pods, one after the other and all at once",
+          "hog": "a quiet pod's latency beside a pod that takes all it may",
+          "policy": "from a change of policy to its effect"}
 EXAMPLES = """
 examples:
   ./dev bench --quick                          a few minutes: short runs, few rounds
@@ -112,7 +116,8 @@ def measure(options):
         try:
             more, readings[name] = {"memory": lambda: states.measure_memory(options.ways, options),
                                     "hooks": lambda: states.measure_hooks(options),
-                                    "enrolment": lambda: states.measure_enrolment(options),
+                                    "enrolment": lambda: enrolment.measure_enrolment(options),
+                                    "hog": lambda: hog.measure_hog(options),
                                     "policy": lambda: states.measure_policy(options)}[name]()
             rows += more
         except Failed as failure:  # the figures before it, and after, are worth having

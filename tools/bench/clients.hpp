@@ -24,6 +24,7 @@ struct RequestOptions {
   double seconds = 5;
   double warm_up = 0.5;  // before that, not counted
   double rate = 0;       // a second; 0: each connection asks again as soon as it is answered
+  unsigned burst = 1;    // at a rate: so many at the same moment, and as much later the next
 };
 int run_requests(const Target& target, const RequestOptions& options);
 
@@ -36,7 +37,8 @@ struct ConnectOptions {
 int run_connects(const Target& target, const ConnectOptions& options);
 
 /// Idle connections. Reads words from standard input, answers each with a line of JSON: "open N"
-/// (so many in all, each asked once), "ask" (all once more), "close" (all).
+/// (so many in all, each asked once), "stall N" (so many more that never read a long answer), "ask"
+/// (all but those once more), "close" (all).
 int run_hold(const Target& target);
 
 /// Tells when new connections begin or cease to be answered, until standard input ends:

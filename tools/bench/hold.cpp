@@ -15,6 +15,7 @@ namespace {
 constexpr unsigned kAtOnce = 64;  // asked or opened together
 constexpr std::uint64_t kPatience = 30 * kSecond;
 constexpr std::size_t kMost = 60'000;
+constexpr std::uint64_t kStalledBytes = 64U << 20;  // more than all buffers on the way hold
 
 class Held {
  public:
@@ -38,12 +39,31 @@ class Held {
       ask(i, std::min(fds_.size(), i + kAtOnce));
   }
 
-  void close() { fds_.clear(); }
+  // Opens `count` more that ask for a long answer and never read it.
+  void stall(std::size_t count) {
+    for (std::size_t i = 0; i < count && failures_.count() == 0; ++i) {
+      int error = 0;
+      UniqueFd fd = start_connect(target_.address, error);
+      Poller poller;
+      poller.add(fd.get(), EPOLLOUT);
+      if (error == 0 && poller.wait(now_ns() + kPatience).empty()) error = ETIMEDOUT;
+      if (error == 0) error = connect_error(fd.get());
+      if (error != 0) return failures_.add("connect", error);
+      Call call;
+      if (call.begin(fd.get(), kStalledBytes, ++asked_, false, failures_))
+        stalled_.push_back(std::move(fd));
+    }
+  }
+
+  void close() {
+    fds_.clear();
+    stalled_.clear();
+  }
 
   void print() const {
-    fmt::print(R"({{"open":{},"wrong":{},"failures":{}}})"
+    fmt::print(R"({{"open":{},"stalled":{},"wrong":{},"failures":{}}})"
                "\n",
-               fds_.size(), failures_.wrong_count(), failures_.to_json());
+               fds_.size(), stalled_.size(), failures_.wrong_count(), failures_.to_json());
     std::fflush(stdout);
   }
   int exit_status() const { return failures_.exit_status(); }
@@ -88,7 +108,7 @@ class Held {
   }
 
   Target target_;
-  std::vector<UniqueFd> fds_;
+  std::vector<UniqueFd> fds_, stalled_;
   Failures failures_;
   std::uint64_t asked_ = 0;
 };
@@ -103,6 +123,10 @@ int run_hold(const Target& target) {
       std::size_t count = 0;
       std::cin >> count;
       held.open(std::min(count, kMost));
+    } else if (word == "stall") {
+      std::size_t count = 0;
+      std::cin >> count;
+      held.stall(std::min(count, kMost));
     } else if (word == "ask") {
       held.ask_all();
     } else if (word == "close") {

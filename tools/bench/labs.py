@@ -98,6 +98,11 @@ class Lab:
         """Of "node/east/ztunnel"."""
         return next(one["pid"] for one in self.status()["components"] if one["id"] == component)
 
+    def unload(self, pins):
+        """Takes all of a node's capture out of the kernel; its agent does not run."""
+        subprocess.run([str(BIN / "culvert-agent"), "unload", "--bpf-dir", pins], check=True, capture_output=True,
+                       timeout=CLI_TIMEOUT_S)
+
     def popen(self, target, *argv, **options):
         """A program in a pod or node. The command replaces itself by it, so that its pid is the program's; a
         group of its own, so that ^C reaches us alone and we end it."""

@@ -80,6 +80,9 @@ int main(int argc, char** argv) {
   requests->add_option("--rate", flags.requests.rate, "requests a second; 0: as fast as answered")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
+  requests->add_option("--burst", flags.requests.burst, "at a rate: so many at the same moment")
+      ->check(CLI::Range(1U, kConnectionsMax))
+      ->capture_default_str();
   times(requests, flags.requests.seconds, flags.requests.warm_up);
   auto* connects = client(cli, flags, "connects", "connect, one request, the origin closes, again");
   connects->add_option("--concurrency", flags.connects.concurrency)

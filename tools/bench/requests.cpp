@@ -77,8 +77,9 @@ class Requests {
   }
 
   std::uint64_t due_at(std::uint64_t number) const {
+    const std::uint64_t together = number - number % options_.burst;
     return start_ns_ +
-           static_cast<std::uint64_t>(static_cast<double>(number) * 1e9 / options_.rate);
+           static_cast<std::uint64_t>(static_cast<double>(together) * 1e9 / options_.rate);
   }
 
   std::uint64_t next_wake() const {

@@ -1,8 +1,6 @@
-"""What is not a load: memory, enrolment, how long a policy takes to act."""
-import http.client
+"""What is not a load: memory, what the hooks take, how long a policy takes to act."""
 import json
 import resource
-import socket
 import statistics
 import subprocess
 import time
@@ -19,7 +17,6 @@ from ways import PATHS, culvert, open_ways
 ENOUGH_DESCRIPTORS = 25_000
 IDLE_STEPS = (1000, 10_000 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= ENOUGH_DESCRIPTORS else 8000)
 MIB = 1024  # KiB
-PODS = 250
 PROFILE_S = 2
 POLICY_PATIENCE_S = 20
 DENY = """apiVersion: security.istio.io/v1
@@ -97,30 +94,6 @@ def measure_memory(names, options):
     return rows, readings
 
 
-class UnixHttp(http.client.HTTPConnection):
-    """The agent's admin socket."""
-
-    def __init__(self, path):
-        super().__init__("agent", timeout=60)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def ask_agent(path, method, target, body=None):
-    connection = UnixHttp(path)
-    connection.request(method, target, json.dumps(body) if body else None)
-    answer = connection.getresponse()
-    text = answer.read().decode()
-    connection.close()
-    if answer.status != 200:
-        raise Failed(f"{method} {target} at the agent: {answer.status} {text}")
-    return json.loads(text)
-
-
 def measure_hooks(options):
     """What the kernel says its programs took while new connections were made, by connection: connect, sockops,
     sk_lookup and getpeername on both nodes together, also for ztunnel's own sockets. Counting slows them a little."""
@@ -139,36 +112,6 @@ def measure_hooks(options):
             each.append({"connections": made, "programs": programs})
             say(f"hooks: {took[-1]:.2f} us for each of {made:.0f} connections")
     return [row("hooks", "eBPF programs, a new connection, both nodes", "us", {"culvert": took})], each
-
-
-def measure_enrolment(options):
-    """Pods that run already are taken out of the mesh and enrolled again, one after the other, as a container
-    runtime's plug-in would ask for it: captured, handed to ztunnel, acknowledged by it."""
-    count = 20 if options.quick else PODS
-    sleepers = "".join(pod("mesh", f"sleeper{i}", "east", SLEEP) for i in range(count))
-    say(f"enrolment: bringing {count} pods up")
-    begin = time.monotonic()
-    with Lab("enrol", NODES + NAMESPACE + sleepers) as lab:
-        up_s = time.monotonic() - begin
-        agent = f"/run/culvert/lab/{lab.name}/nodes/east/agent.sock"
-        pods = [{key: one[key] for key in ("uid", "namespace", "name", "service_account", "netns", "ips")}
-                for one in lab.status()["pods"]]
-        rounds, each = [], []
-        for _ in range(options.rounds):
-            for one in pods:
-                ask_agent(agent, "DELETE", f"/pods/{one['uid']}")
-            begin = time.monotonic()
-            for one in pods:
-                before = time.monotonic()
-                answer = ask_agent(agent, "POST", "/pods?wait_ms=5000", one)
-                if answer["ztunnel"] != "acked":
-                    raise Failed(f"pod {one['name']} was not acknowledged: {answer}")
-                each.append((time.monotonic() - before) * 1e3)
-            rounds.append(time.monotonic() - begin)
-            say(f"enrolment of {count} pods: {rounds[-1]:.2f} s")
-    return ([row(f"enrolment_{count}", f"{count} pods enrolled, one after the other", "s", {"culvert": rounds}),
-             row("enrolment_each", "  a pod: median", "ms", {"culvert": [statistics.median(each)]})],
-            {"pods": count, "lab_up_s": up_s, "rounds_s": rounds})
 
 
 def measure_policy(options):

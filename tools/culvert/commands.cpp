@@ -41,6 +41,7 @@ void register_all(CLI::App& app) {
   register_explain(app);
   register_maps(app);
   register_connections(app);
+  register_sockets(app);
   register_completion(app);
 }
 

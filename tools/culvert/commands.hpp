@@ -21,6 +21,8 @@ void register_certs(CLI::App& app);
 void register_hooks(CLI::App& app);
 void register_explain(CLI::App& app);
 void register_connections(CLI::App& app);
+/// Adds `sockets`: what goes past ztunnel.
+void register_sockets(CLI::App& app);
 void register_completion(CLI::App& app);
 /// All of the above, and what every command has: the whole tree.
 void register_all(CLI::App& app);

@@ -167,8 +167,8 @@ void register_processes(CLI::App& lab, const Shared& o) {
   };
   CLI::App* restart =
       add(lab, o, "restart",
-          "start a component anew: ztunnel by a handover, the others end gracefully first; "
-          "also after kill --hold",
+          "start a component anew: ztunnel and agent by a handover, the others end gracefully "
+          "first; also after kill --hold",
           "  culvert lab restart node/east ztunnel\n  culvert lab restart control");
   targets(restart);
   add_timeout(restart, o);

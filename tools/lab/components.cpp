@@ -29,7 +29,8 @@ constexpr std::chrono::milliseconds kLookEvery{10};
 constexpr std::chrono::seconds kAskTimeout{10};
 constexpr std::chrono::milliseconds kHealthTimeout{1000};
 constexpr std::uint16_t kZtunnelReadyPort = 15021;
-constexpr unsigned kCrashesMax = 3;  // of a component that never became ready
+constexpr const char* kAgentMetricsPort = "15014";  // as of Istio's node agent
+constexpr unsigned kCrashesMax = 3;                 // of a component that never became ready
 constexpr unsigned kTailLines = 12;
 
 std::vector<std::string> own_environment() {
@@ -163,7 +164,8 @@ Outcome<ProcessSpec> agent_spec(const LabState& state, const Node& node) {
                                  "--kubelet-cgroup", *kubelet,                                  //
                                  "--admin-socket", names.node_socket(node.name, "agent.sock"),  //
                                  "--zds-socket", names.node_socket(node.name, "zds.sock"),      //
-                                 "--state-dir", names.node_socket(node.name, "state")},
+                                 "--state-dir", names.node_socket(node.name, "state"),          //
+                                 "--metrics-port", kAgentMetricsPort},
                                 state.agent_flags));
 }
 
@@ -220,6 +222,15 @@ Outcome<void> wait_ztunnel_ready(const LabState& state, const Node& node,
   const LabNames names(state.name);
   return wait_for(state, component_id(node.name, "ztunnel"), names.node_log(node.name, "ztunnel"),
                   timeout, [&] { return ztunnel_ready(names, node); });
+}
+
+Outcome<void> wait_agent_succeeded(const LabState& state, const Node& node, int former,
+                                   std::chrono::seconds timeout) {
+  const LabNames names(state.name);
+  return wait_for(
+      state, component_id(node.name, "agent"), names.node_log(node.name, "agent"), timeout, [&] {
+        return ::kill(former, 0) != 0 && healthy(names.node_socket(node.name, "agent.sock"));
+      });
 }
 
 // A ztunnel that drains has moved its socket (ztunnel/handover).

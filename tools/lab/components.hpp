@@ -37,6 +37,10 @@ Outcome<void> wait_ztunnel_ready(const LabState& state, const Node& node,
 Outcome<void> wait_succeeded(const LabState& state, const Node& node, int former,
                              std::chrono::seconds timeout);
 
+/// The same of an agent, which ends when its successor serves.
+Outcome<void> wait_agent_succeeded(const LabState& state, const Node& node, int former,
+                                   std::chrono::seconds timeout);
+
 /// ztunnel's readiness, asked in the node's netns.
 bool ztunnel_ready(const LabNames& names, const Node& node);
 

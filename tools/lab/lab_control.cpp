@@ -66,7 +66,7 @@ Outcome<void> lab_restart(const std::string& name, const std::string& target,
   if (!state) return std::unexpected(state.error());
   auto ids = processes_of(*state, target, component);
   if (!ids) return std::unexpected(ids.error());
-  const bool upgrade = component == "ztunnel";
+  const bool upgrade = target.starts_with(kNodePrefix) && ids->front() != kControlId;
   const int former = upgrade ? pid_of(*state, ids->front()) : 0;
   const auto op = upgrade ? SupervisorOp::kSucceed : SupervisorOp::kRestart;
   if (auto done = ask_each(*state, *ids, op, false); !done) return done;
@@ -75,7 +75,9 @@ Outcome<void> lab_restart(const std::string& name, const std::string& target,
   const auto node =
       std::ranges::find(state->objects.nodes, target.substr(kNodePrefix.size()), &Node::name);
   if (node == state->objects.nodes.end()) return {};
-  if (component == "agent") return wait_agent_ready(*state, *node, timeout);
+  if (component == "agent")
+    return former == 0 ? wait_agent_ready(*state, *node, timeout)
+                       : wait_agent_succeeded(*state, *node, former, timeout);
   return former == 0 ? wait_ztunnel_ready(*state, *node, timeout)
                      : wait_succeeded(*state, *node, former, timeout);
 }

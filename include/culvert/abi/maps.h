@@ -15,6 +15,7 @@
  *   cv_origin     HASH         cv_flow_key -> cv_origin_value, for one handshake      (BPF)
  *   cv_client     HASH         cv_flow_key -> cv_endpoint, for one handshake          (BPF)
  *   cv_kubelet    HASH         cv_tuple_key -> 1: connections that the kubelet opened (BPF)
+ *   cv_guard_code PROG_ARRAY   0 -> the program that every pod's guard calls          (agent)
  *   cv_counter    PERCPU_HASH  netns cookie -> cv_counter_value                       (BPF)
  *
  * Namespaces are named by cookie (SO_NETNS_COOKIE): inode numbers are reused. */

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "culvert/base/error.hpp"
+#include "culvert/base/fd.hpp"
 #include "culvert/base/ip.hpp"
 
 namespace culvert::admin {
@@ -53,6 +54,8 @@ inline constexpr int kListenBacklog = 64;
 
 struct ServerOptions {
   unsigned threads = 2;
+  /// Accepted and waiting for a thread; further ones are closed.
+  std::size_t waiting = kMaxWaitingConnections;
   /// For reading a request, and once more for writing its answer; the handler's time is its own.
   std::chrono::milliseconds io_timeout{10'000};
 };
@@ -69,6 +72,10 @@ class HttpServer {
   static Result<std::unique_ptr<HttpServer>> on_address(const SocketAddress& address,
                                                         std::vector<Route> routes,
                                                         ServerOptions options = {});
+  /// Serves a socket that listens already; whose file, if it has one, is somebody else's.
+  static Result<std::unique_ptr<HttpServer>> on_listener(UniqueFd listener,
+                                                         std::vector<Route> routes,
+                                                         ServerOptions options = {});
   virtual ~HttpServer() = default;
 
   /// The TCP port in host order; 0 on a Unix socket.
@@ -76,6 +83,9 @@ class HttpServer {
   /// Accepts no more, cuts requests being read, lets running handlers finish, removes the socket
   /// file. Idempotent; the destructor does it too.
   virtual void stop() = 0;
+  /// Accepts no more and answers what it has accepted, then ends as stop() does. What has connected
+  /// but was not accepted stays in the listening socket, for whoever has another copy of it.
+  virtual void finish() = 0;
 };
 
 /// {"error": error, "next": next}: what went wrong, and what the caller can do about it.

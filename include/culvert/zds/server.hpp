@@ -39,6 +39,10 @@ class ServerConnection {
   /// No longer; harmless for an unknown uid.
   void remove(const std::string& uid);
 
+  /// False while the agent does not know all of its pods yet: they are told as they come, but the
+  /// snapshot does not end, so that ztunnel forgets none. True unless said otherwise.
+  void set_complete(bool complete) { complete_ = complete; }
+
   /// A packet of ztunnel: hello first, then acks. An error means: close the connection.
   Result<void> on_packet(std::span<const std::byte> packet, TimePoint now);
   /// The next packet to send, if one may be sent now; it is outstanding from then on. kTimeout: an
@@ -77,6 +81,7 @@ class ServerConnection {
   bool on_the_way(const std::string& uid) const { return outstanding_ && outstanding_->uid == uid; }
 
   Phase phase_ = Phase::kHello;
+  bool complete_ = true;
   std::map<std::string, Pod> pods_;
   std::optional<Outstanding> outstanding_;
 };

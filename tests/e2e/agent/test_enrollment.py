@@ -100,12 +100,14 @@ def test_sockets_and_state_are_for_root_only(node):
     assert stat.S_IMODE((node.state / "pods.json").stat().st_mode) == 0o600
 
 
-def test_a_second_agent_on_the_same_node_is_refused(node):
+def test_a_second_agent_with_the_same_pins_and_another_state_is_refused(node):
+    """With the same state folder it would take over: test_succession.py."""
     node.start()
+    other = node.folder / "other"
     second = subprocess.run([AGENT, "run", "--node", "n1", "--bpf-dir", node.pins, "--cgroup", node.cgroup,
-                             "--admin-socket", node.admin, "--zds-socket", node.zds, "--state-dir", node.state],
+                             "--admin-socket", f"{other}.agent", "--zds-socket", f"{other}.zds", "--state-dir", other],
                             capture_output=True, text=True, timeout=20)
-    assert second.returncode != 0 and "error" in second.stderr
+    assert second.returncode != 0 and "another agent works with" in second.stderr
     assert node.ready()
 
 

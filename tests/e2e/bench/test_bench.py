@@ -55,10 +55,19 @@ def test_memory_hooks_enrolment_and_policy_are_measured(tmp_path):
     rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
     assert 0 < rows["memory_idle_pss"] <= rows["memory_idle"] < rows["memory_1000"]
     assert rows["memory_each"] > 0 and rows["enrolment_20"] > 0
+    assert rows["enrolment_20_at_once"] > 0 and rows["enrolment_20_start"] > 0
     ran = {(one["node"], one["program"]) for one in told["readings"]["hooks"][0]["programs"]}
     assert rows["hooks"] > 0 and {("east", "cv_connect4"), ("east", "cv_sk_lookup"), ("west", "cv_sk_lookup")} <= ran
     assert rows["policy_refused"] > 0 and rows["policy_answered"] > 0
     assert len(told["readings"]["memory"]["culvert"]["1000"]) == 2  # a ztunnel on each node
+
+
+def test_a_quiet_pod_is_answered_beside_a_hog_and_both_latencies_are_told(tmp_path):
+    _, told = run(tmp_path, "--ways", "culvert", "--only", "hog")
+    rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
+    assert rows["hog_p99_ratio"] == rows["hog_p99"] / rows["hog_p99_alone"] > 0
+    (held,) = told["readings"]["hog"]
+    assert (held["idle"], held["stalled"], held["busy"]) == (2500, 32, 1000)
 
 
 def test_an_interrupt_takes_the_labs_down():

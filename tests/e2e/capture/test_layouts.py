@@ -25,20 +25,26 @@ def node(world):
 
 
 class Connecting:
-    """A pod that connects all the time, from `with` to its end; afterwards it has failures and count."""
+    """A pod that connects all the time, from `with` to its end; afterwards it has failures and count.
+
+    It has begun when `with` is entered: a fork beside another thread's start of a program would keep the
+    pipe open by which that one waits for the start."""
 
     def __init__(self, world):
         self.world, self.result = world, None
 
     def __enter__(self):
         self.read_end, self.write_end = os.pipe()
+        begun, self.begin = os.pipe()
         self.thread = threading.Thread(target=lambda: setattr(
             self, "result", self.world.in_pod(self.world.a, self.until_told)))
         self.thread.start()
+        os.read(begun, 1)
         return self
 
     def until_told(self):
         count, failures = 0, []
+        os.write(self.begin, b"x")
         while not select.select([self.read_end], [], [], 0)[0]:
             seen = connect(VIP4, 80)
             count += 1

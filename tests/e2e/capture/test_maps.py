@@ -34,8 +34,9 @@ def node(world, tmp_path):
 
 def test_list_has_every_map_with_entries_capacity_and_memory(node):
     rows = {row["map"]: row for row in node.json("list")}
-    assert set(rows) == {"cv_client", "cv_client_sk", "cv_counter", "cv_exclude", "cv_health", "cv_kubelet",
-                         "cv_layout", "cv_listener", "cv_listens", "cv_mark", "cv_origin", "cv_origin_sk", "cv_pod"}
+    assert set(rows) == {"cv_client", "cv_client_sk", "cv_counter", "cv_exclude", "cv_guard_code", "cv_health",
+                         "cv_kubelet", "cv_layout", "cv_listener", "cv_listens", "cv_mark", "cv_origin", "cv_origin_sk",
+                         "cv_pod"}
     assert rows["cv_pod"]["entries"] == 2 and rows["cv_pod"]["capacity"] == 1024
     assert rows["cv_pod"]["memory_bytes"] > 0 and rows["cv_pod"]["pin"] == f"{node.pins}/cv_pod"
     assert rows["cv_listener"]["entries"] == 24 and rows["cv_origin_sk"]["entries"] is None

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include "../temporary_folder.hpp"
@@ -196,6 +197,34 @@ TEST_CASE("stopping removes the socket and lets go of a connection that sends no
   f.server->stop();
   CHECK(std::chrono::steady_clock::now() - begin < 2s);
   CHECK(call(f.path, "GET", "/ping", "", 2s).error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE(
+    "a server that finishes answers what it has accepted; what comes then waits for another") {
+  const TemporaryFolder folder;
+  const std::string path = folder.path() + "/admin.sock";
+  auto listener = listen_unix(path, SOCK_STREAM, 8);
+  REQUIRE(listener.has_value());
+  std::atomic<bool> in_handler = false, go_on = false;
+  const std::vector<Route> slow{{"GET", "/ping", [&](const Request&) {
+                                   in_handler = true;
+                                   while (!go_on) std::this_thread::sleep_for(1ms);
+                                   return Response{.body = "pong"};
+                                 }}};
+  auto first = HttpServer::on_listener(UniqueFd(::dup(listener->get())), slow);
+  REQUIRE(first.has_value());
+  std::thread asking([&] { CHECK(call(path, "GET", "/ping", "", 20s)->body == "pong"); });
+  while (!in_handler) std::this_thread::sleep_for(1ms);
+  std::thread finishing([&] { (*first)->finish(); });
+  go_on = true;
+  finishing.join();
+  asking.join();
+  std::thread late([&] { CHECK(call(path, "GET", "/ping", "", 20s)->body == "pong"); });
+  auto second = HttpServer::on_listener(std::move(*listener), slow);
+  REQUIRE(second.has_value());
+  late.join();
+  (*second)->stop();
+  CHECK(std::filesystem::exists(path));
 }
 
 TEST_CASE("a TCP server on a free port says which, and answers") {

@@ -43,6 +43,15 @@ TEST_CASE("a waiting thread is woken by the answer, and by the pod's removal") {
   remove.join();
 }
 
+TEST_CASE("no wait lasts longer than the end of answering, whenever it began") {
+  Handover handover;
+  handover.add(kPod);
+  std::thread ending([&] { handover.answer_by(std::chrono::steady_clock::now()); });
+  CHECK(handover.wait("u1", 1h).state == ZtunnelState::kPending);
+  ending.join();
+  CHECK(handover.wait("u1", 1h).state == ZtunnelState::kPending);
+}
+
 TEST_CASE("only changes are announced") {
   Handover handover;
   int changes = 0;

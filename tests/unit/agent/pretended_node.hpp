@@ -2,7 +2,9 @@
 // fail.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,28 +23,33 @@ class PretendedNode final : public Capture {
   bool fail_capture = false;
   bool fail_save = false;
   bool out_of_descriptors = false;
+  std::function<void(std::uint64_t cookie)> during_capture;  // on the capturing thread
 
   std::expected<OpenNetns, NetnsProblem> open_netns(const std::string& path) override {
     if (out_of_descriptors) return std::unexpected(NetnsProblem{false, {"open: EMFILE", ""}});
     const auto found = namespaces.find(path);
     if (found == namespaces.end()) return std::unexpected(NetnsProblem{true, {"open: ENOENT", ""}});
-    last_opened_ = found->second;
     return OpenNetns{UniqueFd(), found->second};
   }
   std::uint64_t own_netns_cookie() override { return 1; }
-  Outcome<void> capture(int, const PodSpec&) override {
-    steps.push_back("capture " + std::to_string(last_opened_));
+  Outcome<void> capture(int, const PodSpec& spec) override {
+    const std::uint64_t cookie = namespaces.at(spec.netns);
+    if (during_capture) during_capture(cookie);
+    const std::lock_guard lock(mutex_);
+    steps.push_back("capture " + std::to_string(cookie));
     if (fail_capture) return problem("attach: EPERM", "run as root");
-    in_kernel.insert(last_opened_);
+    in_kernel.insert(cookie);
     return {};
   }
   Outcome<void> release(std::uint64_t cookie, int) override {
+    const std::lock_guard lock(mutex_);
     steps.push_back("release " + std::to_string(cookie));
     in_kernel.erase(cookie);
     return {};
   }
   Outcome<std::vector<CapturedNetns>> captured() override {
     std::vector<CapturedNetns> out;
+    const std::lock_guard lock(mutex_);
     for (const std::uint64_t cookie : in_kernel) out.push_back({cookie, true});
     return out;
   }
@@ -58,6 +65,7 @@ class PretendedNode final : public Capture {
   }
   Outcome<std::vector<std::string>> check_order() override { return std::vector<std::string>{}; }
   Outcome<void> save(const std::string& text) override {
+    const std::lock_guard lock(mutex_);
     steps.push_back("save");
     if (fail_save) return problem("write pods.json: ENOSPC");
     pods_json = text;
@@ -65,7 +73,7 @@ class PretendedNode final : public Capture {
   }
 
  private:
-  std::uint64_t last_opened_ = 0;
+  std::mutex mutex_;  // of what pods that are captured side by side change
 };
 
 inline PodSpec spec_of(const std::string& uid, const std::string& netns) {

@@ -35,7 +35,7 @@ struct Fixture {
     loop =
         std::move(*io::Loop::create({.ring_entries = 64, .buffers = {.count = 4, .bytes = 4096}}));
     handover.on_change([this] { loop->post([this] { server.wake(); }); });
-    const int listener = listen_unix(path, SOCK_SEQPACKET, kZdsBacklog)->release();
+    const int listener = listen_unix(path, SOCK_SEQPACKET, 8)->release();
     loop->post([this, listener] {
       loop->root().spawn([](ZdsServer* s, int fd) -> io::Task<> { co_await s->run(UniqueFd(fd)); },
                          &server, listener);
@@ -103,13 +103,16 @@ TEST_CASE("a ztunnel gets the snapshot with descriptors, its end, and then chang
   CHECK(ztunnel.receive() == kDel);
 }
 
-TEST_CASE("nothing is sent before the snapshot is complete") {
+TEST_CASE("pods are handed over as they become known, and the snapshot ends when all are") {
   Fixture f;
-  f.handover.add(kPod);
   Ztunnel ztunnel(f.path);
   CHECK(ztunnel.receive(100) == "silent");
-  f.handover.set_complete();
+  f.handover.add(kPod);
   CHECK(ztunnel.receive() == kAdd);
+  ztunnel.ack();
+  CHECK(ztunnel.receive(100) == "silent");
+  f.handover.set_complete();
+  CHECK(ztunnel.receive() == kSnapshotEnd);
 }
 
 TEST_CASE("the newest ztunnel is served, and the one before again when it leaves") {

@@ -1,0 +1,81 @@
+"""A quiet pod's latency beside a pod that takes all it may: what of it is ztunnel's doing.
+
+The hog holds idle connections up to its share of ztunnel's descriptors, has peers that send and are never
+read, and asks on a thousand connections in bursts. Its rate is bounded and it runs with the least priority,
+so that what the quiet pod waits for is ztunnel and not a core that the hog's own programs hold.
+"""
+import json
+import subprocess
+
+from figures import say
+from labs import BENCH, NAMESPACE, NODES, PORT, SERVE, SLEEP, Failed, Lab, ended, pod
+from report import row
+from states import Holder
+
+WORLD = NODES + NAMESPACE + "".join([
+    pod("mesh", "client", "east", SLEEP), pod("mesh", "far", "west", SERVE),
+    pod("mesh", "hog", "east", SLEEP), pod("mesh", "hogs", "west", SERVE)])
+IDLE, STALLED, BUSY = 2500, 32, 1000  # connections of the hog; two of ztunnel's descriptors each
+RATE, BURST = 1000, 250               # its requests a second, and how many at the same moment
+QUIET = ["--connections", "4", "--rate", "250"]
+NICE = ["nice", "-n", "19"]
+
+
+class Way:
+    """What Holder asks of a way."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.targets = {"across": f"{lab.ip('mesh/hogs')}:{PORT}"}
+
+    def client(self, _path):
+        return "mesh/hog"
+
+
+def quiet(lab, target, seconds):
+    """The latencies of the quiet pod's requests, in us."""
+    with ended(lab.popen("mesh/client", BENCH, "requests", target, *QUIET, "--seconds", seconds, "--warm-up", "0.5",
+                         stdout=subprocess.PIPE)) as process:
+        out, _ = process.communicate(timeout=seconds + 60)
+    answer = json.loads(out)
+    if answer["failures"] or answer["wrong"]:
+        raise Failed(f"the quiet pod beside the hog: {answer}")
+    return answer["latency_us"]
+
+
+def beside_hog(lab, target, seconds):
+    way = Way(lab)
+    holder = Holder(way)
+    with ended(holder.process):
+        held = holder.tell(f"open {IDLE}"), holder.tell(f"stall {STALLED}")
+        argv = ["requests", way.targets["across"], "--connections", BUSY, "--rate", RATE, "--burst", BURST,
+                "--seconds", seconds + 2, "--warm-up", "0"]
+        with ended(lab.popen("mesh/hog", *NICE, BENCH, *argv, stdout=subprocess.PIPE)) as busy:
+            latency = quiet(lab, target, seconds)
+            out, _ = busy.communicate(timeout=seconds + 60)
+        answer = json.loads(out)
+        if answer["failures"] or answer["requests"] < RATE * seconds / 2:
+            raise Failed(f"the hog itself: {answer}")
+        holder.tell("close")
+    return latency, {"idle": held[0]["open"], "stalled": held[1]["stalled"], "busy": BUSY, "hog": answer}
+
+
+def measure_hog(options):
+    """p50 and p99 without and with the hog, in alternating runs; the ratio is taken within a round."""
+    alone, beside, told = [], [], []
+    seconds = 1 if options.quick else 4
+    with Lab("hog", WORLD) as lab:
+        target = f"{lab.ip('mesh/far')}:{PORT}"
+        for _ in range(options.rounds):
+            alone.append(quiet(lab, target, seconds))
+            latency, hog = beside_hog(lab, target, seconds)
+            beside.append(latency)
+            told.append(hog)
+            say(f"hog: p99 {alone[-1]['p99']:.0f} us alone, {latency['p99']:.0f} us beside it")
+    rows = []
+    for name in ("p50", "p99"):
+        rows.append(row(f"hog_{name}_alone", f"{name} of a quiet pod", "us", {"culvert": [one[name] for one in alone]}))
+        rows.append(row(f"hog_{name}", f"{name} of a quiet pod beside a hog", "us", {"culvert": [one[name] for one in beside]}))
+        rows.append(row(f"hog_{name}_ratio", f"  {name}: beside to alone", "", {
+            "culvert": [with_it[name] / without[name] for with_it, without in zip(beside, alone)]}))
+    return rows, told
