@@ -2,6 +2,7 @@
 // for the next.
 #include "run.hpp"
 
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -33,6 +34,15 @@ UniqueFd block_signals() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC));
+}
+
+// A descriptor for each request that waits, of which there may be as many as pods, and more for
+// those that are worked on: the usual soft limit of 1,024 would be too near.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // What the agent that serves hands over: nothing when there is none, or when it ends meanwhile.
@@ -98,6 +108,7 @@ Outcome<End> serve(const RunSettings& settings, Places& places,
 
 int run(const RunSettings& settings) {
   const UniqueFd signals = block_signals();
+  raise_descriptor_limit();
   if (auto made = make_dirs(settings.state_dir, 0700); !made)
     return report("make --state-dir", made.error());
   auto predecessor = Predecessor::find(settings.state_dir);
