@@ -59,7 +59,7 @@ def memory_of(way, steps, settle_s):
     with ended(holder.process):
         for count in steps:
             holder.tell(f"open {count}")
-            out[str(count)] = settle(way.pids, 2)
+            out[str(count)] = settle(way.pids, settle_s)  # idle: what opening them took has been given back
             holder.tell("ask")  # all of them still live
             say(f"memory, {way.name}, {count} idle connections: "
                 f"{[one['rss_kib'] // 1024 for one in out[str(count)]]} MiB")

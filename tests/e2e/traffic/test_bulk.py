@@ -53,4 +53,5 @@ def test_a_tunnel_is_used_again_by_later_connections(joined):
     before = tunnels()
     for _ in range(5):
         talk(joined, ip_of(joined, "town/far", 6), 7006, "fin,eof")
-    assert before and tunnels() == before
+    after = tunnels()  # of several to one pod, those that it can do without end
+    assert after and after <= before
