@@ -7,6 +7,8 @@
 #include <set>
 #include <tuple>
 
+#include "istio_objects.pb.h"
+
 namespace culvert::config {
 namespace {
 
@@ -14,14 +16,22 @@ namespace {
 struct Claim {
   Place place;
   ObjectPtr object;
+  std::vector<std::string> hosts;  // of a VirtualService
 };
 using Claims = std::map<ObjectKey, std::vector<Claim>>;
+
+std::vector<std::string> hosts_of(const Object& object) {
+  if (object.key.kind != "VirtualService") return {};
+  const auto& hosts = message_as<api::istio::VirtualService>(object).spec().hosts();
+  return {hosts.begin(), hosts.end()};
+}
 
 Claims collect(const std::vector<ParsedFile>& files) {
   Claims claims;
   for (const auto& file : files) {
-    for (const auto& object : file.objects) claims[object->key].push_back({object->place, object});
-    for (const auto& bad : file.refused) claims[bad.key].push_back({bad.place, nullptr});
+    for (const auto& object : file.objects)
+      claims[object->key].push_back({object->place, object, hosts_of(*object)});
+    for (const auto& bad : file.refused) claims[bad.key].push_back({bad.place, nullptr, bad.hosts});
   }
   return claims;
 }
@@ -74,6 +84,7 @@ ObjectStore::ObjectStore() : objects_(std::make_shared<ObjectMap>()) {}
 LoadReport ObjectStore::load(std::vector<ParsedFile> files) {
   LoadReport report;
   auto next = std::make_shared<ObjectMap>();
+  refused_.clear();
   const auto claims = collect(files);
   for (const auto& [key, places] : claims) {
     if (places.size() == 1 && places[0].object) {
@@ -82,7 +93,11 @@ LoadReport ObjectStore::load(std::vector<ParsedFile> files) {
     }
     auto old = objects_->find(key);
     const Object* last_good = old == objects_->end() ? nullptr : old->second.get();
-    if (last_good) next->insert(*old);
+    if (last_good) {
+      next->insert(*old);
+    } else {
+      for (const auto& claim : places) refused_.push_back({key, claim.place, claim.hosts});
+    }
     const char* why = places.size() > 1 ? "given more than once" : "its file has errors in it";
     report.conditions.push_back(not_accepted(key, why, last_good));
   }

@@ -2,12 +2,11 @@
 #include "culvert/config/parse.hpp"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
 
 #include <algorithm>
 
+#include "culvert/l7/wire_object.hpp"
 #include "kinds.hpp"
 #include "kubernetes.pb.h"
 #include "message_reader.hpp"
@@ -19,17 +18,6 @@ namespace culvert::config {
 namespace {
 
 using google::protobuf::Message;
-
-std::string deterministic_bytes(const Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream out(&stream);
-    out.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&out);
-  }
-  return bytes;
-}
 
 std::string text_at(const YamlNode& node, std::string_view key) {
   const auto* child = node.find(key);
@@ -49,6 +37,19 @@ ObjectKey key_of(const YamlNode& node, const Kind& kind) {
     if (key.ns.empty()) key.ns = "default";
   }
   return key;
+}
+
+/// Hosts of a VirtualService that is refused: a list, or the single text that people write instead.
+std::vector<std::string> hosts_of(const YamlNode& node) {
+  std::vector<std::string> hosts;
+  const auto* spec = node.find("spec");
+  const auto* list = spec ? spec->find("hosts") : nullptr;
+  if (!list) return hosts;
+  if (list->kind == YamlNode::Kind::kScalar) hosts.push_back(list->text);
+  for (const auto& item : list->items) {
+    if (item->kind == YamlNode::Kind::kScalar) hosts.push_back(item->text);
+  }
+  return hosts;
 }
 
 /// Reads one file; holds what its documents share.
@@ -165,13 +166,14 @@ class FileParser {
     if (key.name.empty() || !complete) out_.complete = false;
     if (key.name.empty()) return;
     if (findings.failed() || !complete) {
-      out_.refused.push_back({std::move(key), place});
+      auto hosts = key.kind == "VirtualService" ? hosts_of(node) : std::vector<std::string>();
+      out_.refused.push_back({std::move(key), place, std::move(hosts)});
       return;
     }
     auto object = std::make_shared<Object>();
     object->key = std::move(key);
     object->place = place;
-    object->bytes = deterministic_bytes(*message);
+    object->bytes = l7::deterministic_bytes(*message);
     object->message = std::move(message);
     out_.objects.push_back(std::move(object));
   }

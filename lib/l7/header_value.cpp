@@ -6,14 +6,10 @@
 #include <algorithm>
 #include <charconv>
 
+#include "read.hpp"
+
 namespace culvert::l7 {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (auto& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
 
 bool is_field_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c == '\t' || (c >= ' ' && c != 0x7f); });
@@ -34,8 +30,8 @@ std::expected<HeaderValue::Part, std::string> HeaderValue::parse_command(std::st
     const auto names = command.substr(4, close - 4);
     const auto question = names.find('?');
     part.command = kRequestHeader;
-    part.text = lower(names.substr(0, question));
-    if (question != std::string_view::npos) part.other = lower(names.substr(question + 1));
+    part.text = lower_case(names.substr(0, question));
+    if (question != std::string_view::npos) part.other = lower_case(names.substr(question + 1));
     if (part.text.empty()) return std::unexpected("%REQ()% without a header's name");
     auto rest = command.substr(close + 1);
     if (rest.empty()) return part;

@@ -43,17 +43,6 @@ void clear_own_fields(Message& message) {
   }
 }
 
-std::string deterministic(const Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream out(&stream);
-    out.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&out);
-  }
-  return bytes;
-}
-
 auto wrong(ErrorCode code, const char* text) {
   return fail(code, text, Origin::kControl);
 }
@@ -87,6 +76,17 @@ Result<Object> parse(std::string_view wire) {
 
 }  // namespace
 
+std::string deterministic_bytes(const Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&out);
+  }
+  return bytes;
+}
+
 std::string encode_object(std::string_view ns, std::string_view name, std::int64_t created,
                           const Message& spec) {
   const std::unique_ptr<Message> copy(spec.New());
@@ -96,8 +96,8 @@ std::string encode_object(std::string_view ns, std::string_view name, std::int64
   resource.mutable_metadata()->set_name(fmt::format("{}/{}", ns, name));
   resource.mutable_metadata()->mutable_create_time()->set_seconds(created);
   resource.mutable_body()->set_type_url("type.googleapis.com/" + spec.GetDescriptor()->full_name());
-  resource.mutable_body()->set_value(deterministic(*copy));
-  return deterministic(resource);
+  resource.mutable_body()->set_value(deterministic_bytes(*copy));
+  return deterministic_bytes(resource);
 }
 
 Result<VirtualServiceObject> parse_virtual_service(std::string_view wire) {

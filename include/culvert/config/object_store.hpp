@@ -36,11 +36,15 @@ class ObjectStore {
   LoadReport load(std::vector<ParsedFile> files);
 
   const std::shared_ptr<const ObjectMap>& objects() const { return objects_; }
+  /// Those of the last load that are not in force: refused, without a last good state, in the order
+  /// of their keys.
+  const std::vector<RefusedObject>& refused() const { return refused_; }
   /// Grows by one with every load that changed something.
   std::uint64_t generation() const { return generation_; }
 
  private:
   std::shared_ptr<const ObjectMap> objects_;
+  std::vector<RefusedObject> refused_;
   std::uint64_t generation_ = 0;
 };
 

@@ -15,6 +15,8 @@ inline constexpr std::size_t kMaxObjectsPerFile = 20'000;
 struct RefusedObject {
   ObjectKey key;
   Place place;
+  /// Of a VirtualService: its hosts as far as they could be read, as they are written.
+  std::vector<std::string> hosts;
 };
 
 struct ParsedFile {

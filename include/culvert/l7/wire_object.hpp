@@ -18,6 +18,9 @@ namespace culvert::l7 {
 inline constexpr std::string_view kVirtualServiceType = "networking.istio.io/v1/VirtualService";
 inline constexpr std::string_view kDestinationRuleType = "networking.istio.io/v1/DestinationRule";
 
+/// Serialized so that equal messages have equal bytes, in this build.
+std::string deterministic_bytes(const google::protobuf::Message& message);
+
 /// Serialized, deterministically. `created` in seconds since 1970. Fields whose numbers are our own
 /// are left out, so that no one else meets them.
 std::string encode_object(std::string_view ns, std::string_view name, std::int64_t created,

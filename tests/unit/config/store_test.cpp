@@ -139,3 +139,27 @@ TEST_CASE("a folder is read in the order of names without hidden and other files
   CHECK_FALSE(files->at(4).complete);
   CHECK(read_folder(dir.string()).error().sys_errno == ENOENT);
 }
+
+TEST_CASE("hosts of a VirtualService that is refused and never was good are known") {
+  const auto service = [](const std::string& name, const std::string& spec) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
+           name + ", namespace: shop}\nspec: " + spec + "\n";
+  };
+  const std::string rules = "http: [{route: [{destination: {host: a}}]}]}";
+  ObjectStore store;
+  load(store, {{"a.yaml", service("bad", "{hosts: [a, \"*.b\"], htp: []}") +
+                              service("text", "{hosts: c, " + rules) + service("none", "{}") +
+                              service("twice", "{hosts: [d], " + rules)},
+               {"b.yaml", service("twice", "{hosts: [e], " + rules) +
+                              service("good", "{hosts: [f], " + rules)}});
+  std::map<std::string, std::vector<std::string>> hosts;
+  for (const auto& one : store.refused()) {
+    auto& all = hosts[one.key.name];
+    all.insert(all.end(), one.hosts.begin(), one.hosts.end());
+  }
+  CHECK(hosts == std::map<std::string, std::vector<std::string>>{
+                     {"bad", {"a", "*.b"}}, {"none", {}}, {"text", {"c"}}, {"twice", {"d", "e"}}});
+  // With a last good state it is not among them.
+  load(store, {{"b.yaml", service("good", "{hosts: g, " + rules)}});
+  CHECK(store.refused().empty());
+}
