@@ -103,7 +103,8 @@ void fill(httplib::Response& response, const httplib::Request& request, Response
       }
     }
   }
-  response.set_content(std::move(ours.body), ours.content_type);
+  response.body = std::move(ours.body);  // set_content() would copy it
+  response.set_header("Content-Type", ours.content_type);
 }
 
 // A request without a length has no body (RFC 9112 section 6.3); httplib would read until the

@@ -1,5 +1,6 @@
 #include "culvert/config/saved_objects.hpp"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
 #include <algorithm>
@@ -9,16 +10,70 @@
 #include <optional>
 
 #include "culvert/base/state_file.hpp"
+#include "field_rules.pb.h"
 #include "kinds.hpp"
 
 namespace culvert::config {
 namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
 
 std::optional<int> number(std::string_view text) {
   int value = 0;
   const auto [stop, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (problem != std::errc() || stop != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+bool holds(const std::string& text, const api::Rule& rule) {
+  if (text.empty() && !rule.required()) return true;
+  const bool listed =
+      rule.one_of_size() == 0 || std::ranges::find(rule.one_of(), text) != rule.one_of().end();
+  return listed && !check_format(rule.format(), text);
+}
+
+bool holds(const Message& message, const FieldDescriptor& field, int index, const api::Rule& rule);
+
+// What the reader of texts checks while it reads. Each value by the rule of its field.
+bool follows_rules(const Message& message, const api::Rule* of_map = nullptr) {
+  const auto& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> present;
+  reflection.ListFields(message, &present);
+  return std::ranges::all_of(present, [&](const FieldDescriptor* field) {
+    const auto& own = field->options().GetExtension(api::rule);
+    const auto& rule = of_map != nullptr && field->name() == "value" ? *of_map : own;
+    if (!field->is_repeated()) return holds(message, *field, -1, rule);
+    for (int i = 0; i < reflection.FieldSize(message, field); ++i) {
+      if (!holds(message, *field, i, rule)) return false;
+    }
+    return true;
+  });
+}
+
+// One value; `index` is -1 where there is only one.
+bool holds(const Message& message, const FieldDescriptor& field, int index, const api::Rule& rule) {
+  const auto& reflection = *message.GetReflection();
+  const bool one = index < 0;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      const auto& inner = one ? reflection.GetMessage(message, &field)
+                              : reflection.GetRepeatedMessage(message, &field, index);
+      return follows_rules(inner, field.is_map() ? &rule : nullptr);
+    }
+    case FieldDescriptor::CPPTYPE_STRING:
+      return holds(one ? reflection.GetString(message, &field)
+                       : reflection.GetRepeatedString(message, &field, index),
+                   rule);
+    case FieldDescriptor::CPPTYPE_INT32: {
+      const auto value = one ? reflection.GetInt32(message, &field)
+                             : reflection.GetRepeatedInt32(message, &field, index);
+      return (value == 0 && !rule.required()) ||
+             !check_format(rule.format(), std::to_string(value));
+    }
+    default:
+      return true;
+  }
 }
 
 // kind, namespace, name, file, line, column, message.
@@ -29,11 +84,12 @@ Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fie
   if (kind == kinds().end()) return fail(ErrorCode::kInvalid, "saved object of an unknown kind");
   const auto line = number(fields[4]);
   const auto column = number(fields[5]);
-  std::shared_ptr<google::protobuf::Message> message = kind->make();
+  std::shared_ptr<Message> message = kind->make();
   if (!line || !column ||
       !message->ParseFromArray(fields[6].data(), static_cast<int>(fields[6].size()))) {
     return fail(ErrorCode::kInvalid, "saved object that is malformed");
   }
+  if (!follows_rules(*message)) return fail(ErrorCode::kInvalid, "saved object that is not valid");
   Findings findings;
   kind->validate(*message, findings);
   if (findings.failed()) return fail(ErrorCode::kInvalid, "saved object that is not valid");

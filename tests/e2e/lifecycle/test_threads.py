@@ -14,10 +14,12 @@ from objects import authorization, source
 pytestmark = pytest.mark.threads
 ROUNDS, OPEN, A_SECOND, EACH_MS = 3, 40, 20, 200
 FLAGS = ["--ztunnel-flag=--workers=3", "--ztunnel-flag=--log-level=debug", "--control-flag=--certificate-lifetime=10"]
-QUESTIONS = [("GET", 15000, "/config_dump"), ("GET", 15000, "/connections?limit=20"), ("GET", 15020, "/metrics"),
-             ("GET", 15021, "/healthz/ready"), ("GET", 15000, "/debug/pprof/profile?seconds=1&frequency=50"),
-             ("GET", 15000, "/debug/pprof/heap"), ("POST", 15000, "/logging?level=access:info&access_filter=sample%3D0.5"),
-             ("POST", 15000, "/logging?reset"), ("GET", 15000, "/logging")]
+AT_ONCE = 24  # requests for the same page, by a client that keeps four under way
+PAGES = [("GET", "15000/config_dump"), ("GET", "15000/connections?limit=20"), ("GET", "15000/logging"),
+         ("GET", "15020/metrics"), ("GET", "15021/healthz/ready"), ("GET", "15000/debug/pprof/heap"),
+         ("POST", "15000/logging?level=access:info&access_filter=sample%3D0.5"), ("POST", "15000/logging?reset")]
+BUSY = "503"  # the loop did not get to the question in time: so it may be on a loaded machine
+PROFILE = ("GET", "15000/debug/pprof/profile?seconds=1&frequency=50")
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,12 @@ def lab(programs):
         yield lab
 
 
-def status_of(lab, node, question):
-    method, port, path = question
-    done = lab.exec(f"node/{node}", "curl", "-sS", "-m", "30", "-X", method, "-o", "/dev/null", "-w", "%{http_code}",
-                    f"http://127.0.0.1:{port}{path}", check=True)
-    return done.stdout
+def statuses(lab, node, page, times):
+    """What so many requests for a page, many at a time, are answered with."""
+    method, path = page
+    done = lab.exec(f"node/{node}", "curl", "-sS", "-m", "60", "-Z", "--parallel-max", "4", "-X", method,
+                    "-o", "/dev/null", "-w", "%{http_code}\\n", f"http://127.0.0.1:{path}#[1-{times}]", check=True)
+    return done.stdout.split()
 
 
 def told(lab, *socket):
@@ -43,8 +46,9 @@ def told(lab, *socket):
 
 def administrators(pool, lab):
     """Everybody asks everything, while pods and policies come and go."""
-    answers = {(node, question): pool.submit(status_of, lab, node, question)
-               for node in ("east", "west") for question in QUESTIONS}
+    answers = {(node, page): pool.submit(statuses, lab, node, page, AT_ONCE)
+               for node in ("east", "west") for page in PAGES}
+    answers |= {(node, PROFILE): pool.submit(statuses, lab, node, PROFILE, 1) for node in ("east", "west")}
     others = [pool.submit(told, lab, "control", "admin.sock")]
     policy = lab.path(authorization("shop", "no-nobody", "DENY", source(principals=["*/sa/nobody"])))
     lab.apply(policy)
@@ -52,7 +56,7 @@ def administrators(pool, lab):
     lab.delete("-f", policy)
     lab.delete("Pod", "shop/guest")
     for key, answer in answers.items():
-        assert answer.result() == "200", key
+        assert "200" in answer.result() and set(answer.result()) <= {"200", BUSY}, (key, answer.result())
     for answer in others:
         assert answer.result()
 
@@ -63,7 +67,7 @@ def test_nothing_races_while_everything_changes(lab, programs):
     floods = [Flood(lab, programs, f"shop/{name}", ips, A_SECOND) for name in ("alpha", "beta")]
     for one in held:
         one.wait_open(OPEN)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=20) as pool:
         for _ in range(ROUNDS):
             administrators(pool, lab)
     for one in floods:
@@ -71,7 +75,7 @@ def test_nothing_races_while_everything_changes(lab, programs):
     successor(lab, "east")
     lab.restart("node/west", "agent")
     lab.kill("control")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=20) as pool:
         wait_until(lambda: lab.status()["healthy"], "control is back", timeout=60)
         administrators(pool, lab)
     for one in floods:

@@ -67,3 +67,22 @@ TEST_CASE("saved objects that were cut or changed are refused or are valid objec
   unknown.replace(unknown.find("Namespace"), 9, "Namespice");
   CHECK(decode_objects(unknown).error().code == ErrorCode::kInvalid);
 }
+
+TEST_CASE("saved objects follow the rules of the fields, as those of files do") {
+  std::string text(kGood);
+  text.replace(text.find("{source: {namespaces: [bank]}}"), 30,
+               "{source: {ipBlocks: [10.1.0.0/16]}}");
+  text.replace(text.find("rules: [{"), 9, "rules: [{to: [{operation: {ports: [\"8080\"]}}], ");
+  const std::string good = encode_objects(*loaded(text).objects());
+  REQUIRE(decode_objects(good));
+  const std::pair<std::string_view, std::string_view> changes[] = {
+      {"8080", "80x0"}, {"8080", "0000"}, {"8080", "80 \n"}, {"10.1.0.0/16", "10.1.0.0/36"}};
+  for (const auto& [value, other] : changes) {
+    CAPTURE(other);
+    std::string bad = good;
+    bad.replace(bad.find(value), value.size(), other);
+    const auto read = decode_objects(bad);
+    REQUIRE_FALSE(read);
+    CHECK(read.error().code == ErrorCode::kInvalid);
+  }
+}
