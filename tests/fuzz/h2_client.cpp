@@ -6,7 +6,6 @@
 #include <string>
 
 #include "culvert/h2/connection.hpp"
-#include "culvert/io/loop.hpp"
 #include "property.hpp"
 #include "script.hpp"
 
@@ -17,7 +16,6 @@ using fuzz::Turns;
 
 namespace {
 
-constexpr std::size_t kMaxInputBytes = 64U << 10;
 constexpr std::size_t kRequests = 3;
 
 struct Answer {
@@ -108,13 +106,5 @@ io::Task<> check_all(io::Loop* loop, std::span<const std::uint8_t> input, std::s
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size > kMaxInputBytes) return -1;
-  std::span<const std::uint8_t> input(data, size);
-  const std::size_t part = 1 + fuzz::take_byte(input);
-  auto loop = io::Loop::create({.ring_entries = 8, .buffers = {.count = 1, .bytes = 4096}});
-  require(loop.has_value(), "a loop is made");
-  io::Loop* const raw = loop->get();
-  raw->post([=] { raw->root().spawn(check_all, raw, input, part); });
-  raw->run();
-  return 0;
+  return fuzz::run_script(data, size, check_all);
 }

@@ -8,6 +8,8 @@
 
 #include "culvert/io/byte_stream.hpp"
 #include "culvert/io/event.hpp"
+#include "culvert/io/loop.hpp"
+#include "property.hpp"
 
 namespace culvert::fuzz {
 
@@ -36,5 +38,22 @@ class Script final : public io::ByteStream {
   std::size_t part_;
   Turns turns_;
 };
+
+inline constexpr std::size_t kMaxScriptBytes = 64U << 10;
+
+/// For an input of a byte that chooses the cut and the peer's bytes: runs `check`, which stops the
+/// loop when it is done. What a libFuzzer target returns.
+inline int run_script(const std::uint8_t* data, std::size_t size,
+                      io::Task<> (*check)(io::Loop*, std::span<const std::uint8_t>, std::size_t)) {
+  if (size > kMaxScriptBytes) return -1;
+  std::span<const std::uint8_t> input(data, size);
+  const std::size_t part = 1 + take_byte(input);
+  auto loop = io::Loop::create({.ring_entries = 8, .buffers = {.count = 1, .bytes = 4096}});
+  require(loop.has_value(), "a loop is made");
+  io::Loop* const raw = loop->get();
+  raw->post([=] { raw->root().spawn(check, raw, input, part); });
+  raw->run();
+  return 0;
+}
 
 }  // namespace culvert::fuzz
