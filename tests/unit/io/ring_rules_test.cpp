@@ -151,12 +151,23 @@ TEST_CASE("every kind of request is in the table, and the backend's ring is rest
     CAPTURE(kind);
     Answer request;
     request.kind = static_cast<IoKind>(kind);
-    request.address = reinterpret_cast<sockaddr*>(&address);
-    request.address_size = &size;
-    request.connect_size = sizeof(sockaddr_in);
-    request.message = &message;
-    request.data = &byte;
-    request.size = 1;
+    switch (request.kind) {
+      case IoKind::kAccept:
+        request.address = reinterpret_cast<sockaddr*>(&address);
+        request.address_size = &size;
+        break;
+      case IoKind::kConnect:
+        request.address = reinterpret_cast<sockaddr*>(&address);
+        request.connect_size = sizeof(sockaddr_in);
+        break;
+      case IoKind::kRecvMsg:
+      case IoKind::kSendMsg:
+        request.message = &message;
+        break;
+      default:
+        request.data = &byte;
+        request.size = 1;
+    }
     (*backend)->start(request);
     (*backend)->turn(true, kNoDeadline);
     CHECK(request.result == -EBADF);
