@@ -4,21 +4,9 @@
 
 #include "characters.hpp"
 #include "field_lines.hpp"
+#include "hop_fields.hpp"
 
 namespace culvert::http {
-namespace {
-
-// Fields without which a message's head would mean something else (RFC 9110 section 6.5.1).
-bool belongs_into_head(std::string_view name) {
-  return name == "content-length" || name == "transfer-encoding" || name == "host" ||
-         name == "connection" || name == "te" || name == "expect" || name == "upgrade" ||
-         name == "trailer" || name == "keep-alive" || name == "proxy-connection" ||
-         name == "content-encoding" || name == "content-type" || name == "content-range" ||
-         name == "authorization" || name == "cookie" || name == "set-cookie";
-}
-
-}  // namespace
-
 void BodyReader::begin_none() {
   state_ = State::kDone;
   left_bytes_ = size_digits_ = extension_bytes_ = 0;

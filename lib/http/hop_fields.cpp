@@ -129,6 +129,14 @@ class ConnectionOptions {
 
 }  // namespace
 
+bool belongs_into_head(std::string_view name) {
+  return name == "content-length" || name == "transfer-encoding" || name == "host" ||
+         name == "connection" || name == "te" || name == "expect" || name == "upgrade" ||
+         name == "trailer" || name == "keep-alive" || name == "proxy-connection" ||
+         name == "content-encoding" || name == "content-type" || name == "content-range" ||
+         name == "authorization" || name == "cookie" || name == "set-cookie";
+}
+
 std::optional<std::uint64_t> parse_length(std::string_view text) {
   if (text.empty() || text.size() > kMaxLengthDigits) return std::nullopt;
   std::uint64_t length = 0;

@@ -34,6 +34,10 @@ struct HopFields {
   bool persistent(Version version) const;
 };
 
+/// A field without which a message's head would mean something else, so that no trailer may have
+/// its name (RFC 9110 section 6.5.1). In lower case.
+bool belongs_into_head(std::string_view name);
+
 /// A decimal number of bytes (RFC 9110 section 8.6).
 std::optional<std::uint64_t> parse_length(std::string_view text);
 

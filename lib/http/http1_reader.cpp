@@ -141,7 +141,11 @@ std::expected<void, Refusal> RequestReader::parse(std::string_view all) {
     body_.begin_length(framing->length.value_or(0));
   }
   keep_alive_ = hop->persistent(head_.version);
-  head_.expects_continue = hop->expects_continue && head_.version == Version::kHttp11;
+  if (head_.version == Version::kHttp11) {
+    head_.expects_continue = hop->expects_continue;
+  } else {
+    head_.fields.remove("expect");  // means nothing there (RFC 9110 section 10.1.1)
+  }
   if (hop->asks_upgrade && hop->upgrades == 1 && head_.version == Version::kHttp11 &&
       equal_ignoring_case(hop->upgrade, "websocket")) {
     // A server that does not upgrade takes the body for one, another takes it for frames.

@@ -42,10 +42,10 @@ Framing response_framing(const ResponseHead& head, const Answered& answered) {
 }  // namespace
 
 std::optional<Framing> append_request(const RequestHead& head, bool keep_alive, std::string& out) {
-  const bool sound =
-      is_token(head.method) && head.method.size() <= kMaxMethodBytes && head.method != "CONNECT" &&
-      (head.authority.empty() || is_authority(head.authority)) &&
-      (is_path(head.path) || head.path == "*") && (head.upgrade.empty() || is_token(head.upgrade));
+  const bool sound = is_token(head.method) && head.method.size() <= kMaxMethodBytes &&
+                     head.method != "CONNECT" && is_authority(head.authority) &&
+                     (is_path(head.path) || head.path == "*") &&
+                     (head.upgrade.empty() || is_token(head.upgrade));
   if (!sound) return std::nullopt;
   out.reserve(out.size() + head.path.size() + head.fields.bytes() + 4 * head.fields.size() + 256);
   out.append(head.method).append(" ").append(head.path).append(" HTTP/1.1\r\n");

@@ -43,16 +43,21 @@ std::string with_slashes_decoded(std::string_view path) {
 }
 
 // One byte a form: unreserved characters as themselves, the others as they came or escaped. A '%'
-// that begins no escape stays. nullopt for %00.
+// that begins no escape stays, and so does an escaped digit that would make one of it: "%%32F" is
+// not
+// "%2F". nullopt for %00.
 std::optional<std::string> with_one_spelling(std::string_view path) {
   std::string out;
   out.reserve(path.size());
+  std::size_t escape_like = 0;  // where the two characters behind a lone '%' end in `out`
   for (std::size_t at = 0; at < path.size(); ++at) {
     const char c = path[at];
     if (const int byte = escaped_byte(path.substr(at)); byte >= 0) {
       if (byte == 0) return std::nullopt;
-      if (is_unreserved(static_cast<char>(byte))) {
-        out += static_cast<char>(byte);
+      const char plain = static_cast<char>(byte);
+      const bool makes_escape = out.size() < escape_like && hex_value(plain) >= 0;
+      if (is_unreserved(plain) && !makes_escape) {
+        out += plain;
       } else {
         out.append(path.substr(at, 3));
       }
@@ -64,6 +69,7 @@ std::optional<std::string> with_one_spelling(std::string_view path) {
       out.append({'%', kHexDigits[value / 16], kHexDigits[value % 16]});
     } else {
       out += c;
+      if (c == '%') escape_like = out.size() + 2;
     }
   }
   return out;

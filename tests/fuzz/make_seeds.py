@@ -250,6 +250,31 @@ def tls_seeds():
             "cut-message": scripted((22, bytes([24, 0]), 0), (22, bytes([0, 1, 0]), 0), data)}
 
 
+def http1_seeds():
+    """A byte for the cut, one for the side and what was asked (bits: response, to HEAD, upgrade), the stream."""
+    head = "GET /a/%2e%2E/b?c HTTP/1.1\r\nHost: a.example:80\r\n"
+    ok = "HTTP/1.1 200 OK\r\n"
+    requests = {
+        "get": head + "\r\n", "pipelined": (head + "\r\n") * 3, "close": head + "Connection: close, x\r\nX: 1\r\n\r\n",
+        "length": "POST / HTTP/1.1\r\nHost: [fd00::1]\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+        "chunked": "PUT //x%2f HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTE: trailers\r\n\r\n"
+                   "5;a=\"b\"\r\nhello\r\n0a\r\n0123456789\r\n0\r\nX-Sum: 1\r\n\r\n",
+        "websocket": head + "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+        "absolute": "OPTIONS http://a HTTP/1.1\r\nHost: a:80\r\n\r\n", "old": "GET / HTTP/1.0\r\n\r\n",
+        "both": head + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "preface": PREFACE.decode(), "folded": head + "x: y\r\n z\r\n\r\n",
+    }
+    responses = {
+        "ok": (1, ok + "Content-Length: 2\r\n\r\nok"), "until-close": (1, ok + "\r\nall of it"),
+        "continue": (1, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 \r\nLink: x\r\n\r\n" + ok + "Content-Length: 0\r\n\r\n"),
+        "chunked": (1, ok + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nGrpc-Status: 0\r\n\r\nHTTP/1.1 204 \r\n\r\n"),
+        "head": (3, ok + "Content-Length: 7\r\n\r\n" + "HTTP/1.1 304 Not Modified\r\n\r\n"),
+        "upgrade": (5, "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nframes"),
+    }
+    return ({f"request-{name}": b"\x04\x00" + text.encode() for name, text in requests.items()} |
+            {f"response-{name}": bytes([6, mode]) + text.encode() for name, (mode, text) in responses.items()})
+
+
 def h2_client_seeds():
     settings, headers = frame(4, 0, 0, bytes.fromhex("000300000064")), frame(1, 4, 1, b"\x88")
     trailers = frame(1, 5, 1, block(("x-end", "1")))
@@ -364,7 +389,7 @@ def main():
               "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds(),
               "h2_client": h2_client_seeds(), "state_files": state_seeds(), "xds_session": xds_session_seeds(),
               "certificate_request": certificate_request_seeds(), "revocation_list": revocation_seeds(),
-              "tls_handshake": handshake_seeds()}
+              "tls_handshake": handshake_seeds(), "http1": http1_seeds()}
     for target in sys.argv[1:] or seeds:
         inputs = seeds[target]
         folder = HERE / "corpus" / target

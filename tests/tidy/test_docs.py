@@ -62,6 +62,12 @@ def test_the_page_of_errors_has_the_row_of_each_code():
     assert not wrong, tree.report(wrong)
 
 
+def test_the_page_of_http_has_the_row_of_each_refusal():
+    refusals = re.findall(r'inline constexpr Refusal k\w+\{\s*(\d+),\s*"([^"]+)"\}', tree.text("include/culvert/http/refusal.hpp"))
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", tree.text("docs/http.md"), re.M)
+    assert len(refusals) > 40 and rows == refusals
+
+
 def test_the_page_of_libraries_names_each_one_that_the_build_uses():
     page = tree.text("docs/decisions/0001-libraries.md")
     used = set(re.findall(r"dependency\('([\w.-]+)'", tree.text("meson.build"))) - {"threads"}

@@ -22,7 +22,8 @@ enum class Framing : std::uint8_t {
 };
 
 /// A request in HTTP/1.1. nullopt, and nothing appended, when method, authority or path cannot
-/// stand in one. `keep_alive` false asks the server to close.
+/// stand in one: a request of HTTP/1.0 without Host first gets its authority from who knows it.
+/// `keep_alive` false asks the server to close.
 std::optional<Framing> append_request(const RequestHead& head, bool keep_alive, std::string& out);
 
 /// The request that a response answers.

@@ -202,6 +202,7 @@ inline std::vector<Row> refused_chunks() {
       {"00000000000000001\r\na\r\n0\r\n\r\n"sv, kChunkSizeTooLarge},
       {"1\r\nab\r\n0\r\n\r\n"sv, kChunkEnd},
       {"1\r\na\n0\r\n\r\n"sv, kChunkEnd},
+      {"1\r\nab\n0\r\n\r\n"sv, kChunkEnd},
       {"1\r\na\r0\r\n\r\n"sv, kChunkEnd},
       {"0\r\nx\r\n\r\n"sv, kFieldName},
       {"0\r\nx: y\n\r\n"sv, kBareLf},

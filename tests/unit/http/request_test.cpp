@@ -65,13 +65,16 @@ const Row kTaken[] = {
     {"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
      "POST http://a / 1.1 expect=[100-Continue] body:1 continue?\nend [x] keep\n"},
     {"POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
-     "POST http:// / 1.0 expect=[100-continue] body:1\nend [x] close\n"},
+     "POST http:// / 1.0 body:1\nend [x] close\n"},
     {"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n"
      "Sec-WebSocket-Version: 13\r\n\r\n",
      "GET http://a / 1.1 sec-websocket-version=[13] upgrade:websocket\nend [] keep\n"},
     // Other upgrades are declined, as is one that Connection does not name.
     {"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
      "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+     "GET http://a / 1.1\nend [] keep\n"},
+    {"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\nUpgrade: "
+     "websocket\r\n\r\n",
      "GET http://a / 1.1\nend [] keep\n"},
     {"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n",
      "GET http://a / 1.1\nend [] keep\n"},

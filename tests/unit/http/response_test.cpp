@@ -78,6 +78,17 @@ TEST_CASE("responses end where the RFCs say, wherever their bytes are cut") {
   }
 }
 
+TEST_CASE("a connection whose end is the body's is known not to be kept with the head already") {
+  ResponseReader reader;
+  reader.next(false);
+  REQUIRE(reader.read(bytes_of("HTTP/1.1 200 OK\r\n\r\n"))->found == Found::kHead);
+  CHECK_FALSE(reader.keep_alive());
+  reader.next(false);
+  REQUIRE(reader.read(bytes_of("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"))->found ==
+          Found::kHead);
+  CHECK(reader.keep_alive());
+}
+
 TEST_CASE("a 101 for another upgrade than was asked for is refused") {
   const auto bytes = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n";
   CHECK(responses(bytes, {.upgrade = "websocket"}).refusal == refusals::kUnaskedUpgrade);

@@ -127,6 +127,7 @@ TEST_CASE("what cannot stand in a request is not written") {
   CHECK(refused([](RequestHead& head) { head.path = "x"; }));
   CHECK(refused([](RequestHead& head) { head.authority = "a\r\nx: y"; }));
   CHECK(refused([](RequestHead& head) { head.authority = "u@a"; }));
+  CHECK(refused([](RequestHead& head) { head.authority = ""; }));
   CHECK(refused([](RequestHead& head) { head.upgrade = "a b"; }));
 }
 
