@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string_view>
+#include <utility>
 
 #include "culvert/io/loop.hpp"
 #include "fields.hpp"
@@ -50,7 +51,7 @@ struct Callbacks {
     Session& session = self(user);
     StreamState* stream = stream_of(raw, frame->hd.stream_id);
     if (stream == nullptr) return 0;
-    Headers& into = stream->headers_complete ? stream->with_trailers().received : stream->headers;
+    Headers& into = stream->headers_complete ? stream->with_rare().trailers : stream->headers;
     stream->header_list_bytes += name_size + value_size + 32;
     if (stream->header_list_bytes > session.options_.header_list_bytes ||
         into.size() >= kMaxHeaderFields) {
@@ -67,7 +68,11 @@ struct Callbacks {
     if (!session.server_) {
       const std::string* status = find(stream.headers, ":status");
       if (status != nullptr && status->starts_with('1')) {
-        stream.headers.clear();
+        RareHeaders& rare = stream.with_rare();
+        if (++rare.informational_count > kMaxInformational) {
+          return session.reset(stream, kEnhanceYourCalm);
+        }
+        rare.informational.push_back(std::exchange(stream.headers, {}));
         return;
       }
     }
@@ -142,6 +147,7 @@ struct Callbacks {
       nghttp2_session_consume(raw, id, size);
       return 0;
     }
+    stream->any_received = true;
     stream->received.append({data, size});
     session.received_bytes_ += size;
     // The connection's window only bounds what is on its way: were it credited when the bytes are
@@ -223,11 +229,11 @@ struct Callbacks {
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (stream.end_queued && size == stream.sendable_bytes()) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
-      if (stream.trailers != nullptr && !stream.trailers->to_send.empty()) {
+      if (stream.rare != nullptr && !stream.rare->trailers_to_send.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        const auto fields = to_fields(stream.trailers->to_send);
+        const auto fields = to_fields(stream.rare->trailers_to_send);
         nghttp2_submit_trailer(raw, id, fields->data(), fields->size());
-        stream.trailers->to_send.clear();
+        stream.rare->trailers_to_send.clear();
       }
     }
     return static_cast<ssize_t>(size);

@@ -28,6 +28,9 @@ Result<Stream> Connection::open(const Headers& request, bool end_stream) {
 bool Connection::can_open() const {
   return session_->can_open();
 }
+bool Connection::peer_takes_extended_connect() const {
+  return session_->peer_takes_extended_connect();
+}
 [[clang::coro_wrapper]] io::Task<Result<void>> Connection::handshake(io::Deadline deadline) {
   return session_->handshake(deadline);
 }

@@ -38,15 +38,16 @@ Session::Session(bool server, std::unique_ptr<io::ByteStream> bytes, Options opt
 }
 
 void Session::submit_settings() {
-  std::array<nghttp2_settings_entry, 4> entries{{
+  std::array<nghttp2_settings_entry, 5> entries{{
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options_.stream_window_bytes},
       {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, options_.max_frame_bytes},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options_.header_list_bytes},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
   }};
   if (server_) entries[3] = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options_.max_streams};
-  [[maybe_unused]] int rc =
-      nghttp2_submit_settings(raw_, NGHTTP2_FLAG_NONE, entries.data(), entries.size());
+  const std::size_t count = server_ && options_.extended_connect ? 5 : 4;
+  [[maybe_unused]] int rc = nghttp2_submit_settings(raw_, NGHTTP2_FLAG_NONE, entries.data(), count);
   assert(rc == 0 && "settings that HTTP/2 forbids");
   rc = nghttp2_session_set_local_window_size(
       raw_, NGHTTP2_FLAG_NONE, 0, static_cast<std::int32_t>(options_.connection_window_bytes));
@@ -71,6 +72,10 @@ bool Session::can_open() const {
   const std::size_t peers_limit =
       nghttp2_session_get_remote_settings(raw_, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
   return active_streams_ < std::min<std::size_t>(options_.max_streams, peers_limit);
+}
+
+bool Session::peer_takes_extended_connect() const {
+  return nghttp2_session_get_remote_settings(raw_, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }
 
 Result<Stream> Session::open(const Headers& request, bool end_stream) {
@@ -110,6 +115,22 @@ Result<void> Session::send_headers(StreamState& stream, const Headers& response,
   return {};
 }
 
+Result<void> Session::send_informational(StreamState& stream, const Headers& response) {
+  if (!server_ || stream.headers_sent)
+    return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
+  if (stream.closed || stream.reset_code) return std::unexpected(stream.failure);
+  const auto fields = to_fields(response);
+  if (!fields) return std::unexpected(fields.error());
+  const std::string* status = find(response, ":status");
+  if (status == nullptr || !status->starts_with('1') || *status == "101" ||
+      nghttp2_submit_headers(raw_, NGHTTP2_FLAG_NONE, stream.id, nullptr, fields->data(),
+                             fields->size(), nullptr) != 0) {
+    return fail(ErrorCode::kInvalid, "HTTP/2: submit an informational response");
+  }
+  wake_writer();
+  return {};
+}
+
 std::size_t Session::room(const StreamState& stream) const {
   // Every stream may always hold a little, so that one never waits for another one's peer.
   const bool tight = send_queue_bytes_ >= options_.connection_send_buffer_bytes ||
@@ -140,7 +161,7 @@ Result<void> Session::queue_end(StreamState& stream, const Headers* trailers) {
   if (trailers != nullptr) {
     const auto fields = to_fields(*trailers);
     if (!fields) return std::unexpected(fields.error());
-    stream.with_trailers().to_send = *trailers;
+    stream.with_rare().trailers_to_send = *trailers;
   }
   stream.end_queued = true;
   resume_sending(stream);

@@ -41,7 +41,9 @@ class Session {
   // session.cpp: the handles' side.
   Result<Stream> open(const Headers& request, bool end_stream);
   bool can_open() const;
+  bool peer_takes_extended_connect() const;
   Result<void> send_headers(StreamState& stream, const Headers& response, bool end_stream);
+  Result<void> send_informational(StreamState& stream, const Headers& response);
   void resume_sending(StreamState& stream);
   /// How many bytes may be queued now; zero: wait for `writable`.
   std::size_t room(const StreamState& stream) const;

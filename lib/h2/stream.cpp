@@ -70,16 +70,20 @@ const Headers& Stream::request() const {
 }
 void Stream::forget_headers() {
   Headers().swap(state_->headers);
+  if (state_->rare != nullptr) state_->rare->informational = {};
 }
 const Headers& Stream::trailers() const {
   static const Headers kNone;
-  return state_->trailers == nullptr ? kNone : state_->trailers->received;
+  return state_->rare == nullptr ? kNone : state_->rare->trailers;
 }
 std::optional<std::uint32_t> Stream::reset_code() const {
   return state_->reset_code;
 }
 bool Stream::remote_ended() const {
   return state_->remote_ended;
+}
+bool Stream::ended_without_body() const {
+  return state_->remote_ended && !state_->any_received && trailers().empty();
 }
 bool Stream::closed() const {
   return state_->closed;
@@ -94,6 +98,26 @@ io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
     }
   }
   co_return &state->headers;
+}
+
+io::Task<Result<std::optional<Headers>>> Stream::informational(io::Deadline deadline) {
+  const auto state = state_;
+  while (state->rare == nullptr || state->rare->informational.empty()) {
+    if (state->headers_complete) co_return std::nullopt;
+    if (ended(*state)) co_return failure(*state);
+    if (const auto woken = co_await state->readable.wait(deadline); !woken) {
+      co_return std::unexpected(woken.error());
+    }
+  }
+  auto& waiting = state->rare->informational;
+  Headers first = std::move(waiting.front());
+  waiting.erase(waiting.begin());
+  co_return std::optional(std::move(first));
+}
+
+Result<void> Stream::send_informational(const Headers& response) {
+  if (state_->session == nullptr) return failure(*state_);
+  return state_->session->send_informational(*state_, response);
 }
 
 Result<void> Stream::send_headers(const Headers& response, bool end_stream) {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "byte_queue.hpp"
 #include "culvert/base/error.hpp"
@@ -17,18 +18,20 @@ namespace culvert::h2 {
 
 class Session;
 
-/// Rare: gRPC has them, tunnels do not.
-struct Trailers {
-  Headers received;
-  Headers to_send;
+/// Rare: HTTP and gRPC have them, tunnels do not.
+struct RareHeaders {
+  Headers trailers;
+  Headers trailers_to_send;
+  std::vector<Headers> informational;  // client: 1xx that nobody has asked for yet, oldest first
+  std::size_t informational_count = 0;
 };
 
 struct StreamState {
   StreamState(Session* owner, Budget* budget) : session(owner), received(budget), to_send(budget) {}
 
-  Trailers& with_trailers() {
-    if (trailers == nullptr) trailers = std::make_unique<Trailers>();
-    return *trailers;
+  RareHeaders& with_rare() {
+    if (rare == nullptr) rare = std::make_unique<RareHeaders>();
+    return *rare;
   }
   std::size_t sendable_bytes() const { return to_send.size() + borrowed.size(); }
 
@@ -39,16 +42,17 @@ struct StreamState {
   bool headers_complete = false;
   bool headers_sent = false;  // the server answered; true for a client's stream
   bool remote_ended = false;
-  bool end_queued = false;  // finish() or send_trailers() was called
+  bool any_received = false;  // bytes of a body
+  bool end_queued = false;    // finish() or send_trailers() was called
   bool end_sent = false;
   bool handle_gone = false;
   bool closed = false;
   bool reset_by_us = false;
   std::optional<std::uint32_t> reset_code;
 
-  Headers headers;                     // of the request (server) or of the final response (client)
-  std::unique_ptr<Trailers> trailers;  // null: none yet
-  std::size_t header_list_bytes = 0;   // of the block under way
+  Headers headers;                    // of the request (server) or of the final response (client)
+  std::unique_ptr<RareHeaders> rare;  // null: none yet
+  std::size_t header_list_bytes = 0;  // of the block under way
 
   ByteQueue received;
   std::size_t lent_bytes = 0;      // returned by the last read(): first in `received`

@@ -41,6 +41,8 @@ class Connection {
   /// number of streams, kClosed when the connection drains or is over, kInvalid for a bad field.
   Result<Stream> open(const Headers& request, bool end_stream);
   bool can_open() const;
+  /// Client: the server has announced extended CONNECT (RFC 8441); known after handshake().
+  bool peer_takes_extended_connect() const;
   /// Waits for the peer's first SETTINGS: it does speak HTTP/2. The connection outlives the wait.
   io::Task<Result<void>> handshake(io::Deadline deadline);
 

@@ -19,6 +19,8 @@ inline constexpr std::size_t kWriteBatchBytes = 128U << 10;
 inline constexpr std::size_t kPassBytes = 2048;
 /// Fields in one header block or trailer.
 inline constexpr std::size_t kMaxHeaderFields = 128;
+/// Informational responses (1xx) that a stream's server may send before the final one.
+inline constexpr std::size_t kMaxInformational = 16;
 /// Streams that the peer may reset in a second before we answered them ("rapid reset"), and that it
 /// may make a server reset by breaking their rules or bounds.
 inline constexpr std::uint32_t kMaxResetsPerSecond = 1000;
@@ -47,6 +49,8 @@ struct Options {
   /// peer's own limit holds too.
   std::uint32_t max_streams = 100;
   std::uint32_t header_list_bytes = 16U << 10;  // RFC 9113 section 6.5.2 counting: 32 more a field
+  /// Server: CONNECT with `:protocol` is taken, and announced (RFC 8441).
+  bool extended_connect = false;
   std::size_t stream_send_buffer_bytes = 256U << 10;
   std::size_t connection_send_buffer_bytes = 4U << 20;
   /// PINGs keep the connection; zero: none are sent.

@@ -49,10 +49,15 @@ class Stream {
   /// Client: waits for the final response's header block (1xx are skipped). Valid while the handle
   /// is.
   io::Task<Result<const Headers*>> response(io::Deadline deadline);
+  /// Client: waits for the next informational response (1xx), in order; nullopt when there is none
+  /// left and the final one has come. Who does not ask misses nothing else.
+  io::Task<Result<std::optional<Headers>>> informational(io::Deadline deadline);
   /// Frees the header block, which is empty from now on: for streams that live long.
   void forget_headers();
   /// Server: answers. Once. kInvalid for a field that HTTP/2 does not allow.
   Result<void> send_headers(const Headers& response, bool end_stream);
+  /// Server: an informational response (1xx, not 101), before send_headers().
+  Result<void> send_informational(const Headers& response);
 
   /// The next received bytes, valid until the next read() or consumed(); empty is END_STREAM
   /// (trailers are then there). What came before a reset is delivered first. Calling it credits the
@@ -90,6 +95,8 @@ class Stream {
   std::optional<std::uint32_t> reset_code() const;
   /// END_STREAM was received (unread bytes may remain).
   bool remote_ended() const;
+  /// END_STREAM was received, and nothing but the header block before it: no body, no trailers.
+  bool ended_without_body() const;
   /// Ended both ways, reset, or its connection is over.
   bool closed() const;
 

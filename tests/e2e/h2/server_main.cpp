@@ -1,6 +1,7 @@
 // An HTTP/2 server without TLS for the tests with real clients: `h2_server 127.0.0.1:0`. GET /N
 // gives N bytes, POST gives the number of bytes received, /trailers ends with trailers, /reset
-// resets. Single thread.
+// resets, /hints sends 103 first, /mirror gives the request's head and trailers as text. Single
+// thread.
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -10,6 +11,7 @@
 #include <memory>
 
 #include "culvert/h2/connection.hpp"
+#include "culvert/h2/http.hpp"
 #include "culvert/io/loop.hpp"
 #include "culvert/io/scope.hpp"
 
@@ -45,15 +47,53 @@ Task<> count_bytes(h2::Stream& stream) {
   (void)stream.finish();
 }
 
+void append_fields(std::string& out, const http::Fields& fields) {
+  for (const http::Field field : fields) out += fmt::format("{}: {}\n", field.name, field.value);
+}
+
+Task<> mirror(h2::Stream& stream, const http::RequestHead& head) {
+  std::string text =
+      fmt::format("{} {}://{} {}\n", head.method, head.scheme, head.authority, head.path);
+  append_fields(text, head.fields);
+  while (true) {
+    const auto part = co_await stream.read(io::in(kPatience));
+    if (!part) co_return;
+    if (part->empty()) break;
+  }
+  if (const auto trailers = h2::trailer_fields(stream)) append_fields(text += "--\n", *trailers);
+  http::ResponseHead response;
+  response.status = 200;
+  response.body = {.present = head.method != "HEAD", .length = text.size()};
+  if (!h2::send_head(stream, response, !response.body.present)) co_return;
+  if (!response.body.present) co_return;
+  const std::span bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  (void)co_await stream.write(bytes, io::in(kPatience));
+  (void)stream.finish();
+}
+
 Task<> answer(h2::Stream stream) {
-  const std::string path = *h2::find(stream.request(), ":path");
+  const auto head = h2::request_head(stream);
+  if (!head) {
+    http::ResponseHead refused;
+    refused.status = head.error().status;
+    (void)h2::send_head(stream, refused, true);
+    co_return;
+  }
+  const std::string& path = head->path;
   if (path == "/reset") co_return;
+  if (path == "/mirror") co_return co_await mirror(stream, *head);
+  if (path == "/hints") {
+    http::ResponseHead hints;
+    hints.status = 103;
+    (void)hints.fields.add("link", "</a.css>");
+    (void)h2::send_head(stream, hints, false);
+  }
   (void)stream.send_headers({{":status", "200"}}, false);
   if (path == "/trailers") {
     (void)stream.send_trailers({{"x-end", "here"}});
     co_return;
   }
-  if (*h2::find(stream.request(), ":method") == "POST") co_return co_await count_bytes(stream);
+  if (head->method == "POST") co_return co_await count_bytes(stream);
   std::size_t count = 0;
   std::from_chars(path.data() + 1, path.data() + path.size(), count);
   co_await send_bytes(stream, count);

@@ -50,6 +50,31 @@ def test_trailers_arrive(server):
     assert b"x-end: here" in curl(server[1], "/trailers", "-i").stdout
 
 
+def test_an_informational_response_arrives_before_the_final_one(server):
+    said = curl(server[1], "/hints", "-i").stdout.replace(b"\r\n", b"\n")
+    assert said.startswith(b"HTTP/2 103 \nlink: </a.css>\n\nHTTP/2 200 \n")
+
+
+def test_heads_of_real_clients_get_the_form_of_all_requests(server):
+    said = curl(server[1], "/mirror", "-X", "PUT", "-d", "abc", "-b", "a=b; c=d", "-H", "Te: trailers").stdout.decode()
+    assert said.startswith(f"PUT http://127.0.0.1:{server[1]} /mirror\n")
+    assert {"cookie: a=b; c=d", "te: trailers", "--"} < set(said.splitlines())
+    assert "content-length" not in said and "host:" not in said
+    head = curl(server[1], "/mirror", "-I").stdout
+    assert b"HTTP/2 200" in head and b"content-length: " in head
+
+
+def test_trailers_of_real_clients_arrive(server, tmp_path):
+    (tmp_path / "body").write_bytes(b"y" * 100_000)
+    done = subprocess.run(["nghttp", "-d", str(tmp_path / "body"), "--trailer", "x-sum: 1", "-H", "cookie: e=f",
+                           f"http://127.0.0.1:{server[1]}/mirror"], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.endswith("--\nx-sum: 1\n") and "cookie: e=f\n" in done.stdout
+
+
+def test_a_host_that_is_none_is_answered_with_400(server):
+    assert b"HTTP/2 400" in curl(server[1], "/3", "-i", "-H", "Host: user@web").stdout
+
+
 def test_a_stream_that_is_dropped_is_reset(server):
     done = curl(server[1], "/reset")
     assert done.returncode == 92  # CURLE_HTTP2_STREAM
