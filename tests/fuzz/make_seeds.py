@@ -110,7 +110,7 @@ def messages(*names):
     """The Python modules of lib/proto/NAME.proto and of what they import."""
     with tempfile.TemporaryDirectory() as out:
         subprocess.run(["protoc", f"--proto_path={PROTO}", f"--python_out={out}",
-                        *(str(PROTO / f"{name}.proto") for name in names)], check=True)
+                        *map(str, PROTO.glob("*.proto"))], check=True)
         sys.path.insert(0, out)
         return [importlib.import_module(f"{name}_pb2") for name in names]
 
