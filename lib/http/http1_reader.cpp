@@ -87,51 +87,55 @@ std::expected<StatusLine, Refusal> read_status_line(std::string_view line) {
 
 }  // namespace
 
-std::expected<Piece, Refusal> RequestReader::read(std::span<const std::uint8_t> input) {
-  assert(state_ != State::kEnd && state_ != State::kRefused &&
-         "next() comes before the next request");
-  if (state_ == State::kHead) return read_head(input);
-  const auto piece = body_.read(input);
+template <class Parse>
+std::expected<Piece, Refusal> Http1Reader::read_message(std::span<const std::uint8_t> input,
+                                                        HeadBuffer::Of of, Parse parse) {
+  assert(state_ != State::kEnd && state_ != State::kRefused && "next() comes before the next one");
+  const auto piece = state_ == State::kHead ? read_head(input, of, parse) : body_.read(input);
   if (!piece) {
     state_ = State::kRefused;
     keep_alive_ = false;
+  } else if (piece->found == Found::kHead) {
+    state_ = State::kBody;
   } else if (piece->found == Found::kEnd) {
     state_ = State::kEnd;
   }
   return piece;
 }
 
-std::expected<Piece, Refusal> RequestReader::read_head(std::span<const std::uint8_t> input) {
+template <class Parse>
+std::expected<Piece, Refusal> Http1Reader::read_head(std::span<const std::uint8_t> input,
+                                                     HeadBuffer::Of of, Parse parse) {
   std::size_t eaten = 0;
-  const auto lines = lines_.take(input, eaten, HeadBuffer::Of::kRequest, limits_.head_bytes);
-  const auto sound = !lines   ? std::unexpected(lines.error())
-                     : *lines ? parse(**lines)
-                              : std::expected<void, Refusal>();
-  if (!sound) {
-    state_ = State::kRefused;
-    keep_alive_ = false;
-    return std::unexpected(sound.error());
-  }
+  const auto lines = lines_.take(input, eaten, of, limits_.head_bytes);
+  if (!lines) return std::unexpected(lines.error());
   if (!*lines) return Piece{Found::kMore, eaten, {}};
+  const auto found = parse(**lines);
+  if (!found) return std::unexpected(found.error());
   lines_.reset();
-  state_ = State::kBody;
-  return Piece{Found::kHead, eaten, {}};
+  return Piece{*found, eaten, {}};
 }
 
-std::expected<void, Refusal> RequestReader::parse(std::string_view all) {
+std::expected<Piece, Refusal> RequestReader::read(std::span<const std::uint8_t> input) {
+  return read_message(input, HeadBuffer::Of::kRequest,
+                      [this](std::string_view lines) { return parse(lines); });
+}
+
+std::expected<Found, Refusal> RequestReader::parse(std::string_view all) {
   const Lines lines(all);
   const auto line = read_request_line(lines.start, limits_.target_bytes);
   if (!line) return std::unexpected(line.error());
   head_.version = line->version;
   head_.method = line->method;
   if (const auto sound = FieldLines::read(lines.fields, limits_.fields, head_.fields); !sound) {
-    return sound;
+    return std::unexpected(sound.error());
   }
   const auto hop = HopFields::take(head_.fields, true);
   if (!hop) return std::unexpected(hop.error());
   if (hop->hosts > 1) return std::unexpected(refusals::kManyHosts);
   const auto host = hop->hosts == 1 ? std::optional(hop->host) : std::nullopt;
-  if (const auto sound = read_target(line->target, host, head_); !sound) return sound;
+  if (const auto sound = read_target(line->target, host, head_); !sound)
+    return std::unexpected(sound.error());
   const auto framing = hop->framing(head_.version);
   if (!framing) return std::unexpected(framing.error());
   head_.body = {framing->chunked || framing->length.value_or(0) > 0, framing->length};
@@ -152,7 +156,7 @@ std::expected<void, Refusal> RequestReader::parse(std::string_view all) {
     if (head_.body.present || head_.method != "GET") return std::unexpected(refusals::kUpgrade);
     head_.upgrade = "websocket";
   }
-  return {};
+  return Found::kHead;
 }
 
 std::expected<void, Refusal> RequestReader::finish() const {
@@ -179,38 +183,11 @@ void ResponseReader::next(bool to_head, std::string_view upgrade) {
 }
 
 std::expected<Piece, Refusal> ResponseReader::read(std::span<const std::uint8_t> input) {
-  assert(state_ != State::kEnd && state_ != State::kRefused &&
-         "next() comes before the next response");
-  if (state_ == State::kHead) return read_head(input);
-  const auto piece = body_.read(input);
-  if (!piece) {
-    state_ = State::kRefused;
-    keep_alive_ = false;
-  } else if (piece->found == Found::kEnd) {
-    state_ = State::kEnd;
-  }
-  return piece;
+  return read_message(input, HeadBuffer::Of::kResponse,
+                      [this](std::string_view lines) { return parse(lines); });
 }
 
-std::expected<Piece, Refusal> ResponseReader::read_head(std::span<const std::uint8_t> input) {
-  std::size_t eaten = 0;
-  const auto lines = lines_.take(input, eaten, HeadBuffer::Of::kResponse, limits_.head_bytes);
-  const auto sound = !lines   ? std::unexpected(lines.error())
-                     : *lines ? parse(**lines)
-                              : std::expected<void, Refusal>();
-  if (!sound) {
-    state_ = State::kRefused;
-    keep_alive_ = false;
-    return std::unexpected(sound.error());
-  }
-  if (!*lines) return Piece{Found::kMore, eaten, {}};
-  lines_.reset();
-  if (head_.informational()) return Piece{Found::kInformational, eaten, {}};
-  state_ = State::kBody;
-  return Piece{Found::kHead, eaten, {}};
-}
-
-std::expected<void, Refusal> ResponseReader::parse(std::string_view all) {
+std::expected<Found, Refusal> ResponseReader::parse(std::string_view all) {
   const Lines lines(all);
   const auto line = read_status_line(lines.start);
   if (!line) return std::unexpected(line.error());
@@ -218,7 +195,7 @@ std::expected<void, Refusal> ResponseReader::parse(std::string_view all) {
   head_.version = line->version;
   head_.status = line->status;
   if (const auto sound = FieldLines::read(lines.fields, limits_.fields, head_.fields); !sound) {
-    return sound;
+    return std::unexpected(sound.error());
   }
   const auto hop = HopFields::take(head_.fields, false);
   if (!hop) return std::unexpected(hop.error());
@@ -253,7 +230,7 @@ std::expected<void, Refusal> ResponseReader::parse(std::string_view all) {
     keep_alive_ = false;
     body_.begin_until_close();
   }
-  return {};
+  return head_.informational() ? Found::kInformational : Found::kHead;
 }
 
 std::expected<Piece, Refusal> ResponseReader::finish() {

@@ -16,6 +16,8 @@
 #include <cstdint>
 #include <expected>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "culvert/http/body_reader.hpp"
 #include "culvert/http/head_buffer.hpp"
@@ -25,20 +27,44 @@
 
 namespace culvert::http {
 
-/// A server's side. One request at a time: pipelined ones wait in the input until next().
-class RequestReader {
+/// What both sides share; not used by itself.
+class Http1Reader {
  public:
-  explicit RequestReader(const Limits& limits = {}) : limits_(limits), body_(limits) {}
+  /// From kEnd to next(); the owner may change them.
+  Fields& trailers() { return body_.trailers(); }
+  /// Peer and message allow that another exchange follows on this connection. From kHead on.
+  bool keep_alive() const { return keep_alive_; }
+
+ protected:
+  enum class State : std::uint8_t { kHead, kBody, kEnd, kRefused };
+
+  explicit Http1Reader(const Limits& limits) : limits_(limits), body_(limits) {}
+
+  /// `parse` makes a head of its lines: kHead or kInformational.
+  template <class Parse>
+  std::expected<Piece, Refusal> read_message(std::span<const std::uint8_t> input, HeadBuffer::Of of,
+                                             Parse parse);
+  template <class Parse>
+  std::expected<Piece, Refusal> read_head(std::span<const std::uint8_t> input, HeadBuffer::Of of,
+                                          Parse parse);
+
+  Limits limits_;
+  State state_ = State::kHead;
+  bool keep_alive_ = true;
+  HeadBuffer lines_;
+  BodyReader body_;
+};
+
+/// A server's side. One request at a time: pipelined ones wait in the input until next().
+class RequestReader : public Http1Reader {
+ public:
+  explicit RequestReader(const Limits& limits = {}) : Http1Reader(limits) {}
 
   /// The next piece: kHead, then any kBody, then kEnd. After kHead also with empty input: a request
   /// without a body is then at its end. After a refusal no more is read.
   std::expected<Piece, Refusal> read(std::span<const std::uint8_t> input);
   /// From kHead to next(); the owner may change it.
   RequestHead& head() { return head_; }
-  /// From kEnd to next().
-  Fields& trailers() { return body_.trailers(); }
-  /// The client wants, and its message allows, that another request follows on this connection.
-  bool keep_alive() const { return keep_alive_; }
   /// The connection has ended: in order between requests, else kTruncated.
   std::expected<void, Refusal> finish() const;
   /// Nothing of a request has come.
@@ -49,22 +75,15 @@ class RequestReader {
   void next();
 
  private:
-  enum class State : std::uint8_t { kHead, kBody, kEnd, kRefused };
-  std::expected<Piece, Refusal> read_head(std::span<const std::uint8_t> input);
-  std::expected<void, Refusal> parse(std::string_view lines);
+  std::expected<Found, Refusal> parse(std::string_view lines);
 
-  Limits limits_;
-  State state_ = State::kHead;
-  bool keep_alive_ = true;
-  HeadBuffer lines_;
   RequestHead head_;
-  BodyReader body_;
 };
 
 /// A client's side. Each response answers the request that next() told of.
-class ResponseReader {
+class ResponseReader : public Http1Reader {
  public:
-  explicit ResponseReader(const Limits& limits = {}) : limits_(limits), body_(limits) {}
+  explicit ResponseReader(const Limits& limits = {}) : Http1Reader(limits) {}
 
   /// Before each response: the request was HEAD; it asked for this upgrade ("" for none).
   void next(bool to_head, std::string_view upgrade = {});
@@ -73,28 +92,18 @@ class ResponseReader {
   std::expected<Piece, Refusal> read(std::span<const std::uint8_t> input);
   /// From kInformational or kHead to the next read of a head.
   ResponseHead& head() { return head_; }
-  Fields& trailers() { return body_.trailers(); }
-  /// The server lets the connection be used again.
-  bool keep_alive() const { return keep_alive_; }
   /// The connection has ended: kEnd when that ends the body, as HTTP/1.0 does; else kTruncated.
   std::expected<Piece, Refusal> finish();
   /// Nothing of the response has come.
   bool idle() const { return state_ == State::kHead && lines_.empty() && informational_ == 0; }
 
  private:
-  enum class State : std::uint8_t { kHead, kBody, kEnd, kRefused };
-  std::expected<Piece, Refusal> read_head(std::span<const std::uint8_t> input);
-  std::expected<void, Refusal> parse(std::string_view lines);
+  std::expected<Found, Refusal> parse(std::string_view lines);
 
-  Limits limits_;
-  State state_ = State::kHead;
   bool to_head_ = false;
-  bool keep_alive_ = true;
   std::size_t informational_ = 0;
   std::string upgrade_;
-  HeadBuffer lines_;
   ResponseHead head_;
-  BodyReader body_;
 };
 
 }  // namespace culvert::http

@@ -1,6 +1,7 @@
 // Readers driven over bytes cut in any way; what they found as text, which tests compare.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -109,19 +110,23 @@ class RequestDriver {
   }
 };
 
-inline Story requests(std::string_view bytes, const Limits& limits = {},
-                      std::size_t first = std::string_view::npos, std::size_t then = SIZE_MAX) {
-  RequestDriver driver(limits);
+/// The first part has `first` bytes, the others `then`; reads to the end.
+template <class Driver>
+Story drive(Driver& driver, std::string_view bytes, std::size_t first, std::size_t then) {
   driver.feed(bytes.substr(0, first));
-  if (first < bytes.size()) {
-    for (auto rest = bytes.substr(first); !rest.empty();) {
-      const auto part = rest.substr(0, then);
-      driver.feed(part);
-      rest.remove_prefix(part.size());
-    }
+  for (auto rest = bytes.substr(std::min(first, bytes.size())); !rest.empty();) {
+    const auto part = rest.substr(0, then);
+    driver.feed(part);
+    rest.remove_prefix(part.size());
   }
   driver.finish();
   return driver.story;
+}
+
+inline Story requests(std::string_view bytes, const Limits& limits = {},
+                      std::size_t first = std::string_view::npos, std::size_t then = SIZE_MAX) {
+  RequestDriver driver(limits);
+  return drive(driver, bytes, first, then);
 }
 
 /// What the request was that responses answer.
@@ -190,16 +195,7 @@ class ResponseDriver {
 inline Story responses(std::string_view bytes, Asked asked = {}, const Limits& limits = {},
                        std::size_t first = std::string_view::npos, std::size_t then = SIZE_MAX) {
   ResponseDriver driver(asked, limits);
-  driver.feed(bytes.substr(0, first));
-  if (first < bytes.size()) {
-    for (auto rest = bytes.substr(first); !rest.empty();) {
-      const auto part = rest.substr(0, then);
-      driver.feed(part);
-      rest.remove_prefix(part.size());
-    }
-  }
-  driver.finish();
-  return driver.story;
+  return drive(driver, bytes, first, then);
 }
 
 }  // namespace culvert::http::testing
