@@ -86,7 +86,10 @@ NodeAgent::NodeAgent(const RunSettings& settings, Datapath datapath, NetnsWatch 
 }
 
 NodeAgent::~NodeAgent() {
-  stop_answering();
+  metrics_.reset();
+  handover_.answer_by(Clock::now());
+  if (server_) server_->stop();
+  end_zds();
 }
 
 Outcome<std::unique_ptr<NodeAgent>> NodeAgent::start(const RunSettings& settings) {
@@ -147,11 +150,12 @@ Outcome<void> NodeAgent::answer_at(const Places& places) {
 
 void NodeAgent::stop_answering() {
   metrics_.reset();
-  if (server_) {
-    handover_.answer_by(Clock::now() + kLastAnswers);
-    server_->finish();
-    server_.reset();
-  }
+  handover_.answer_by(Clock::now() + kLastAnswers);
+  if (server_) server_->finish();
+  end_zds();
+}
+
+void NodeAgent::end_zds() {
   if (!zds_thread_.joinable()) return;
   loop_->stop();
   zds_thread_.join();

@@ -22,7 +22,7 @@ class NodeAgent {
  public:
   /// Opens the datapath; answers nobody yet.
   static Outcome<std::unique_ptr<NodeAgent>> start(const RunSettings& settings);
-  /// Lets go of the pins, which stay.
+  /// Ends at once, whoever has connected, and lets go of the pins, which stay.
   ~NodeAgent();
   NodeAgent(const NodeAgent&) = delete;
   NodeAgent& operator=(const NodeAgent&) = delete;
@@ -41,6 +41,7 @@ class NodeAgent {
   NodeAgent(const RunSettings& settings, Datapath datapath, NetnsWatch netns_watch,
             std::unique_ptr<io::Loop> loop);
   void speak_zds(UniqueFd listener);
+  void end_zds();
   Outcome<void> take_up_pods();
   void look_at_the_node();
   std::vector<admin::Route> routes();
