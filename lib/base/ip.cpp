@@ -79,9 +79,9 @@ bool IpAddress::is_link_local() const {
 }
 
 std::string IpAddress::to_string() const {
+  if (is_v4()) return fmt::format("{}.{}.{}.{}", bytes[12], bytes[13], bytes[14], bytes[15]);
   std::array<char, kMaxAddressText + 1> text{};
-  const bool four = is_v4();
-  inet_ntop(four ? AF_INET : AF_INET6, bytes.data() + (four ? 12 : 0), text.data(), text.size());
+  inet_ntop(AF_INET6, bytes.data(), text.data(), text.size());
   return text.data();
 }
 
@@ -168,7 +168,8 @@ socklen_t SocketAddress::to_sockaddr(sockaddr_storage& out) const {
 }
 
 std::string SocketAddress::to_string() const {
-  return ip.is_v4() ? fmt::format("{}:{}", ip.to_string(), port)
+  const auto& b = ip.bytes;
+  return ip.is_v4() ? fmt::format("{}.{}.{}.{}:{}", b[12], b[13], b[14], b[15], port)
                     : fmt::format("[{}]:{}", ip.to_string(), port);
 }
 

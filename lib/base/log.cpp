@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <ctime>
+#include <iterator>
 #include <string>
 
 namespace culvert::log {
@@ -12,16 +14,36 @@ namespace {
 
 std::atomic<int> g_level{static_cast<int>(Level::kInfo)};
 std::atomic<const char*> g_component{"culvert"};
+constexpr std::size_t kHeadBytes = 64;  // about what stands before a line's text
 constexpr std::array<const char*, 4> kLevelNames{"error", "warn", "info", "debug"};
 
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
 void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      out.push_back(c);
-    }
+  while (!text.empty()) {
+    const auto plain =
+        static_cast<std::size_t>(std::ranges::find_if(text, is_control) - text.begin());
+    out.append(text.substr(0, plain));
+    if (plain == text.size()) return;
+    fmt::format_to(std::back_inserter(out), "\\x{:02x}", static_cast<unsigned char>(text[plain]));
+    text.remove_prefix(plain + 1);
   }
+}
+
+// "2026-01-02T03:04:05.": the same for a second's lines, so kept for the next one of the thread.
+std::string_view to_the_second(std::time_t seconds) {
+  thread_local std::time_t kept = -1;
+  thread_local std::string text;
+  if (seconds != kept) {
+    tm parts{};
+    gmtime_r(&seconds, &parts);
+    text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.", parts.tm_year + 1900,
+                       parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+    kept = seconds;
+  }
+  return text;
 }
 
 }  // namespace
@@ -46,12 +68,12 @@ std::optional<Level> parse_level(std::string_view text) {
 std::string format_line(Level level, std::string_view text) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  gmtime_r(&now.tv_sec, &parts);
-  std::string line = fmt::format(
-      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z {} {}: ", parts.tm_year + 1900, parts.tm_mon + 1,
-      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec / 1000,
-      kLevelNames[static_cast<std::size_t>(level)], g_component.load(std::memory_order_relaxed));
+  std::string line;
+  line.reserve(kHeadBytes + text.size());
+  line.append(to_the_second(now.tv_sec));
+  fmt::format_to(std::back_inserter(line), "{:06}Z {} {}: ", now.tv_nsec / 1000,
+                 kLevelNames[static_cast<std::size_t>(level)],
+                 g_component.load(std::memory_order_relaxed));
   append_escaped(line, text);
   line.push_back('\n');
   return line;

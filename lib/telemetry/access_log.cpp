@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string_view>
 
@@ -22,32 +23,48 @@ const char* message(AccessEvent event) {
   return "connection failed";
 }
 
+constexpr std::size_t kUsualBytes = 640;  // of a line
+
 class TextWriter {
  public:
-  explicit TextWriter(std::string_view text) : out_(text) {}
+  explicit TextWriter(std::string_view text) {
+    out_.reserve(kUsualBytes);
+    out_ = text;
+  }
 
   void plain(std::string_view key, std::string_view value) {  // value is ours: an address
-    fmt::format_to(std::back_inserter(out_), " {}={}", key, value);
+    start(key);
+    out_.append(value);
   }
   void number(std::string_view key, std::uint64_t value) {
-    fmt::format_to(std::back_inserter(out_), " {}={}", key, value);
+    start(key);
+    fmt::format_int text(value);
+    out_.append(text.data(), text.size());
   }
   void quoted(std::string_view key, std::string_view value) {
-    fmt::format_to(std::back_inserter(out_), " {}=\"", key);
-    for (const char c : value) {
+    start(key);
+    out_ += '"';
+    while (!value.empty()) {
+      const auto plain =
+          static_cast<std::size_t>(std::ranges::find_if_not(value, is_plain) - value.begin());
+      out_.append(value.substr(0, plain));
+      if (plain == value.size()) break;
+      const char c = value[plain];
       if (c == '"' || c == '\\') {
         out_ += {'\\', c};
-      } else if (c >= ' ' && c <= '~') {
-        out_ += c;
       } else {
         fmt::format_to(std::back_inserter(out_), "\\x{:02x}", static_cast<unsigned char>(c));
       }
+      value.remove_prefix(plain + 1);
     }
     out_ += '"';
   }
   std::string take() { return std::move(out_); }
 
  private:
+  static bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
+  void start(std::string_view key) { out_.append(1, ' ').append(key).append(1, '='); }
+
   std::string out_;
 };
 
@@ -114,9 +131,8 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
     using std::chrono::milliseconds;
     writer.number("bytes_sent", record.bytes_sent);
     writer.number("bytes_recv", record.bytes_received);
-    writer.quoted(
-        "duration",
-        fmt::format("{}ms", std::chrono::duration_cast<milliseconds>(record.duration).count()));
+    const auto took = std::chrono::duration_cast<milliseconds>(record.duration).count();
+    writer.quoted("duration", std::to_string(took) + "ms");
   }
   if (event == AccessEvent::kOpened) return;
   known(writer, "error", record.outcome->error);

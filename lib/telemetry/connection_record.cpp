@@ -1,8 +1,6 @@
 // The response flags' labels and the trace's text.
 #include "culvert/telemetry/connection_record.hpp"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <string_view>
 
@@ -35,8 +33,15 @@ ResponseFlag response_flag(const char* text) {
 }
 
 std::string Trace::to_string() const {
-  std::string out = "00-";
-  const auto hex = [&](std::uint8_t byte) { out += fmt::format("{:02x}", byte); };
+  constexpr std::string_view kHex = "0123456789abcdef";
+  constexpr std::size_t kBytes = 55;
+  std::string out;
+  out.reserve(kBytes);
+  out += "00-";
+  const auto hex = [&](std::uint8_t byte) {
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  };
   for (const std::uint8_t byte : id) hex(byte);
   out += '-';
   for (const std::uint8_t byte : span) hex(byte);

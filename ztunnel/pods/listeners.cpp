@@ -1,13 +1,13 @@
 #include "ztunnel/pods/listeners.hpp"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 
 #include "ztunnel/settings.hpp"
+#include "ztunnel/worker/dial.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -15,13 +15,15 @@ namespace {
 constexpr std::array kKinds{bpf::ListenerKind::kOutbound, bpf::ListenerKind::kHbone,
                             bpf::ListenerKind::kPlaintext};
 
+// What is set here is inherited by what it accepts, without a call for each.
 // No SO_REUSEPORT: a root process of the pod could join the group and take connections past policy.
-Result<UniqueFd> listen_on_loopback(int family) {
+Result<UniqueFd> listen_on_loopback(int family, bpf::ListenerKind kind) {
   UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return fail_errno(errno, "open a listener in the pod");
   const int on = 1;
   if (family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // inherited by what it accepts
+  send_at_once(fd.get());
+  if (kind != bpf::ListenerKind::kOutbound) keep_alive(fd.get());
   SocketAddress loopback{IpAddress::v4(127, 0, 0, 1), 0};
   if (family == AF_INET6) loopback.ip = *IpAddress::parse("::1");
   sockaddr_storage raw{};
@@ -41,7 +43,7 @@ Result<std::vector<Listener>> open_listeners(const Pod& pod, unsigned count) {
     for (const int family : {AF_INET, AF_INET6}) {
       for (const auto kind : kKinds) {
         for (unsigned slot = 0; slot < count; ++slot) {
-          auto fd = listen_on_loopback(family);
+          auto fd = listen_on_loopback(family, kind);
           // EADDRNOTAVAIL, EAFNOSUPPORT: IPv6 is off in this pod.
           const bool absent =
               !fd && family == AF_INET6 &&

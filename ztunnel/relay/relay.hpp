@@ -38,6 +38,7 @@ struct Ending {
   }
   io::Scope* scope;
   std::optional<Error> failure;
+  bool one_ended = false;  // a direction has, in order
 };
 
 // One direction. The idle read of a joined connection has no deadline, nor has a write to a peer
@@ -49,7 +50,7 @@ io::Scope::Child pump(From* from, To* to, std::uint64_t* bytes, Ending* ending) 
     auto part = co_await from->read(io::kNoDeadline);
     if (!part) co_return ending->fail(part.error());
     if (is_nothing(*part)) continue;
-    if (part->empty()) co_return to->finish();
+    if (part->empty()) co_return to->finish(std::exchange(ending->one_ended, true));
     const std::size_t size = bytes_of(*part).size();
     const auto written = co_await to->write(bytes_of(*part), io::kNoDeadline);
     from->passed_on(*part);
@@ -64,6 +65,9 @@ io::Scope::Child pump(From* from, To* to, std::uint64_t* bytes, Ending* ending) 
 /// and belongs to this connection alone, outlive it; whoever stops the scope cuts the connection.
 /// nullopt: both directions ended in order. Otherwise the first failure, with both ends reset;
 /// kCancelled when the relay was stopped.
+///
+/// An end's finish(last) passes an end of stream on; `last`: the other direction has ended before,
+/// and the end's owner closes it when the relay is over.
 template <class A, class B>
 class [[nodiscard]] relay {
  public:

@@ -42,10 +42,10 @@ class SocketEnd {
   }
   /// The bytes of the last read have been passed on.
   void passed_on(io::PooledBuffer& part) { part.release(); }
-  /// Our FIN.
-  void finish() {
+  /// Our FIN. The last one is left to the close, which sends it too.
+  void finish(bool last) {
     finished_ = true;
-    ::shutdown(fd_, SHUT_WR);
+    if (!last) ::shutdown(fd_, SHUT_WR);
   }
   /// RST, when the descriptor is closed.
   void reset() { reset_on_close(fd_); }

@@ -58,7 +58,7 @@ class StreamEnd {
   }
   /// Credits the peer's window: only after the bytes have left.
   void passed_on(StreamPart&) { stream_.consumed(); }
-  void finish() { (void)stream_.finish(); }
+  void finish(bool) { (void)stream_.finish(); }
   void reset() { stream_.reset(h2::kConnectError); }
 
  private:

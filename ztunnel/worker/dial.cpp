@@ -1,16 +1,14 @@
 #include "ztunnel/worker/dial.hpp"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 
-#include "culvert/base/log.hpp"
 #include "culvert/bpf/socket_maps.hpp"
 #include "culvert/io/socket.hpp"
+#include "ztunnel/worker/pod_socket.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -18,34 +16,17 @@ namespace {
 constexpr int kKeepAliveSeconds = 180;
 constexpr int kKeepAliveProbes = 9;
 
-// The namespace that this thread belongs to, opened once a thread.
-int home_netns() {
-  thread_local UniqueFd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  return home.get();
-}
-
-// A socket belongs to the namespace its thread is in when it is made: enter, make, return.
-Result<UniqueFd> open_socket_in(int netns_fd, int family) {
-  const int home = home_netns();
-  if (::setns(netns_fd, CLONE_NEWNET) != 0) return fail_errno(errno, "enter the pod's netns");
-  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int saved = errno;
-  if (::setns(home, CLONE_NEWNET) != 0) {
-    log::error("cannot return to the node's network namespace (errno {}): stopping", errno);
-    std::abort();  // every later socket of this thread would be made in the wrong place
-  }
-  if (!fd.valid()) return fail_errno(saved, "open a socket in the pod's netns");
-  return fd;
-}
-
 void set_option(int fd, int level, int option, int value) {
   ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
 }  // namespace
 
-void tune_socket(int fd) {
+void send_at_once(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+void keep_alive(int fd) {
   set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveSeconds);
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveSeconds);
@@ -80,14 +61,17 @@ Result<SocketAddress> local_address(int fd) {
 
 io::Task<Result<UniqueFd>> dial(const bpf::SocketMaps& maps, const Pod& pod, SocketAddress to,
                                 std::optional<SocketAddress> shown_client, io::Deadline deadline) {
-  auto fd = open_socket_in(pod.netns.get(), to.family());
+  auto fd = open_socket_in(pod, to.family());
   if (!fd) co_return std::unexpected(fd.error());
-  tune_socket(fd->get());
+  send_at_once(fd->get());
   if (auto marked = maps.mark(fd->get(), shown_client); !marked) {
     co_return std::unexpected(marked.error());
   }
   // Towards an application the way is the pod's own loopback: nothing to learn of it.
-  if (!shown_client) maps.measure(fd->get());
+  if (!shown_client) {
+    keep_alive(fd->get());
+    maps.measure(fd->get());
+  }
   auto connected = co_await io::connect(fd->get(), to, deadline);
   if (!connected) {
     reset_on_close(fd->get());  // the other side may have accepted it just now

@@ -10,6 +10,7 @@
 #include "ztunnel/inbound/inbound.hpp"
 #include "ztunnel/outbound/outbound.hpp"
 #include "ztunnel/worker/dial.hpp"
+#include "ztunnel/worker/pod_socket.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -134,6 +135,7 @@ io::Task<> Worker::finish(std::shared_ptr<LocalPod> pod) {
   co_await pod->scope.join();
   const auto found = pods_.find(pod->pod->uid);
   if (found != pods_.end() && found->second == pod) pods_.erase(found);
+  leave_netns(*pod->pod);
   --ending_pods_;
   tell_ended();
 }
@@ -219,7 +221,6 @@ io::Task<> Worker::accept_loop(LocalPod* pod, const Listener* listener) {
       continue;
     }
     if (!admit(*pod, accepted->fd, listener->kind)) continue;
-    tune_socket(accepted->fd.get());
     const auto serve = kServers[static_cast<std::size_t>(listener->kind)];
     pod->scope.spawn(serve, this, pod, std::move(accepted->fd), accepted->peer);
   }

@@ -145,7 +145,7 @@ TEST_CASE("an end of stream is an end, also after our own") {
     for (const bool ours_first : {true, false}) {
       Tcp pair = tcp_pair();
       SocketEnd end(pair.ours.get());
-      if (ours_first) end.finish();
+      if (ours_first) end.finish(false);
       pair.theirs.reset();
       const auto part = co_await end.read(io::in(5s));
       REQUIRE(part);
