@@ -40,120 +40,141 @@ void fill_record(telemetry::ConnectionRecord& record, Parties& parties, const Re
   }
 }
 
-Task<Result<ResolvedPtr>> resolve(Worker* worker, LocalPod* pod, int fd,
-                                  telemetry::ConnectionRecord* record) {
-  const auto original = worker->maps().original_destination(fd);
+/// A connection while it is served: what all that serve it need.
+struct Captured {
+  Captured(Worker& its_worker, LocalPod& its_pod, int socket, const SocketAddress& application)
+      : worker(its_worker),
+        pod(its_pod),
+        fd(socket),
+        report(worker.reporter(), Direction::kOutbound) {
+    report.record.source_address = application;
+    report.record.source = pod.unresolved;
+  }
+  // The application learns of a failure by RST.
+  void fail(const Error& error) {
+    reset_on_close(fd);
+    report.fail(error);
+  }
+
+  Worker& worker;
+  LocalPod& pod;
+  const int fd;  // the application's side
+  Report report;
+};
+
+Task<Result<ResolvedPtr>> resolve(Captured* captured) {
+  Worker& worker = captured->worker;
+  const auto original = worker.maps().original_destination(captured->fd);
   if (!original) co_return std::unexpected(original.error());
   if (!*original) co_return fail(ErrorCode::kSelfCall, "no original destination", Origin::kClient);
-  auto source = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));
+  auto source = co_await worker.workload_of(*captured->pod.pod, io::in(kWorkloadWait));
   if (!source) co_return std::unexpected(source.error());
   auto route =
-      mesh::resolve_destination(*worker->snapshot(), **original, **source, worker->round_robin());
+      mesh::resolve_destination(*worker.snapshot(), **original, **source, worker.round_robin());
   if (!route) co_return std::unexpected(route.error());
   auto out = std::make_unique<const Resolved>(std::move(*source), **original, std::move(*route));
-  fill_record(*record, worker->parties(), *out);
+  fill_record(captured->report.record, worker.parties(), *out);
   co_return out;
-}
-
-// The application learns of a failure by RST.
-void give_up(int fd, Report& report, const Error& error) {
-  reset_on_close(fd);
-  report.fail(error);
 }
 
 constexpr Error kNoRoom{ErrorCode::kLimit, Origin::kLocal, 0,
                         "the pod holds its share of descriptors"};
 
 // Not in the mesh, or plaintext by policy: a plain connection from the pod's own namespace.
-Task<> relay_plain(Worker* worker, LocalPod* pod, int fd, ResolvedPtr resolved, Report* report) {
-  LiveEntry live(worker->live(), *report, Path::kPlain);
+Task<> relay_plain(Captured* captured, ResolvedPtr resolved) {
+  auto& [worker, pod, fd, report] = *captured;
+  LiveEntry live(worker.live(), report, Path::kPlain);
   live.app_fd = fd;
-  if (!worker->has_room(*pod, 1, Role::kClient)) co_return give_up(fd, *report, kNoRoom);
-  const DescriptorLease lease(worker->descriptors(), pod->descriptors, 1);
-  const auto upstream = co_await dial(worker->maps(), *pod->pod, resolved->route.next_hop,
+  if (!worker.has_room(pod, 1, Role::kClient)) co_return captured->fail(kNoRoom);
+  const DescriptorLease lease(worker.descriptors(), pod.descriptors, 1);
+  const auto upstream = co_await dial(worker.maps(), *pod.pod, resolved->route.next_hop,
                                       std::nullopt, io::in(kDialTimeout));
   resolved.reset();
-  if (!upstream) co_return give_up(fd, *report, upstream.error());
+  if (!upstream) co_return captured->fail(upstream.error());
   live.network_fd = upstream->get();
-  const Measured measured(worker->measured(), upstream->get(), report->record);
-  report->open(&live.bytes);
+  const Measured measured(worker.measured(), upstream->get(), report.record);
+  report.open(&live.bytes);
   SocketEnd app(fd);
   SocketEnd peer(upstream->get());
-  live.tell(*report, co_await relay(&app, &peer, &live.bytes, &live.scope));
+  live.tell(report, co_await relay(&app, &peer, &live.bytes, &live.scope));
 }
 
 // Both pods are on this node: authorized as at the tunnel's far end, then joined in process. The
 // identity needs no certificate here: the agent handed us both namespaces.
-Task<> relay_joined(Worker* worker, LocalPod* pod, std::shared_ptr<LocalPod> destination, int fd,
-                    SocketAddress peer, ResolvedPtr resolved, Report* report) {
+Task<> relay_joined(Captured* captured, std::shared_ptr<LocalPod> destination,
+                    ResolvedPtr resolved) {
+  auto& [worker, pod, fd, report] = *captured;
+  const SocketAddress client = report.record.source_address;
   const SocketAddress target = resolved->route.target;
   const mesh::WorkloadPtr& workload = resolved->route.workload;
-  report->record.destination_address = target;
-  report->record.hbone_address.reset();
-  report->record.destination = worker->parties().of(workload, workload->identity().to_string());
-  report->record.mutual_tls = true;
-  Report inbound(worker->reporter(), Direction::kInbound);
-  inbound.record = report->record;
+  report.record.destination_address = target;
+  report.record.hbone_address.reset();
+  report.record.destination = worker.parties().of(workload, workload->identity().to_string());
+  report.record.mutual_tls = true;
+  Report inbound(worker.reporter(), Direction::kInbound);
+  inbound.record = report.record;
   inbound.record.direction = Direction::kInbound;
 
-  LiveEntry live(worker->live(), *report, Path::kJoined);
+  LiveEntry live(worker.live(), report, Path::kJoined);
   live.app_fd = fd;
-  live.decided_by = std::make_unique<Decided>(workload, resolved->source, nullptr, peer.ip, target);
+  live.decided_by =
+      std::make_unique<Decided>(workload, resolved->source, nullptr, client.ip, target);
   resolved.reset();
-  const auto verdict = decide(*worker->snapshot(), *live.decided_by);
+  const auto verdict = decide(*worker.snapshot(), *live.decided_by);
   if (!verdict.allowed) {
     reset_on_close(fd);
     inbound.deny(verdict.policy, mesh::to_string(verdict.reason));
-    co_return report->deny(verdict.policy, mesh::to_string(verdict.reason));
+    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
   }
   const Guest guest(destination, live.scope);
-  if (!worker->has_room(*pod, 1, Role::kClient)) {
+  if (!worker.has_room(pod, 1, Role::kClient)) {
     inbound.fail(kNoRoom);
-    co_return give_up(fd, *report, kNoRoom);
+    co_return captured->fail(kNoRoom);
   }
-  const DescriptorLease lease(worker->descriptors(), pod->descriptors, 1);
+  const DescriptorLease lease(worker.descriptors(), pod.descriptors, 1);
   const auto upstream =
-      co_await dial(worker->maps(), *destination->pod, target, peer, io::in(kDialTimeout));
+      co_await dial(worker.maps(), *destination->pod, target, client, io::in(kDialTimeout));
   if (!upstream) {
     inbound.fail(upstream.error());
-    co_return give_up(fd, *report, upstream.error());
+    co_return captured->fail(upstream.error());
   }
   inbound.open(&live.bytes);
-  report->open(&live.bytes);
+  report.open(&live.bytes);
   SocketEnd app(fd);
   SocketEnd server(upstream->get());
   const auto failure = co_await relay(&app, &server, &live.bytes, &live.scope);
-  live.tell(*report, failure);
+  live.tell(report, failure);
   live.tell(inbound, failure);
 }
 
 // What only setting up needs is gone when this has ended.
-Task<Result<OpenedStream>> open_stream(Worker* worker, LocalPod* pod, SocketAddress peer,
-                                       ResolvedPtr resolved, telemetry::ConnectionRecord* record) {
+Task<Result<OpenedStream>> open_stream(Captured* captured, ResolvedPtr resolved) {
+  auto& record = captured->report.record;
   const auto& [source, original, route] = *resolved;
-  auto stream = co_await pod->tunnels.connect(
-      route, *source, connect_request(*source, route, peer, *record->trace));
+  auto stream = co_await captured->pod.tunnels.connect(
+      route, *source, connect_request(*source, route, record.source_address, *record.trace));
   if (stream) {
-    record->destination = worker->parties().of(route.workload, stream->tunnel->peer.identity);
+    record.destination =
+        captured->worker.parties().of(route.workload, stream->tunnel->peer.identity);
   }
   co_return stream;
 }
 
 // Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel, which has the
 // descriptor on the network's side.
-Task<> relay_tunneled(Worker* worker, LocalPod* pod, int fd, SocketAddress peer,
-                      ResolvedPtr resolved, Report* report) {
-  report->record.mutual_tls = true;
-  LiveEntry live(worker->live(), *report, Path::kTunnel);
-  live.app_fd = fd;
-  auto stream = co_await open_stream(worker, pod, peer, std::move(resolved), &report->record);
-  if (!stream) co_return give_up(fd, *report, stream.error());
+Task<> relay_tunneled(Captured* captured, ResolvedPtr resolved) {
+  Report& report = captured->report;
+  report.record.mutual_tls = true;
+  LiveEntry live(captured->worker.live(), report, Path::kTunnel);
+  live.app_fd = captured->fd;
+  auto stream = co_await open_stream(captured, std::move(resolved));
+  if (!stream) co_return captured->fail(stream.error());
   live.peer_certificate = &stream->tunnel->peer.sha256;
   live.network_fd = stream->tunnel->fd;
-  report->open(&live.bytes);
-  SocketEnd app(fd);
+  report.open(&live.bytes);
+  SocketEnd app(captured->fd);
   StreamEnd tunnel(stream->stream);
-  live.tell(*report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
+  live.tell(report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
 }
 
 // The destination's pod when it is on this node and may be joined.
@@ -165,24 +186,19 @@ std::shared_ptr<LocalPod> joinable(Worker& worker, const mesh::Route& route) {
 
 }  // namespace
 
-io::Scope::Child serve_outbound(Worker* worker, LocalPod* pod, UniqueFd accepted,
-                                SocketAddress peer) {
+io::Scope::Child serve_outbound(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
   const Admitted place(*worker, *pod, bpf::ListenerKind::kOutbound);
-  const int fd = accepted.get();
-  Report report(worker->reporter(), Direction::kOutbound);
-  report.record.source_address = peer;
-  report.record.source = pod->unresolved;
-  auto resolved = co_await resolve(worker, pod, fd, &report.record);
-  if (!resolved) co_return give_up(fd, report, resolved.error());
+  Captured captured(*worker, *pod, fd.get(), peer);
+  auto resolved = co_await resolve(&captured);
+  if (!resolved) co_return captured.fail(resolved.error());
 
   const auto& route = (*resolved)->route;
   if (auto destination = joinable(*worker, route); destination != nullptr) {
-    co_await relay_joined(worker, pod, std::move(destination), fd, peer, std::move(*resolved),
-                          &report);
+    co_await relay_joined(&captured, std::move(destination), std::move(*resolved));
   } else if (route.protocol == mesh::Route::Protocol::kHbone) {
-    co_await relay_tunneled(worker, pod, fd, peer, std::move(*resolved), &report);
+    co_await relay_tunneled(&captured, std::move(*resolved));
   } else {
-    co_await relay_plain(worker, pod, fd, std::move(*resolved), &report);
+    co_await relay_plain(&captured, std::move(*resolved));
   }
 }
 

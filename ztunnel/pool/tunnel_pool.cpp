@@ -13,6 +13,8 @@ using io::Task;
 
 namespace {
 
+// Where the peer lets us: as many as our own servers announce. A tunnel takes 27 KiB.
+constexpr std::uint32_t kStreamsPerTunnel = 200;
 constexpr int kMaxStreamTries = 3;  // a draining peer may refuse streams that were on their way
 
 Error from_upstream(Error error) {
@@ -131,6 +133,7 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   tunnel->fd = stream->fd();
   tunnel->measured.emplace(worker_.measured(), tunnel->fd, edge);
   auto options = h2::Options::client();
+  options.max_streams = kStreamsPerTunnel;
   options.budget = &pod_.bytes;
   tunnel->connection = h2::Connection::client(std::move(stream), options);
   tunnel->live.emplace(worker_.live_tunnels(), tunnel->peer, *tunnel->connection);
