@@ -2,7 +2,8 @@
 """A hand-made HBONE client: TLS 1.3 with a certificate, HTTP/2 (RFC 9113), one CONNECT, one line.
 
 usage: hbone_client.py IP --roots FILE [--cert FILE --key FILE] [--authority IP:PORT] [--method M]
-                       [--alpn NAME] [--tls12] [--say TEXT] [--forwarded VALUE] [--port 15008]
+                       [--alpn NAME] [--tls12] [--say TEXT] [--forwarded VALUE] [--traceparent VALUE]
+                       [--port 15008]
 
 Prints one JSON line: {"server": its URI SAN or null, "serial": ..., "status": 200 or null, "answer":
 what came back for --say, "local": [ip, port], "error": ...}. Knows of HPACK (RFC 7541) what it needs:
@@ -79,7 +80,7 @@ class Connection:
             elif kind in (HEADERS, DATA):
                 return kind, flags, payload
 
-    def connect(self, method, authority, forwarded):
+    def connect(self, method, authority, forwarded, traceparent):
         block = literal(":method", method)
         if method != "CONNECT":
             block += literal(":scheme", "http") + literal(":path", "/")
@@ -87,6 +88,8 @@ class Connection:
             block += literal(":authority", authority)
         if forwarded:
             block += literal("forwarded", forwarded)
+        if traceparent:
+            block += literal("traceparent", traceparent)
         self.sock.sendall(frame(HEADERS, END_HEADERS, 1, block))
         kind, _, payload = self.next()
         assert kind == HEADERS
@@ -125,7 +128,8 @@ def run(options, out):
             out["server"] = found.group(1) if found else None
             out["serial"] = openssl("-serial", certificate=certificate).strip().removeprefix("serial=")
             connection = Connection(sock)
-            out["status"] = connection.connect(options.method, options.authority, options.forwarded)
+            out["status"] = connection.connect(options.method, options.authority, options.forwarded,
+                                               options.traceparent)
             if options.say and out["status"] == 200:
                 out["answer"] = connection.exchange(options.say)
 
@@ -133,7 +137,7 @@ def run(options, out):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("ip")
-    for name in ("roots", "cert", "key", "say", "authority", "forwarded"):
+    for name in ("roots", "cert", "key", "say", "authority", "forwarded", "traceparent"):
         parser.add_argument("--" + name)
     parser.add_argument("--port", type=int, default=15008)
     parser.add_argument("--method", default="CONNECT")
