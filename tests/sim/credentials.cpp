@@ -31,12 +31,11 @@ certs::CertificateAuthority open_authority() {
 
 std::vector<ztunnel::Credentials> make_all() {
   seed_chance(kChance);
-  const auto authority = open_authority();
   std::vector<ztunnel::Credentials> out;
   for (std::size_t i = 0; i < kAccounts * kRenewals; ++i) {
     const std::string identity = account_identity(i / kRenewals);
     auto made = unwrap(certs::make_signing_request(identity));
-    const auto chain = unwrap(authority.sign(made.request, identity, certs::kDefaultLifetime));
+    const auto chain = unwrap(authority().sign(made.request, identity, certs::kDefaultLifetime));
     const auto certificate = unwrap(certs::WorkloadCertificate::from_reply(
         identity, std::move(made.private_key), chain, std::chrono::system_clock::now()));
     out.push_back({.client = unwrap(certificate.make_context(tls::Role::kClient)),
@@ -53,6 +52,11 @@ std::string account_name(std::size_t account) {
 
 std::string account_identity(std::size_t account) {
   return "spiffe://cluster.local/ns/shop/sa/" + account_name(account);
+}
+
+const certs::CertificateAuthority& authority() {
+  static const certs::CertificateAuthority opened = open_authority();
+  return opened;
 }
 
 const ztunnel::Credentials& credentials_of(std::size_t account, std::size_t renewal) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "culvert/certs/certificate_authority.hpp"
 #include "ztunnel/worker/worker.hpp"
 
 namespace culvert::sim {
@@ -17,5 +18,8 @@ std::string account_name(std::size_t account);
 std::string account_identity(std::size_t account);
 /// One of kRenewals certificates of the account.
 const ztunnel::Credentials& credentials_of(std::size_t account, std::size_t renewal);
+
+/// The authority that signed them.
+const certs::CertificateAuthority& authority();
 
 }  // namespace culvert::sim

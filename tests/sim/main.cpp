@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "control_scenario.hpp"
 #include "credentials.hpp"
 #include "culvert/base/fd.hpp"
 #include "culvert/base/log.hpp"
@@ -40,6 +41,13 @@ void tell(std::uint64_t seed, const culvert::sim::RunSummary& run) {
       run.faults.empty() ? "nothing went wrong" : run.faults);
 }
 
+void tell_links(std::uint64_t seed, const culvert::sim::RunSummary& run) {
+  fmt::print(
+      "seed {}: links to control: {} steps, {:.0f} s simulated, {} states, {} certificates; {}\n",
+      seed, run.steps, std::chrono::duration<double>(run.ended_at).count(), run.connections,
+      run.completed, run.faults.empty() ? "nothing went wrong" : run.faults);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,17 +70,23 @@ int main(int argc, char** argv) {
 
   const UniqueFd nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
   const int log_fd = trace ? STDERR_FILENO : nowhere.get();
-  std::uint64_t connections = 0, completed = 0;
+  std::uint64_t connections = 0, completed = 0, snapshots = 0;
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     sim::set_seed(seed);
     const auto run = sim::Scenario(seed, log_fd).run();
     if (trace) tell(seed, run);
     if (twice && sim::Scenario(seed, log_fd).run() != run)
       sim::violation("two runs of a seed differ");
+    const auto links = sim::ControlScenario(seed).run();
+    if (trace) tell_links(seed, links);
+    if (twice && sim::ControlScenario(seed).run() != links)
+      sim::violation("two runs of a seed's links to control differ");
+    snapshots += links.connections;
     connections += run.connections;
     completed += run.completed;
   }
-  fmt::print("{} seeds from {}: {} connections, {} completed; everything held\n", seeds, first,
-             connections, completed);
+  fmt::print(
+      "{} seeds from {}: {} connections, {} completed, {} states of the mesh; everything held\n",
+      seeds, first, connections, completed, snapshots);
   return 0;
 }

@@ -88,6 +88,13 @@ void Network::listen(int netns, std::uint16_t port, std::function<void(SocketPtr
   namespaces_[netns].applications[port] = std::move(on_accept);
 }
 
+std::optional<SocketAddress> Network::look_up(const std::string& path) const {
+  const auto found = names_.find(path);
+  if (found == names_.end()) return std::nullopt;
+  found->second.second();
+  return found->second.first;
+}
+
 bool Network::offers(const Slot& slot) const {
   const auto found = slots_.find(slot);
   const SocketPtr listener = found == slots_.end() ? nullptr : found->second.lock();

@@ -102,6 +102,15 @@ class Network {
   void withdraw(const Slot& slot) { slots_.erase(slot); }
   /// An application listens: `on_accept` gets each connection.
   void listen(int netns, std::uint16_t port, std::function<void(SocketPtr)> on_accept);
+  void stop_listening(int netns, std::uint16_t port) {
+    namespaces_[netns].applications.erase(port);
+  }
+  /// A Unix socket's path leads to this address; `on_attempt` hears of each connect().
+  void name_socket(const std::string& path, SocketAddress at, std::function<void()> on_attempt) {
+    names_[path] = {at, std::move(on_attempt)};
+  }
+  /// nullopt: there is no such file.
+  std::optional<SocketAddress> look_up(const std::string& path) const;
 
   // Streams, without blocking: -EAGAIN, or what read(2) and send(2) would give.
   ssize_t receive(Socket& socket, std::span<std::uint8_t> into);
@@ -159,6 +168,7 @@ class Network {
   std::map<int, SocketPtr> open_;
   std::vector<Namespace> namespaces_;
   std::map<Slot, std::weak_ptr<Socket>> slots_;
+  std::map<std::string, std::pair<SocketAddress, std::function<void()>>> names_;
   Time stalled_until_{};
   std::function<void(std::span<const std::uint8_t>)> wire_watcher_;
 };

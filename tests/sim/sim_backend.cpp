@@ -1,5 +1,7 @@
 #include "sim_backend.hpp"
 
+#include <sys/un.h>
+
 #include <algorithm>
 #include <cerrno>
 
@@ -123,7 +125,11 @@ ssize_t SimBackend::attempt_transfer(io::IoRequest& request, Socket& socket,
 }
 
 void SimBackend::begin_connect(io::IoRequest& request) {
-  const auto to = SocketAddress::from_sockaddr(request.address);
+  const bool named = request.address->sa_family == AF_UNIX;
+  const auto to =
+      named ? network_.look_up(reinterpret_cast<const sockaddr_un*>(request.address)->sun_path)
+            : SocketAddress::from_sockaddr(request.address);
+  if (!to) return finish(request, -ENOENT);
   const SocketPtr socket = network_.find(request.fd);
   socket->waiting.push_back({this, &request});  // found there by a cancellation
   network_.connect(socket, *to, [this, socket, &request](int error) {
