@@ -43,7 +43,9 @@ class Holder:
         return answer
 
 
-START_UP_S = 5  # ztunnel gives the pages that only starting needed back after 3 s
+# ztunnel gives the pages that only starting needed back after 3 s; what its keep-alive uses is there again after 10 s, on a
+# tunnel that waits as after a load.
+START_UP_S = 15
 
 
 def settle(pids, seconds):
