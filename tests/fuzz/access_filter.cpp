@@ -2,6 +2,8 @@
 // lets through follows its terms. Input: two bytes that make connections, then the text.
 #include "culvert/telemetry/access_filter.hpp"
 
+#include <utility>
+
 #include "property.hpp"
 
 using namespace culvert;
@@ -17,9 +19,14 @@ telemetry::ConnectionRecord record_of(std::uint8_t choice, std::uint8_t flag) {
   out.direction =
       (choice & 1) != 0 ? telemetry::Direction::kInbound : telemetry::Direction::kOutbound;
   out.flag = static_cast<telemetry::ResponseFlag>(flag % telemetry::kResponseFlagCount);
-  if (out.flag != telemetry::ResponseFlag::kNone) out.error = "refused";
-  out.source.namespace_name = (choice & 2) != 0 ? "shop" : "data";
-  out.destination.namespace_name = (choice & 4) != 0 ? "shop" : "bank";
+  if (out.flag != telemetry::ResponseFlag::kNone) {
+    out.outcome = telemetry::Outcome{"refused", ""};
+  }
+  telemetry::Party source, destination;
+  source.namespace_name = (choice & 2) != 0 ? "shop" : "data";
+  destination.namespace_name = (choice & 4) != 0 ? "shop" : "bank";
+  out.source = std::move(source);
+  out.destination = std::move(destination);
   return out;
 }
 
@@ -45,9 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = AccessFilter::parse(text);
   require(again && written(*again, record) == lines, "equal filters let the same through");
   if (text.empty()) require(lines == kConnections, "the empty filter lets everything through");
-  if (!record.error.empty()) {
+  if (!record.outcome->error.empty()) {
     require(lines == 0 || lines == kConnections, "failures are not sampled");
   }
-  if (record.error.empty() && text == "errors") require(lines == 0, "errors only");
+  if (record.outcome->error.empty() && text == "errors") require(lines == 0, "errors only");
   return 0;
 }
