@@ -16,7 +16,7 @@ ROUNDS, OPEN, A_SECOND, EACH_MS = 3, 40, 20, 200
 FLAGS = ["--ztunnel-flag=--workers=3", "--ztunnel-flag=--log-level=debug", "--control-flag=--certificate-lifetime=10"]
 AT_ONCE = 24  # requests for the same page, by a client that keeps four under way
 PAGES = [("GET", "15000/config_dump"), ("GET", "15000/connections?limit=20"), ("GET", "15000/logging"),
-         ("GET", "15020/metrics"), ("GET", "15021/healthz/ready"), ("GET", "15000/debug/pprof/heap"),
+         ("GET", "15020/metrics"), ("GET", "15021/healthz/ready"), ("GET", "15000/debug/pprof/heap?debug=1"),
          ("POST", "15000/logging?level=access:info&access_filter=sample%3D0.5"), ("POST", "15000/logging?reset")]
 BUSY = "503"  # the loop did not get to the question in time: so it may be on a loaded machine
 PROFILE = ("GET", "15000/debug/pprof/profile?seconds=1&frequency=50")
