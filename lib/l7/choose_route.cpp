@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "path_index.hpp"
+#include "match_index.hpp"
 
 namespace culvert::l7 {
 namespace {
@@ -36,8 +36,8 @@ class Search {
       }
       return nullptr;
     }
-    std::string folded;
-    auto candidates = host_.index->find(request_.path_without_query(), folded);
+    std::string storage;
+    auto candidates = host_.index->find(request_, storage);
     for (auto at = candidates.next(); at != Candidates::kEnd; at = candidates.next()) {
       if (holds(host_.entries[at])) return &host_.entries[at];
     }

@@ -73,6 +73,7 @@ std::optional<RequestMatch> compile_match(const v1::HTTPMatchRequest& from, Rule
   if (from.has_uri()) {
     out.uri = compile_text(from.uri(), regexes, from.ignore_uri_case());
     if (!out.uri) return std::nullopt;
+    if (out.uri->regex) out.uri->literal_prefix = out.uri->regex->literal_prefix();
   }
   const auto take = [&](bool has, const v1::StringMatch& text, std::optional<TextMatch>& to) {
     if (has) to = compile_text(text, regexes);

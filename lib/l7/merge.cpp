@@ -4,7 +4,7 @@
 
 #include "compile_rule.hpp"
 #include "compiler_state.hpp"
-#include "path_index.hpp"
+#include "match_index.hpp"
 #include "virtual_service.pb.h"
 
 namespace culvert::l7 {
@@ -108,10 +108,9 @@ HostRoutesPtr Compiler::merge(const HostAt& at) const {
   // documents; within one VirtualService the order is the author's.
   if (valid > 1) put_catch_alls_last(out->entries);
   count(*out);
-  out->index = std::make_unique<PathIndex>();
+  out->index = std::make_unique<MatchIndex>();
   for (std::size_t i = 0; i < out->entries.size(); ++i) {
-    const auto* match = out->entries[i].match;
-    out->index->add(static_cast<std::uint32_t>(i), match && match->uri ? &*match->uri : nullptr);
+    out->index->add(static_cast<std::uint32_t>(i), out->entries[i].match);
   }
   out->index->finish();
   return out;

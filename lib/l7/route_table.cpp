@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "path_index.hpp"
+#include "match_index.hpp"
 #include "read.hpp"
 
 namespace culvert::l7 {

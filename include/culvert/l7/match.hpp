@@ -20,6 +20,7 @@ struct TextMatch {
   std::string text;  // kRegex: the pattern; with ignore_case in lower case
   bool ignore_case = false;
   std::shared_ptr<const Regex> regex;  // kRegex
+  std::string literal_prefix;          // kRegex of a uri: everything that matches begins so
 
   bool matches(std::string_view value) const;
   /// "prefix \"/api\"".

@@ -13,7 +13,7 @@
 
 namespace culvert::l7 {
 
-class PathIndex;
+class MatchIndex;
 
 /// Namespaces that may see an object.
 struct Visibility {
@@ -51,7 +51,7 @@ struct HostRoutes {
   std::vector<std::shared_ptr<const Rule>> rules;  // keeps what the entries point to
   std::vector<Entry> entries;
   bool seen_by_all = true;  // every contribution is
-  std::unique_ptr<PathIndex> index;
+  std::unique_ptr<MatchIndex> index;
 };
 using HostRoutesPtr = std::shared_ptr<const HostRoutes>;
 

@@ -181,3 +181,28 @@ TEST_CASE("steering by cookie") {
   CHECK(lab.where({.headers = {{"cookie", "user=jason;"}, {"cookie", "a=b"}}}) == "v2");
   CHECK(lab.where({.headers = {{"cookie", "a=b"}, {"cookie", "user=jason"}}}) == "v1");
 }
+
+TEST_CASE("rules by header are found in their order, more names than are looked up too") {
+  std::string rules;
+  for (int i = 0; i < 8; ++i) {
+    const auto name = "h" + std::to_string(i);
+    rules += "{name: " + name + ", match: [{headers: {" + name +
+             ": {exact: \"1\"}}}, {name: both, headers: {" + name +
+             ": {exact: \"2\"}, x: {exact: a}}}], " + to("v2") + "}, ";
+  }
+  auto lab = Lab(subsets() + object("VirtualService", "reviews",
+                                    "{hosts: [reviews], http: [" + rules + "{" + to("v1") + "}]}"));
+  for (int i = 0; i < 8; ++i) {
+    const auto name = "h" + std::to_string(i);
+    CAPTURE(name);
+    CHECK(lab.choose({.headers = {{name, "1"}}}).route_name == name);
+    CHECK(lab.choose({.headers = {{"x", "a"}, {name, "2"}}}).route_name == name + ".both");
+    CHECK(lab.where({.headers = {{name, "2"}}}) == "v1");
+    CHECK(lab.where({.headers = {{name, "1"}, {name, "1"}}}) == "v1");
+    // The older of two that hold.
+    if (i != 3) {
+      CHECK(lab.choose({.headers = {{name, "1"}, {"h3", "1"}}}).route_name ==
+            "h" + std::to_string(std::min(i, 3)));
+    }
+  }
+}

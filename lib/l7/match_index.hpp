@@ -1,6 +1,7 @@
-// Which of many matches can hold for a path: exact paths by hash, prefixes (and the literal
-// beginnings of patterns) by the longest that fits. What it leaves out cannot match; what it names
-// must still be asked. Immutable once built. Private to lib/l7.
+// Which of many matches can hold for a request: exact paths by hash, prefixes (and the literal
+// beginnings of patterns) by the longest that fits, and what says nothing of the path by a header
+// that must have one value. What it leaves out cannot match; what it names must still be asked.
+// Immutable once built. Private to lib/l7.
 #pragma once
 
 #include <array>
@@ -18,7 +19,8 @@ namespace culvert::l7 {
 /// Positions in ascending order, from several ascending lists at once.
 class Candidates {
  public:
-  static constexpr std::size_t kMaxLists = 5;
+  static constexpr std::size_t kMaxHeaders = 4;  // names that are looked up for each request
+  static constexpr std::size_t kMaxLists = 5 + kMaxHeaders;
   static constexpr std::uint32_t kEnd = UINT32_MAX;
 
   void add(std::span<const std::uint32_t> list) {
@@ -32,14 +34,14 @@ class Candidates {
   std::size_t count_ = 0;
 };
 
-class PathIndex {
+class MatchIndex {
  public:
-  /// Positions are added in ascending order; a null uri means any path.
-  void add(std::uint32_t position, const TextMatch* uri);
+  /// Positions are added in ascending order; a null match takes every request.
+  void add(std::uint32_t position, const RequestMatch* match);
   /// After the last add.
   void finish();
-  /// `path` without its query; `folded` is storage for its lower case, if that is asked for.
-  Candidates find(std::string_view path, std::string& folded) const;
+  /// `storage` holds what had to be copied, until the next call.
+  Candidates find(const RequestView& request, std::string& storage) const;
 
  private:
   using Positions = std::vector<std::uint32_t>;
@@ -62,7 +64,16 @@ class PathIndex {
     bool empty() const { return exact.empty() && prefixes.empty(); }
   };
 
+  using ByText = std::unordered_map<std::string, Positions, TextHash, std::equal_to<>>;
+  struct Header {
+    std::string name;
+    ByText by_value;
+  };
+  bool add_by_path(std::uint32_t position, const TextMatch& uri);
+  bool add_by_header(std::uint32_t position, const RequestMatch& match);
+
   Side as_sent_, folded_;
+  std::vector<Header> headers_;
   Positions always_;
 };
 

@@ -1,6 +1,7 @@
-#include "path_index.hpp"
+#include "match_index.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 #include "read.hpp"
@@ -19,30 +20,49 @@ std::uint32_t Candidates::next() {
   return position;
 }
 
-void PathIndex::add(std::uint32_t position, const TextMatch* uri) {
+bool MatchIndex::add_by_path(std::uint32_t position, const TextMatch& uri) {
   using Kind = TextMatch::Kind;
-  auto text = uri ? uri->text : std::string();
-  if (uri && uri->kind == Kind::kRegex) text = uri->regex->literal_prefix();
-  if (!uri || uri->kind == Kind::kPresent || (text.empty() && uri->kind != Kind::kExact)) {
-    always_.push_back(position);
-    return;
-  }
-  auto& side = uri->ignore_case ? folded_ : as_sent_;
-  if (uri->kind == Kind::kExact) {
+  const auto& text = uri.kind == Kind::kRegex ? uri.literal_prefix : uri.text;
+  if (uri.kind == Kind::kPresent || (text.empty() && uri.kind != Kind::kExact)) return false;
+  auto& side = uri.ignore_case ? folded_ : as_sent_;
+  if (uri.kind == Kind::kExact) {
     side.exact[text].push_back(position);
   } else {
-    side.prefixes.push_back({std::move(text), {position}, kNone});
+    side.prefixes.push_back({text, {position}, kNone});
   }
+  return true;
 }
 
-void PathIndex::finish() {
+/// By the first header that must be one text, if its name is among the few that are looked up.
+bool MatchIndex::add_by_header(std::uint32_t position, const RequestMatch& match) {
+  for (const auto& wanted : match.headers) {
+    if (wanted.match.kind != TextMatch::Kind::kExact) continue;
+    auto known = std::ranges::find(headers_, wanted.name, &Header::name);
+    if (known == headers_.end()) {
+      if (headers_.size() == Candidates::kMaxHeaders) continue;
+      headers_.push_back(Header{wanted.name, {}});
+      known = std::prev(headers_.end());
+    }
+    known->by_value[wanted.match.text].push_back(position);
+    return true;
+  }
+  return false;
+}
+
+void MatchIndex::add(std::uint32_t position, const RequestMatch* match) {
+  if (match && match->uri && add_by_path(position, *match->uri)) return;
+  if (match && add_by_header(position, *match)) return;
+  always_.push_back(position);
+}
+
+void MatchIndex::finish() {
   as_sent_.finish();
   folded_.finish();
 }
 
 /// Sorted, a text begins right after the shorter texts that it begins with, so the parent of each
 /// is on the stack of those that are still open.
-void PathIndex::Side::finish() {
+void MatchIndex::Side::finish() {
   std::ranges::sort(prefixes, [](const Prefix& a, const Prefix& b) {
     return std::tie(a.text, a.positions[0]) < std::tie(b.text, b.positions[0]);
   });
@@ -70,7 +90,7 @@ void PathIndex::Side::finish() {
   prefixes = std::move(merged);
 }
 
-std::span<const std::uint32_t> PathIndex::Side::find_exact(std::string_view path) const {
+std::span<const std::uint32_t> MatchIndex::Side::find_exact(std::string_view path) const {
   if (exact.empty()) return {};
   const auto found = exact.find(path);
   if (found == exact.end()) return {};
@@ -78,7 +98,7 @@ std::span<const std::uint32_t> PathIndex::Side::find_exact(std::string_view path
 }
 
 /// The last text that is not above the path begins with every prefix of the path that there is.
-std::span<const std::uint32_t> PathIndex::Side::find_prefix(std::string_view path) const {
+std::span<const std::uint32_t> MatchIndex::Side::find_prefix(std::string_view path) const {
   const auto after = std::ranges::upper_bound(prefixes, path, {}, &Prefix::text);
   if (after == prefixes.begin()) return {};
   auto at = static_cast<std::size_t>(after - prefixes.begin()) - 1;
@@ -87,15 +107,22 @@ std::span<const std::uint32_t> PathIndex::Side::find_prefix(std::string_view pat
   return prefixes[at].positions;
 }
 
-Candidates PathIndex::find(std::string_view path, std::string& folded) const {
+Candidates MatchIndex::find(const RequestView& request, std::string& storage) const {
+  const auto path = request.path_without_query();
   Candidates candidates;
   candidates.add(always_);
   candidates.add(as_sent_.find_exact(path));
   candidates.add(as_sent_.find_prefix(path));
   if (!folded_.empty()) {
-    folded = lower_case(path);
-    candidates.add(folded_.find_exact(folded));
-    candidates.add(folded_.find_prefix(folded));
+    storage = lower_case(path);
+    candidates.add(folded_.find_exact(storage));
+    candidates.add(folded_.find_prefix(storage));
+  }
+  for (const auto& header : headers_) {
+    const auto value = request.header(header.name, storage);
+    if (!value) continue;
+    const auto found = header.by_value.find(*value);
+    if (found != header.by_value.end()) candidates.add(found->second);
   }
   return candidates;
 }
