@@ -41,19 +41,24 @@ std::string rst(std::uint32_t id) {
   return frame(3, 0, id, std::string("\0\0\0\10", 4));
 }
 
+// What a peer does beside sending.
+enum class Peer : std::uint8_t { kStays, kCloses, kNeverReads };
+
 struct Outcome {
   Result<void> end;
   bool over = false;
+  bool lives = false;  // kNeverReads: all was read, and the connection goes on
   int streams = 0;
   std::string answer;
 };
 
 // Feeds a server these bytes and says how its connection ended within three seconds.
-Task<> serve_bytes(const std::string* input, Outcome* outcome, bool close_after) {
+Task<> serve_bytes(const std::string* input, Outcome* outcome, Peer peer) {
   auto in_pipe = std::make_shared<Pipe>();
   auto out_pipe = std::make_shared<Pipe>();
   in_pipe->data = *input;
-  in_pipe->ended = close_after;
+  in_pipe->ended = peer == Peer::kCloses;
+  out_pipe->full = peer == Peer::kNeverReads;
   auto server = Connection::server(std::make_unique<MemoryStream>(in_pipe, out_pipe),
                                    Options::server(), [outcome](Stream) { ++outcome->streams; });
   Scope scope;
@@ -63,18 +68,22 @@ Task<> serve_bytes(const std::string* input, Outcome* outcome, bool close_after)
         o->over = true;
       },
       server.get(), outcome);
-  for (int i = 0; i < 3000 && !outcome->over; ++i) co_await io::sleep_until(in(milliseconds(1)));
-  CHECK(outcome->over);
+  for (int i = 0; i < 3000 && !outcome->over; ++i) {
+    co_await io::sleep_until(in(milliseconds(1)));
+    outcome->lives = in_pipe->data.empty() && peer == Peer::kNeverReads && i > 100;
+    if (outcome->lives) break;
+  }
+  CHECK((outcome->over || outcome->lives));
   outcome->answer = out_pipe->all;
   scope.request_stop();
   co_await scope.join();
 }
 
-Outcome serve(const std::string& input, bool close_after = false) {
+Outcome serve(const std::string& input, Peer peer = Peer::kStays) {
   Outcome outcome;
   run_loop(
-      [](const std::string* i, Outcome* o, bool c) -> Task<> { co_await serve_bytes(i, o, c); },
-      &input, &outcome, close_after);
+      [](const std::string* i, Outcome* o, Peer p) -> Task<> { co_await serve_bytes(i, o, p); },
+      &input, &outcome, peer);
   return outcome;
 }
 
@@ -118,7 +127,7 @@ TEST_CASE("each class of malformed input ends the connection with a protocol err
 TEST_CASE("a connection that ends inside a frame ends without a stream") {
   const std::string whole = std::string(kPreface) + settings() + connect(1);
   for (const std::size_t cut : {0UL, 5UL, kPreface.size(), kPreface.size() + 4, whole.size() - 3}) {
-    const auto outcome = serve(whole.substr(0, cut), true);
+    const auto outcome = serve(whole.substr(0, cut), Peer::kCloses);
     CHECK(outcome.streams == 0);
   }
 }
@@ -128,7 +137,7 @@ TEST_CASE("a malformed request resets its stream and leaves the others alone") {
   const auto outcome =
       serve(std::string(kPreface) + settings() +
                 frame(1, 4, 1, connect_block() + literal(":path", "/")) + connect(3),
-            true);
+            Peer::kCloses);
   CHECK(outcome.streams == 1);
 }
 
@@ -137,7 +146,7 @@ TEST_CASE("a header list beyond its bound resets the stream with ENHANCE_YOUR_CA
   for (int i = 0; i < 200; ++i) block += literal("name", "value");
   // What follows proves that the connection lives: its end is orderly.
   const auto outcome =
-      serve(std::string(kPreface) + settings() + frame(1, 4, 1, block) + connect(3), true);
+      serve(std::string(kPreface) + settings() + frame(1, 4, 1, block) + connect(3), Peer::kCloses);
   CHECK(outcome.streams == 1);
   CHECK(outcome.answer.find(frame(3, 0, 1, std::string("\0\0\0\x0b", 4))) != std::string::npos);
 }
@@ -175,7 +184,7 @@ TEST_CASE("a flood of requests that must be reset ends the connection") {
 
 TEST_CASE("streams that are reset in the same breath reach no handler") {
   const auto outcome =
-      serve(std::string(kPreface) + settings() + connect(1) + rst(1) + connect(3), true);
+      serve(std::string(kPreface) + settings() + connect(1) + rst(1) + connect(3), Peer::kCloses);
   CHECK(outcome.streams == 1);
 }
 
@@ -245,7 +254,7 @@ TEST_CASE("bytes that were changed at random end at most the connection") {
                                     : 24 + next(static_cast<std::uint32_t>(input.size()) - 24);
       input[at] = static_cast<char>(next(256));
     }
-    serve(input, true);
+    serve(input, Peer::kCloses);
   }
 }
 
@@ -289,4 +298,12 @@ TEST_CASE("a GOAWAY that has not seen a request refuses it") {
     scope.request_stop();
     co_await scope.join();
   });
+}
+
+TEST_CASE("acknowledgments that a peer does not read pile up to their bound, and no further") {
+  const std::string start = std::string(kPreface) + settings();
+  std::string pings;
+  for (std::size_t i = 0; i < kMaxQueuedAcks / 2; ++i) pings += frame(6, 0, 0, "12345678");
+  CHECK(serve(start + pings, Peer::kNeverReads).lives);
+  CHECK(code_of(serve(start + pings + pings + pings, Peer::kNeverReads)) == ErrorCode::kLimit);
 }

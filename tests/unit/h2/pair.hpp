@@ -38,6 +38,7 @@ struct Pipe {
   bool ended = false;
   bool broken = false;
   bool stuck = false;  // reads see nothing although there is data
+  bool full = false;   // writes wait
   std::size_t max_read = SIZE_MAX;
   std::deque<std::size_t> reads;  // sizes of the first reads, before max_read holds
   Event changed;
@@ -66,7 +67,11 @@ class MemoryStream final : public io::ByteStream {
     in_->data.erase(0, size);
     co_return bytes_of(last_);
   }
-  Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline) override {
+  Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) override {
+    while (out_->full) {
+      if (const auto w = co_await out_->changed.wait(deadline); !w)
+        co_return std::unexpected(w.error());
+    }
     if (out_->broken) co_return fail(ErrorCode::kReset, "memory stream");
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     out_->data += text;
