@@ -4,6 +4,10 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "authorization.pb.h"
 #include "control/compile/mesh_objects.hpp"
 #include "culvert/xds/resources.hpp"
@@ -93,6 +97,19 @@ Resources to_addresses(Draft draft) {
   return out;
 }
 
+/// Kinds that are read and checked, and that nothing serves by yet. It is said: nobody may count on
+/// a rule that nobody carries out.
+constexpr std::array<std::string_view, 5> kNotServed = {
+    "VirtualService", "DestinationRule", "ServiceEntry", "Gateway", "KubernetesGateway"};
+
+void tell_without_effect(const config::ObjectMap& objects, config::Conditions& conditions) {
+  for (const auto& [key, object] : objects) {
+    if (std::ranges::find(kNotServed, key.kind) == kNotServed.end()) continue;
+    conditions.push_back({key, "WaypointAccepted", false, "NotServed",
+                          "read and checked, and without effect: nothing serves by it yet"});
+  }
+}
+
 }  // namespace
 
 Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings) {
@@ -107,6 +124,7 @@ Compiled compile(const config::ObjectMap& objects, const CompileSettings& settin
     authorizations.emplace(a.name, serialize(*a.message));
   }
   out.conditions = policies.conditions();
+  tell_without_effect(objects, out.conditions);
   return out;
 }
 
