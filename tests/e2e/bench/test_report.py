@@ -55,7 +55,8 @@ def test_redirection_has_a_table_of_its_own_with_its_ratio_to_the_same_pair_dial
 
 
 def test_every_target_is_of_a_row_that_a_whole_run_has():
-    made = {"memory_idle", "memory_each", "memory_after", "enrolment_250"}  # states.py
+    made = {"memory_idle", "memory_each", "memory_after", "enrolment_250", "enrolment_250_at_once",
+            "enrolment_250_start", "hog_p99_ratio"}  # states.py, enrolment.py, hog.py
     for one in [*LOADS, fixed_rate(1)]:
         made |= {r["name"] for r in load_rows(one, {w: [run(1, 1)] for w in ("direct", "culvert", "envoy")
                                                     if w in one.ways})}

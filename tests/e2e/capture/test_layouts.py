@@ -75,7 +75,7 @@ def test_entries_of_layout_1_are_migrated_and_no_connection_fails_meanwhile(node
     with Connecting(node) as load:
         agent = node.agent()
         assert agent.answer["ready"], agent.answer
-        assert agent.ask("list") == {"pods": [{"cookie": node.cookie, "ready": True, "linked": True}]}
+        assert agent.ask("list") == {"pods": [{"cookie": node.cookie, "ready": True, "linked": True, "unguarded": False}]}
     count, failures = load.result
     assert failures == [] and count > 10
     expect_migrated(node, old)
