@@ -271,7 +271,12 @@ void Supervisor::on_exit(Process& process, int status) {
   process.start_at = Clock::time_point::max();
   if (stopping_) return;
   switch (process.goal) {
-    case Goal::kDrain:
+    case Goal::kDrain: {
+      // Who succeeded it tells how it ended.
+      const auto successor = processes_.find(process.spec.id.substr(0, process.spec.id.rfind('/')));
+      if (successor != processes_.end()) successor->second.last_exit = status;
+      [[fallthrough]];
+    }
     case Goal::kStop: {
       finish_waiters(process, "");
       processes_.erase(std::string(process.spec.id));

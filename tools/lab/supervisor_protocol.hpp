@@ -34,7 +34,7 @@ struct ProcessReport {
   std::string state;  // running, waiting (for its restart), held, ended, draining (succeeded)
   int pid = 0;
   unsigned restarts = 0;
-  int last_exit = -1;  // exit status, 128 + signal; -1: none yet
+  int last_exit = -1;  // exit status of the former one, 128 + signal; -1: none yet
   double uptime_s = 0;
 };
 
