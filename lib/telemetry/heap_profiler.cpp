@@ -32,13 +32,31 @@ HeapSamples::Slot& HeapSamples::slot(std::uintptr_t at, std::size_t probe) const
   return slots_[(hash + probe) % kMaxHeapSamples];
 }
 
+void HeapSamples::Slot::put(const HeapSample& sample) {
+  bytes.store(sample.bytes, std::memory_order_relaxed);
+  depth.store(sample.depth, std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < sample.depth; ++i)
+    frames[i].store(sample.frames[i], std::memory_order_relaxed);
+}
+
+HeapSample HeapSamples::Slot::get() const {
+  HeapSample out;
+  out.bytes = bytes.load(std::memory_order_relaxed);
+  out.depth = depth.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < out.depth; ++i)
+    out.frames[i] = frames[i].load(std::memory_order_relaxed);
+  return out;
+}
+
 bool HeapSamples::add(std::uintptr_t at, const HeapSample& sample) {
   for (std::size_t probe = 0; probe < kProbes; ++probe) {
     Slot& place = slot(at, probe);
     std::uintptr_t free = 0;
     if (!place.at.compare_exchange_strong(free, kFilling, std::memory_order_acquire)) continue;
     place.uses.fetch_add(1, std::memory_order_relaxed);
-    place.sample = sample;
+    // Who sees a word of this sample sees, behind a fence of its own, that the place was used anew.
+    std::atomic_thread_fence(std::memory_order_release);
+    place.put(sample);
     place.at.store(at, std::memory_order_release);
     return true;
   }
@@ -71,7 +89,7 @@ std::vector<HeapSample> HeapSamples::all() const {
     const auto at = place.at.load(std::memory_order_acquire);
     const auto use = place.uses.load(std::memory_order_relaxed);
     if (at == 0 || at == kFilling) continue;
-    HeapSample copy = place.sample;
+    const HeapSample copy = place.get();
     std::atomic_thread_fence(std::memory_order_acquire);
     if (place.at.load() == at && place.uses.load() == use) out.push_back(copy);
   }

@@ -39,7 +39,14 @@ class HeapSamples {
   struct Slot {
     std::atomic<std::uintptr_t> at{0};  // 0: free; kFilling: being filled; else the address
     std::atomic<std::uint32_t> uses{0};
-    HeapSample sample;
+    // The sample: read while it may be filled anew, so each word is atomic; all() then asks `at`
+    // and `uses` whether the words belong together.
+    std::atomic<std::uint64_t> bytes{0};
+    std::atomic<std::uint32_t> depth{0};
+    std::array<std::atomic<std::uintptr_t>, kMaxHeapDepth> frames{};
+
+    void put(const HeapSample& sample);
+    HeapSample get() const;
   };
   Slot& slot(std::uintptr_t at, std::size_t probe) const;
 
