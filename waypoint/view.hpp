@@ -1,0 +1,42 @@
+// View: everything that a waypoint knows at one moment. Immutable: a request keeps the view that it
+// was routed by until it ends; the control loop makes the next one (ARCHITECTURE.md, "Threads").
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "culvert/l7/route_table.hpp"
+#include "culvert/mesh/snapshot.hpp"
+
+namespace culvert::waypoint {
+
+using LabelMap = std::map<std::string, std::string>;
+
+/// The labels of pods, which subsets and sourceLabels look at, by workload uid.
+class Labels {
+ public:
+  using ByUid = l7::ByText<std::shared_ptr<const LabelMap>>;
+  Labels() = default;
+  explicit Labels(ByUid by_uid) : by_uid_(std::move(by_uid)) {}
+  /// Null when none have come.
+  const LabelMap* of(std::string_view uid) const {
+    const auto found = by_uid_.find(uid);
+    return found == by_uid_.end() ? nullptr : found->second.get();
+  }
+
+ private:
+  ByUid by_uid_;
+};
+
+struct View {
+  mesh::SnapshotPtr mesh = std::make_shared<const mesh::Snapshot>();
+  l7::RouteTablePtr routes = std::make_shared<const l7::RouteTable>();
+  std::shared_ptr<const Labels> labels = std::make_shared<const Labels>();
+};
+using ViewPtr = std::shared_ptr<const View>;
+
+}  // namespace culvert::waypoint
