@@ -10,11 +10,14 @@
 #include "culvert/base/log.hpp"
 #include "culvert/base/process_memory.hpp"
 #include "culvert/io/socket.hpp"
+#include "culvert/proxy/certificates.hpp"
+#include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
+#include "culvert/proxy/process.hpp"
+#include "culvert/proxy/revocation_watch.hpp"
 #include "ztunnel/admin/admin.hpp"
 #include "ztunnel/admin/collect.hpp"
-#include "ztunnel/control/certificates.hpp"
-#include "ztunnel/control/control_link.hpp"
-#include "ztunnel/control/revocation_watch.hpp"
+#include "ztunnel/control/link_options.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/draining_links.hpp"
 #include "ztunnel/handover/handover_server.hpp"
@@ -23,7 +26,6 @@
 #include "ztunnel/handover/test_stop.hpp"
 #include "ztunnel/handover/words.hpp"
 #include "ztunnel/pods/registry.hpp"
-#include "ztunnel/process.hpp"
 #include "ztunnel/sandbox/shell.hpp"
 #include "ztunnel/worker/crew.hpp"
 #include "ztunnel/worker/give_back.hpp"
@@ -142,20 +144,13 @@ class App final : public PublicPlaces {
       draining_.emplace(
           settings_.state_dir, *registry_, [this] { return zds_->ready(); }, metrics_, trust_);
     }
-    observed_ = {&control_,
-                 &*zds_,
-                 &*registry_,
-                 &*certificates_,
-                 &*retirement_,
-                 &metrics_,
-                 &trust_,
-                 &lines_,
-                 &budget_,
-                 &workers,
-                 draining_ ? &*draining_ : nullptr};
+    observed_ = {&control_,       &feed_,        &*zds_,    &*registry_,
+                 &*certificates_, &*retirement_, &metrics_, &trust_,
+                 &lines_,         &budget_,      &workers,  draining_ ? &*draining_ : nullptr};
     agent_link_.spawn([](ZdsLink* zds) -> Task<> { co_await zds->run(); }, &*zds_);
-    parts_.spawn([](RevocationWatch* watch) -> Task<> { co_await watch->run(); }, &revocations_);
-    parts_.spawn([](ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
+    parts_.spawn([](proxy::RevocationWatch* watch) -> Task<> { co_await watch->run(); },
+                 &revocations_);
+    parts_.spawn([](proxy::ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn(keep_collecting, &workers, &metrics_);
     parts_.spawn(drop_startup_pages_soon);
     parts_.spawn(give_memory_back, &workers);
@@ -297,14 +292,16 @@ class App final : public PublicPlaces {
   const unsigned worker_count_ = worker_count(settings_);
   telemetry::TrafficMetrics metrics_{worker_count_, settings_.metrics};
   telemetry::LineWriter lines_{STDERR_FILENO};
-  TrustCounters trust_;
+  proxy::TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
   std::optional<bpf::SocketMaps> maps_;
   Crew crew_;
-  ControlLink control_{settings_, [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
-  RevocationWatch revocations_{settings_.crl_file,
-                               [this](const auto& list) { crew_.publish(list); }};
-  std::optional<Certificates> certificates_;
+  proxy::MeshFeed feed_{settings_.trust_domain,
+                        [this](const mesh::SnapshotPtr& snapshot) { publish(snapshot); }};
+  proxy::ControlLink control_{link_options(settings_), feed_};
+  proxy::RevocationWatch revocations_{settings_.crl_file,
+                                      [this](const auto& list) { crew_.publish(list); }};
+  std::optional<proxy::Certificates> certificates_;
   std::optional<PodRegistry> registry_;
   std::optional<Retirement> retirement_;
   std::optional<ZdsLink> zds_;
@@ -317,13 +314,13 @@ class App final : public PublicPlaces {
 };
 
 int run(const Settings& settings) {
-  auto signals = termination_signals();
+  auto signals = proxy::termination_signals();
   if (!signals) {
     log::error("cannot start: {}", signals.error().to_string());
     return 1;
   }
-  ignore_hangups();
-  raise_descriptor_limit();
+  proxy::ignore_hangups();
+  proxy::raise_descriptor_limit();
   if (!settings.state_dir.empty()) {
     if (auto made = make_dirs(settings.state_dir, 0700); !made) {
       log::error("cannot start: {}: {}", settings.state_dir, made.error().to_string());

@@ -43,15 +43,8 @@ struct Settings {
   std::chrono::milliseconds handover_drain_time = std::chrono::hours(24);  // after a successor came
 };
 
-// Every wait on a peer, in one place.
-inline constexpr auto kWorkloadWait = std::chrono::seconds(5);       // the pod's own entry by xDS
-inline constexpr auto kControlWait = std::chrono::seconds(2);        // then an earlier run's state
-inline constexpr auto kCertificateWait = std::chrono::seconds(10);   // a certificate on its way
-inline constexpr auto kDialTimeout = std::chrono::seconds(10);       // TCP connect
-inline constexpr auto kHandshakeTimeout = std::chrono::seconds(10);  // TLS, either side
-inline constexpr auto kConnectResponseTimeout = std::chrono::seconds(20);  // CONNECT to 200
-inline constexpr std::chrono::seconds kTunnelIdleTimeout = std::chrono::minutes(5);  // unused: kept
-inline constexpr std::chrono::seconds kSpareTunnelTimeout{2};  // and one beside another with room
+// Every wait on a peer, in one place; those that waypoints have too: culvert/proxy/limits.hpp.
+inline constexpr auto kWorkloadWait = std::chrono::seconds(5);  // the pod's own entry by xDS
 
 // When service ends: how long connections are still accepted whose handshake had begun. After a
 // handover the slots are a successor's, and a lost SYN-ACK may come again (RFC 6298: after 1 s).

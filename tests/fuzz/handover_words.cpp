@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             "counts that were said are read as they were");
   }
   telemetry::TrafficMetrics metrics(1);
-  ztunnel::TrustCounters trust;
+  proxy::TrustCounters trust;
   ztunnel::CountsTaker taker(metrics, trust);
   const auto took = taker.take(packet);
   require(took != ztunnel::CountsTaker::Took::kAll || metrics.size() == 0, "nothing is made up");

@@ -8,9 +8,9 @@
 #include "culvert/base/state_file.hpp"
 #include "culvert/config/object_store.hpp"
 #include "culvert/config/saved_objects.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
+#include "culvert/proxy/saved_config.hpp"
 #include "property.hpp"
-#include "ztunnel/control/mesh_feed.hpp"
-#include "ztunnel/control/saved_config.hpp"
 
 using namespace culvert;
 using fuzz::require;
@@ -41,11 +41,11 @@ void check_damage(std::span<const std::uint8_t> input) {
 
 // What ztunnel keeps of xDS.
 void check_resources(std::string_view content) {
-  const auto types = ztunnel::decode_resources(content);
+  const auto types = proxy::decode_resources(content);
   if (!types) return;
-  const auto again = ztunnel::decode_resources(ztunnel::encode_resources(*types));
+  const auto again = proxy::decode_resources(proxy::encode_resources(*types));
   require(again && *again == *types, "what was saved is read as it was");
-  ztunnel::MeshFeed feed("cluster.local", [](const mesh::SnapshotPtr&) {});
+  proxy::MeshFeed feed("cluster.local", [](const mesh::SnapshotPtr&) {});
   for (const auto& [url, resources] : *types) {
     std::vector<xds::AddedResource> added;
     for (const auto& [name, one] : resources) added.push_back({name, one.version, one.bytes});

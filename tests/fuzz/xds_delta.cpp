@@ -8,11 +8,11 @@
 
 #include "culvert/base/log.hpp"
 #include "culvert/mesh/route.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
 #include "culvert/xds/messages.hpp"
 #include "culvert/xds/resources.hpp"
 #include "culvert/xds/subscriber.hpp"
 #include "property.hpp"
-#include "ztunnel/control/mesh_feed.hpp"
 
 using namespace culvert;
 using fuzz::require;
@@ -35,8 +35,8 @@ void check_request(std::string_view wire) {
           "what was sent is read as it was");
 }
 
-ztunnel::MeshFeed new_feed() {
-  return ztunnel::MeshFeed("cluster.local", [](const mesh::SnapshotPtr&) {});
+proxy::MeshFeed new_feed() {
+  return proxy::MeshFeed("cluster.local", [](const mesh::SnapshotPtr&) {});
 }
 
 template <class Pointers>

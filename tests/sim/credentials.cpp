@@ -29,9 +29,9 @@ certs::CertificateAuthority open_authority() {
   return std::move(*opened);
 }
 
-std::vector<ztunnel::Credentials> make_all() {
+std::vector<proxy::Credentials> make_all() {
   seed_chance(kChance);
-  std::vector<ztunnel::Credentials> out;
+  std::vector<proxy::Credentials> out;
   for (std::size_t i = 0; i < kAccounts * kRenewals; ++i) {
     const std::string identity = account_identity(i / kRenewals);
     auto made = unwrap(certs::make_signing_request(identity));
@@ -59,8 +59,8 @@ const certs::CertificateAuthority& authority() {
   return opened;
 }
 
-const ztunnel::Credentials& credentials_of(std::size_t account, std::size_t renewal) {
-  static const std::vector<ztunnel::Credentials> all = make_all();
+const proxy::Credentials& credentials_of(std::size_t account, std::size_t renewal) {
+  static const std::vector<proxy::Credentials> all = make_all();
   return all.at(account * kRenewals + renewal);
 }
 

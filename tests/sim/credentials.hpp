@@ -17,7 +17,7 @@ std::string account_name(std::size_t account);
 /// "spiffe://cluster.local/ns/shop/sa/sa0"
 std::string account_identity(std::size_t account);
 /// One of kRenewals certificates of the account.
-const ztunnel::Credentials& credentials_of(std::size_t account, std::size_t renewal);
+const proxy::Credentials& credentials_of(std::size_t account, std::size_t renewal);
 
 /// The authority that signed them.
 const certs::CertificateAuthority& authority();

@@ -21,10 +21,11 @@ LinkedNode::LinkedNode(Network& network, int netns, std::string name, std::strin
 
 // As ztunnel's own composition root has it.
 Task<> LinkedNode::main() {
-  link_.emplace(settings_, [this](const mesh::SnapshotPtr& snapshot) {
+  feed_.emplace(settings_.trust_domain, [this](const mesh::SnapshotPtr& snapshot) {
     if (certificates_) certificates_->control_spoke();
     take_(*snapshot);
   });
+  link_.emplace(ztunnel::link_options(settings_), *feed_);
   certificates_.emplace(
       *link_,
       [this](const std::string& identity, const auto&, const auto&) {
@@ -32,7 +33,7 @@ Task<> LinkedNode::main() {
       },
       [](const std::string&) {});
   io::Scope parts;
-  parts.spawn([](ztunnel::ControlLink* link) -> Task<> { co_await link->run(); }, &*link_);
+  parts.spawn([](proxy::ControlLink* link) -> Task<> { co_await link->run(); }, &*link_);
   for (const auto& identity : identities_) certificates_->want(identity);
   while (!stop_asked_) (void)co_await stopping_.wait(io::kNoDeadline);
   parts.request_stop();

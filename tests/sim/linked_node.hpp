@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "culvert/proxy/certificates.hpp"
+#include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
 #include "loop_thread.hpp"
-#include "ztunnel/control/certificates.hpp"
-#include "ztunnel/control/control_link.hpp"
+#include "ztunnel/control/link_options.hpp"
 #include "ztunnel/settings.hpp"
 
 namespace culvert::sim {
@@ -28,10 +30,10 @@ class LinkedNode {
   const std::string& name() const { return settings_.node; }
   /// Between the scheduler's steps.
   bool ready() const { return link_ && link_->ready(); }
-  const mesh::Snapshot& snapshot() const { return *link_->snapshot(); }
+  const mesh::Snapshot& snapshot() const { return *feed_->snapshot(); }
   xds::ClientStatus status() const { return link_->status(); }
-  std::vector<ztunnel::Certificates::Status> certificates() const {
-    return certificates_ ? certificates_->status() : std::vector<ztunnel::Certificates::Status>();
+  std::vector<proxy::Certificates::Status> certificates() const {
+    return certificates_ ? certificates_->status() : std::vector<proxy::Certificates::Status>();
   }
   /// Times of the certificates that came, by identity.
   const std::map<std::string, std::vector<Time>>& renewals() const { return renewals_; }
@@ -46,8 +48,9 @@ class LinkedNode {
   std::map<std::string, std::vector<Time>> renewals_;
   io::Event stopping_;
   bool stop_asked_ = false;
-  std::optional<ztunnel::ControlLink> link_;
-  std::optional<ztunnel::Certificates> certificates_;
+  std::optional<proxy::MeshFeed> feed_;
+  std::optional<proxy::ControlLink> link_;
+  std::optional<proxy::Certificates> certificates_;
   LoopThread thread_;  // last: it uses the others
 };
 

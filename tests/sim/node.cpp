@@ -33,9 +33,8 @@ void Node::start_worker(unsigned index) {
   UniqueFd wake(network_.make(Socket::Kind::kWake, -1)->fd);
   auto loop = std::make_unique<io::Loop>(std::move(backend), std::move(wake));
   auto worker = std::make_unique<ztunnel::Worker>(
-      settings_, maps_, budget_, trust_,
-      ztunnel::Reporter(metrics_.worker(index), lines_, false, {}), std::move(loop),
-      2 * ztunnel::kMaxConnectionsPerWorker);
+      settings_, maps_, budget_, trust_, proxy::Reporter(metrics_.worker(index), lines_, false, {}),
+      std::move(loop), 2 * ztunnel::kMaxConnectionsPerWorker);
   Scheduler& scheduler = network_.scheduler();
   scheduler.join(*participant);
   std::thread thread([&scheduler, participant, running = worker.get()] {

@@ -9,11 +9,11 @@
 
 #include "culvert/bpf/socket_maps.hpp"
 #include "culvert/h2/budget.hpp"
+#include "culvert/proxy/trust_counters.hpp"
 #include "culvert/telemetry/line_writer.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "network.hpp"
 #include "sim_backend.hpp"
-#include "ztunnel/live/trust_counters.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -59,7 +59,7 @@ class Node {
   ztunnel::Settings settings_;
   bpf::SocketMaps maps_;
   h2::Budget budget_;
-  ztunnel::TrustCounters trust_;
+  proxy::TrustCounters trust_;
   mesh::SnapshotPtr published_ = std::make_shared<const mesh::Snapshot>();
   telemetry::LineWriter lines_;
   telemetry::TrafficMetrics metrics_;

@@ -2,16 +2,16 @@
 
 #include <fmt/ranges.h>
 
+#include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/trust_counters.hpp"
 #include "ztunnel/admin/ask.hpp"
 #include "ztunnel/admin/config_dump.hpp"
 #include "ztunnel/admin/connections.hpp"
 #include "ztunnel/admin/logging.hpp"
 #include "ztunnel/admin/metrics_page.hpp"
 #include "ztunnel/admin/profiles.hpp"
-#include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/retirement.hpp"
-#include "ztunnel/live/trust_counters.hpp"
 
 namespace culvert::ztunnel {
 namespace {

@@ -13,27 +13,32 @@
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "ztunnel/settings.hpp"
 
+namespace culvert::proxy {
+class ControlLink;
+class Certificates;
+class MeshFeed;
+struct TrustCounters;
+}  // namespace culvert::proxy
+
 namespace culvert::ztunnel {
 
-class ControlLink;
 class ZdsLink;
 class PodRegistry;
-class Certificates;
 class Retirement;
 class DrainingLinks;
-struct TrustCounters;
 class Worker;
 
 /// The parts that the answers are read from; on the control loop's thread unless it says
 /// otherwise.
 struct Observed {
-  const ControlLink* control;
+  const proxy::ControlLink* control;
+  const proxy::MeshFeed* feed;
   const ZdsLink* zds;
   const PodRegistry* registry;
-  const Certificates* certificates;
+  const proxy::Certificates* certificates;
   Retirement* retirement;
   telemetry::TrafficMetrics* metrics;                   // any thread
-  const TrustCounters* trust;                           // any thread
+  const proxy::TrustCounters* trust;                    // any thread
   const telemetry::LineWriter* lines;                   // any thread
   const h2::Budget* budget;                             // any thread
   const std::vector<std::unique_ptr<Worker>>* workers;  // asked by messages

@@ -7,9 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "culvert/certs/describe.hpp"
+#include "culvert/proxy/certificates.hpp"
+#include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
 #include "ztunnel/admin/model_json.hpp"
-#include "ztunnel/control/certificates.hpp"
-#include "ztunnel/control/control_link.hpp"
 #include "ztunnel/pods/registry.hpp"
 
 namespace culvert::ztunnel {
@@ -37,7 +38,7 @@ json chain_json(const std::string& pem) {
   return out;
 }
 
-json certificate_json(const Certificates::Status& status) {
+json certificate_json(const proxy::Certificates::Status& status) {
   json out{{"identity", status.identity},
            {"state", "Initializing"},
            {"certChain", json::array()},
@@ -89,7 +90,7 @@ std::map<std::string, PodConnections> by_pod(const ConnectionList& connections) 
     if (record.direction == Direction::kOutbound) {
       out[name(*record.source)].outbound.push_back(outbound_json(record));
     }
-    if (record.direction == Direction::kInbound || connection.path == Path::kJoined) {
+    if (record.direction == Direction::kInbound || connection.path == proxy::Path::kJoined) {
       out[name(*record.destination)].inbound.push_back(inbound_json(record));
     }
   }
@@ -127,7 +128,7 @@ json sorted(List list, Key key, Write write) {
 
 std::string config_dump(const Settings& settings, const Observed& observed,
                         const ConnectionList& connections) {
-  const auto& snapshot = *observed.control->snapshot();
+  const auto& snapshot = *observed.feed->snapshot();
   json out{{"version", {{"version", CULVERT_VERSION}}},
            {"config",
             {{"localNode", settings.node},

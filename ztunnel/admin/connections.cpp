@@ -29,9 +29,9 @@ ConnectionList list_worker(Worker& worker, std::size_t limit) {
   out.total = worker.live().size();
   out.listed.reserve(std::min(limit, out.total));
   const auto now = io::Clock::now();
-  LiveConnections::Walk walk(worker.live());
+  proxy::LiveConnections::Walk walk(worker.live());
   while (out.listed.size() < limit) {
-    const LiveConnection* entry = walk.next();
+    const proxy::LiveConnection* entry = walk.next();
     if (entry == nullptr) break;
     out.listed.push_back(
         {entry->id, entry->path,

@@ -10,9 +10,10 @@
 
 #include "culvert/admin/http_server.hpp"
 #include "culvert/bpf/socket_maps.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/relay.hpp"
 #include "culvert/telemetry/connection_record.hpp"
 #include "ztunnel/admin/collect.hpp"
-#include "ztunnel/live/live_connections.hpp"
 
 namespace culvert::ztunnel {
 
@@ -29,10 +30,10 @@ struct AppHealth {
 
 struct ListedConnection {
   std::uint64_t id = 0;
-  Path path = Path::kTunnel;
+  proxy::Path path = proxy::Path::kTunnel;
   std::chrono::milliseconds age{};
   telemetry::ConnectionRecord record;
-  RelayCounters bytes;
+  proxy::RelayCounters bytes;
   std::optional<AppHealth> app;
   std::optional<bpf::TcpHealth> network;
 };

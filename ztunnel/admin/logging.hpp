@@ -8,15 +8,15 @@
 
 #include "culvert/admin/http_server.hpp"
 #include "culvert/base/log.hpp"
+#include "culvert/proxy/reporter.hpp"
 #include "ztunnel/admin/collect.hpp"
-#include "ztunnel/worker/reporter.hpp"
 
 namespace culvert::ztunnel {
 
 /// The two components that have a level: "ztunnel" (everything but connections) and "access".
 struct LogSettings {
   log::Level ztunnel = log::Level::kInfo;
-  AccessLog access;
+  proxy::AccessLog access;
   /// "ztunnel=info,access=off filter=errors"
   std::string to_string() const;
 };

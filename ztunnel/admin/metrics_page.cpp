@@ -1,13 +1,13 @@
 #include "ztunnel/admin/metrics_page.hpp"
 
 #include "culvert/h2/budget.hpp"
+#include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/trust_counters.hpp"
 #include "culvert/telemetry/process_metrics.hpp"
 #include "ztunnel/admin/ask.hpp"
 #include "ztunnel/admin/collect.hpp"
-#include "ztunnel/control/control_link.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/draining_links.hpp"
-#include "ztunnel/live/trust_counters.hpp"
 #include "ztunnel/pods/registry.hpp"
 
 namespace culvert::ztunnel {

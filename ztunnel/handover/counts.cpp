@@ -108,7 +108,7 @@ CountsTaker::Took CountsTaker::take(std::string_view packet) {
     series_.push_back(std::move(*series));
     return Took::kPart;
   }
-  if (const auto trust = only_numbers<std::tuple_size_v<TrustCounts>>(kTrust, packet)) {
+  if (const auto trust = only_numbers<std::tuple_size_v<proxy::TrustCounts>>(kTrust, packet)) {
     trust_counts_ = *trust;
     return Took::kPart;
   }

@@ -16,9 +16,9 @@
 #include <string_view>
 #include <vector>
 
+#include "culvert/proxy/trust_counters.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "ztunnel/admin/collect.hpp"
-#include "ztunnel/live/trust_counters.hpp"
 
 namespace culvert::ztunnel {
 
@@ -40,7 +40,7 @@ class CountsTeller {
  public:
   /// All outlive it; `loop` is the control loop.
   CountsTeller(io::Loop& loop, const Workers& workers, telemetry::TrafficMetrics& metrics,
-               const TrustCounters& trust)
+               const proxy::TrustCounters& trust)
       : loop_(loop), workers_(workers), metrics_(metrics), trust_(trust) {}
 
   /// Says what was not told yet, up to "counted". Its caller says when that arrived.
@@ -52,17 +52,17 @@ class CountsTeller {
   io::Loop& loop_;
   const Workers& workers_;
   telemetry::TrafficMetrics& metrics_;
-  const TrustCounters& trust_;
+  const proxy::TrustCounters& trust_;
   // What tell() said last.
   std::vector<telemetry::CountedSeries> said_;
-  TrustCounts trust_said_{}, trust_had_{};
+  proxy::TrustCounts trust_said_{}, trust_had_{};
 };
 
 /// The side that serves: one for each process that tells.
 class CountsTaker {
  public:
   /// Both outlive it.
-  CountsTaker(telemetry::TrafficMetrics& metrics, TrustCounters& trust)
+  CountsTaker(telemetry::TrafficMetrics& metrics, proxy::TrustCounters& trust)
       : metrics_(metrics), trust_(trust) {}
 
   enum class Took : std::uint8_t { kPart, kAll, kNothing };
@@ -74,9 +74,9 @@ class CountsTaker {
 
  private:
   telemetry::TrafficMetrics& metrics_;
-  TrustCounters& trust_;
+  proxy::TrustCounters& trust_;
   std::vector<telemetry::CountedSeries> series_;  // of the answer that is coming in
-  TrustCounts trust_counts_{};
+  proxy::TrustCounts trust_counts_{};
   OpenNow open_;
 };
 

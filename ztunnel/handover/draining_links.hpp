@@ -18,7 +18,7 @@ class DrainingLinks {
   /// `complete`: the registry knows every pod of the node. What is counted elsewhere is added to
   /// `metrics` and `trust`. All outlive it.
   DrainingLinks(std::string state_dir, const PodRegistry& registry, std::function<bool()> complete,
-                telemetry::TrafficMetrics& metrics, TrustCounters& trust)
+                telemetry::TrafficMetrics& metrics, proxy::TrustCounters& trust)
       : state_dir_(std::move(state_dir)),
         registry_(registry),
         complete_(std::move(complete)),
@@ -41,7 +41,7 @@ class DrainingLinks {
   const PodRegistry& registry_;
   std::function<bool()> complete_;
   telemetry::TrafficMetrics& metrics_;
-  TrustCounters& trust_;
+  proxy::TrustCounters& trust_;
   std::list<Link*> links_;  // in their fibers' frames
 };
 

@@ -88,7 +88,7 @@ Task<> Retirement::run() {
     if (woken.error().code == ErrorCode::kCancelled) co_return;
     break;
   }
-  for (auto& worker : workers_) worker->post([](Worker& w) { w.cut_all(Cut::kDrain); });
+  for (auto& worker : workers_) worker->post([](Worker& w) { w.cut_all(proxy::Cut::kDrain); });
   const auto until = io::in(kCutWait);  // they are counted as closed when they are
   while (workers_left_ > 0 && io::Clock::now() < until) {
     if (!co_await changed_.wait(until)) co_return;

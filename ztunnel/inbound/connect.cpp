@@ -1,5 +1,13 @@
 #include "ztunnel/inbound/connect.hpp"
 
+#include "culvert/proxy/parties.hpp"
+
+#include "culvert/proxy/limits.hpp"
+
+#include "culvert/proxy/workload_headers.hpp"
+
+#include "culvert/proxy/sockets.hpp"
+
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -7,11 +15,11 @@
 
 #include "culvert/hbone/headers.hpp"
 #include "culvert/mesh/policy.hpp"
-#include "ztunnel/live/live_connections.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/relay.hpp"
+#include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/stream_end.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
-#include "ztunnel/relay/relay.hpp"
-#include "ztunnel/relay/socket_end.hpp"
-#include "ztunnel/relay/stream_end.hpp"
 #include "ztunnel/worker/dial.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -21,7 +29,7 @@ namespace {
 
 void answer(h2::Stream& stream, int status, const mesh::Workload* destination) {
   hbone::ConnectResponse response{status, {}};
-  if (destination != nullptr) response.baggage = baggage_of(*destination);
+  if (destination != nullptr) response.baggage = proxy::baggage_of(*destination);
   (void)stream.send_headers(hbone::build_response(response), status != 200);
 }
 
@@ -60,7 +68,7 @@ SocketAddress client_address(const InboundTunnel& tunnel, const hbone::ConnectRe
   return claimed && claimed->ip == tunnel.peer.ip && claimed->port != 0 ? *claimed : tunnel.peer;
 }
 
-void fill_service(Report& report, Parties& parties, const mesh::Snapshot& snapshot,
+void fill_service(proxy::Report& report, proxy::Parties& parties, const mesh::Snapshot& snapshot,
                   const hbone::ConnectRequest& request, const mesh::Workload& destination) {
   if (!request.forwarded || request.forwarded->host.empty()) return;
   for (const auto& [key, ports] : destination.services) {
@@ -90,14 +98,14 @@ struct Asked {
 
 // Reads the request, which is not needed any more afterwards, and fills the record from it.
 Result<Asked> read_request(const InboundTunnel& tunnel, const mesh::WorkloadPtr& workload,
-                           h2::Stream& stream, Report& report) {
+                           h2::Stream& stream, proxy::Report& report) {
   Worker& worker = *tunnel.worker;
   const auto request = hbone::parse_connect(stream.request());
   stream.forget_headers();
   if (!request) return std::unexpected(request.error());
   const SocketAddress client = client_address(tunnel, *request);
   report.record.source_address = client;
-  report.record.trace = trace_of(request->traceparent);
+  report.record.trace = proxy::trace_of(request->traceparent);
   const auto target =
       local_target(*worker.snapshot(), *workload, tunnel.local_ip, request->authority);
   if (!target) return std::unexpected(target.error());
@@ -111,14 +119,14 @@ Result<Asked> read_request(const InboundTunnel& tunnel, const mesh::WorkloadPtr&
 
 /// The application that was reached, and the connection's registration.
 struct Reached {
-  std::unique_ptr<LiveEntry> live;
+  std::unique_ptr<proxy::LiveEntry> live;
   UniqueFd app;
 };
 
 // Everything before the relay: named phases, each with its own failure, which is answered and
 // reported here. Its frame is gone while the connection lasts.
 io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, h2::Stream* stream,
-                                                   Report* report) {
+                                                   proxy::Report* report) {
   Worker& worker = *tunnel->worker;
   mesh::WorkloadPtr workload;
   const auto refuse = [&](int status, const Error& error) {
@@ -133,11 +141,12 @@ io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, 
   const auto asked = read_request(*tunnel, workload, *stream, *report);
   if (!asked) co_return refuse(400, asked.error());
 
-  auto live = std::make_unique<LiveEntry>(worker.live(), *report, Path::kInboundTunnel);
+  auto live =
+      std::make_unique<proxy::LiveEntry>(worker.live(), *report, proxy::Path::kInboundTunnel);
   live->peer_certificate = &tunnel->certificate.sha256;
-  live->decided_by = std::make_unique<Decided>(workload, nullptr, &tunnel->peer_identity,
-                                               tunnel->peer.ip, asked->target);
-  const auto verdict = decide(*worker.snapshot(), *live->decided_by);
+  live->decided_by = std::make_unique<proxy::Decided>(workload, nullptr, &tunnel->peer_identity,
+                                                      tunnel->peer.ip, asked->target);
+  const auto verdict = proxy::decide(*worker.snapshot(), *live->decided_by);
   if (!verdict.allowed) {
     answer(*stream, 401, workload.get());
     report->deny(verdict.policy, mesh::to_string(verdict.reason));
@@ -145,11 +154,11 @@ io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, 
   }
 
   auto app = co_await dial(worker.maps(), *tunnel->pod->pod, asked->target, asked->client,
-                           io::in(kDialTimeout));
+                           io::in(proxy::kDialTimeout));
   if (!app) co_return refuse(503, app.error());
   if (live->was_cut()) {
-    reset_on_close(app->get());  // no end of stream that nobody sent
-    answer(*stream, live->cut == Cut::kPolicy ? 401 : 503, workload.get());
+    proxy::reset_on_close(app->get());  // no end of stream that nobody sent
+    answer(*stream, live->cut == proxy::Cut::kPolicy ? 401 : 503, workload.get());
     live->tell(*report, std::nullopt);
     co_return std::nullopt;
   }
@@ -164,7 +173,7 @@ io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, 
 
 io::Scope::Child serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   Worker& worker = *tunnel->worker;
-  Report report(worker.reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker.reporter(), telemetry::Direction::kInbound);
   report.record.source_address = tunnel->peer;
   report.record.mutual_tls = true;
   if (!worker.has_room(*tunnel->pod, 1, Role::kServer)) {
@@ -175,10 +184,10 @@ io::Scope::Child serve_connect(const InboundTunnel* tunnel, h2::Stream stream) {
   const DescriptorLease lease(worker.descriptors(), tunnel->pod->descriptors, 1);
   const auto reached = co_await reach_application(tunnel, &stream, &report);
   if (!reached) co_return;
-  LiveEntry& live = *reached->live;
-  StreamEnd source(stream);
-  SocketEnd destination(reached->app.get());
-  live.tell(report, co_await relay(&source, &destination, &live.bytes, &live.scope));
+  proxy::LiveEntry& live = *reached->live;
+  proxy::StreamEnd source(stream);
+  proxy::SocketEnd destination(reached->app.get());
+  live.tell(report, co_await proxy::relay(&source, &destination, &live.bytes, &live.scope));
 }
 
 }  // namespace culvert::ztunnel

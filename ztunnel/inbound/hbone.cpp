@@ -1,5 +1,11 @@
 #include "culvert/base/log.hpp"
+
+#include "culvert/proxy/live_tunnels.hpp"
+
+#include "culvert/proxy/limits.hpp"
+
 #include "culvert/h2/connection.hpp"
+#include "culvert/proxy/sockets.hpp"
 #include "culvert/tls/stream.hpp"
 #include "ztunnel/inbound/connect.hpp"
 #include "ztunnel/inbound/inbound.hpp"
@@ -15,13 +21,13 @@ namespace {
 // The TLS session of an accepted tunnel, handshake done; or why there is none.
 Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker,
                                                       const mesh::Workload* workload, UniqueFd fd) {
-  auto credentials =
-      co_await worker->credentials_of(workload->identity().to_string(), io::in(kCertificateWait));
+  auto credentials = co_await worker->credentials_of(workload->identity().to_string(),
+                                                     io::in(proxy::kCertificateWait));
   if (!credentials) co_return std::unexpected(credentials.error());
   auto session = tls::Session::server(credentials->server, {.revoked = worker->revoked()});
   if (!session) co_return std::unexpected(session.error());
   auto stream = std::make_unique<tls::Stream>(std::move(fd), std::move(*session));
-  if (auto shaken = co_await stream->handshake(io::in(kHandshakeTimeout)); !shaken) {
+  if (auto shaken = co_await stream->handshake(io::in(proxy::kHandshakeTimeout)); !shaken) {
     worker->note_handshake_failure(shaken.error());
     co_return std::unexpected(shaken.error());
   }
@@ -49,15 +55,15 @@ void log_end(const InboundTunnel& tunnel, const Error& why) {
 io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
   const Admitted place(*worker, *pod, bpf::ListenerKind::kHbone);
   // A tunnel that fails before its first CONNECT is one failed connection in log and metrics.
-  Report report(worker->reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker->reporter(), telemetry::Direction::kInbound);
   report.record.source_address = peer;
   report.record.destination = pod->unresolved;
-  const auto dialed = local_address(fd.get());
+  const auto dialed = proxy::local_address(fd.get());
   if (!dialed) co_return report.fail(dialed.error());
   report.record.destination_address = *dialed;
   const auto workload = co_await worker->workload_of(*pod->pod, io::in(kWorkloadWait));
   if (!workload) {
-    reset_on_close(fd.get());
+    proxy::reset_on_close(fd.get());
     co_return report.fail(workload.error());
   }
   report.record.destination = worker->parties().of(*workload);
@@ -90,7 +96,7 @@ io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketA
   const Measured measured(worker->measured(), tunnel.fd, report.record);
   pod->arrived.insert(connection.get());
   if (worker->draining()) connection->drain();
-  const TunnelEntry live(worker->live_tunnels(), certificate, *connection);
+  const proxy::TunnelEntry live(worker->live_tunnels(), certificate, *connection);
   const auto ended = co_await connection->run();
   pod->arrived.erase(connection.get());
   if (!ended) log_end(tunnel, ended.error());

@@ -1,8 +1,12 @@
 #include "culvert/mesh/policy.hpp"
+
+#include "culvert/proxy/limits.hpp"
+
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/relay.hpp"
+#include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/sockets.hpp"
 #include "ztunnel/inbound/inbound.hpp"
-#include "ztunnel/live/live_connections.hpp"
-#include "ztunnel/relay/relay.hpp"
-#include "ztunnel/relay/socket_end.hpp"
 #include "ztunnel/worker/dial.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -11,7 +15,7 @@ namespace culvert::ztunnel {
 namespace {
 
 // A client outside the mesh has no identity; what is known of its address goes to telemetry only.
-void fill_parties(Report& report, Worker& worker, const mesh::WorkloadPtr& destination,
+void fill_parties(proxy::Report& report, Worker& worker, const mesh::WorkloadPtr& destination,
                   const IpAddress& client) {
   report.record.destination = worker.parties().of(destination);
   const auto source = worker.snapshot()->workload_at({worker.settings().network, client});
@@ -24,16 +28,16 @@ io::Scope::Child serve_plaintext(Worker* worker, LocalPod* pod, UniqueFd accepte
                                  SocketAddress peer) {
   const Admitted place(*worker, *pod, bpf::ListenerKind::kPlaintext);
   const int fd = accepted.get();
-  Report report(worker->reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker->reporter(), telemetry::Direction::kInbound);
   report.record.source_address = peer;
   report.record.destination = pod->unresolved;
   const auto fail = [&](const Error& error) {
-    reset_on_close(fd);
+    proxy::reset_on_close(fd);
     report.fail(error);
   };
 
   // Steered by sk_lookup, the socket's own address is what the client dialed.
-  const auto dialed = local_address(fd);
+  const auto dialed = proxy::local_address(fd);
   if (!dialed) co_return fail(dialed.error());
   report.record.destination_address = *dialed;
   if (dialed->ip.is_loopback()) {
@@ -45,23 +49,24 @@ io::Scope::Child serve_plaintext(Worker* worker, LocalPod* pod, UniqueFd accepte
   if (!workload) co_return fail(workload.error());
   fill_parties(report, *worker, *workload, peer.ip);
 
-  LiveEntry live(worker->live(), report, Path::kInboundPlain);
-  live.decided_by = std::make_unique<Decided>(*workload, nullptr, nullptr, peer.ip, *dialed);
-  const auto verdict = decide(*worker->snapshot(), *live.decided_by);
+  proxy::LiveEntry live(worker->live(), report, proxy::Path::kInboundPlain);
+  live.decided_by = std::make_unique<proxy::Decided>(*workload, nullptr, nullptr, peer.ip, *dialed);
+  const auto verdict = proxy::decide(*worker->snapshot(), *live.decided_by);
   if (!verdict.allowed) {
-    reset_on_close(fd);
+    proxy::reset_on_close(fd);
     co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
   }
 
-  auto server = co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(kDialTimeout));
+  auto server =
+      co_await dial(worker->maps(), *pod->pod, *dialed, peer, io::in(proxy::kDialTimeout));
   if (!server) co_return fail(server.error());
   live.network_fd = fd;
   const Measured measured(worker->measured(), fd, report.record);
   live.app_fd = server->get();
   report.open(&live.bytes);
-  SocketEnd client(fd);
-  SocketEnd app(server->get());
-  live.tell(report, co_await relay(&client, &app, &live.bytes, &live.scope));
+  proxy::SocketEnd client(fd);
+  proxy::SocketEnd app(server->get());
+  live.tell(report, co_await proxy::relay(&client, &app, &live.bytes, &live.scope));
 }
 
 }  // namespace culvert::ztunnel

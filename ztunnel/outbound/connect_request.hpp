@@ -11,9 +11,5 @@ namespace culvert::ztunnel {
 /// The header block of the CONNECT for a routed connection of the application at `client`.
 h2::Headers connect_request(const mesh::Workload& source, const mesh::Route& route,
                             const SocketAddress& client, const telemetry::Trace& trace);
-/// The trace that a CONNECT carried, or a new one where it carried none.
-telemetry::Trace trace_of(const std::optional<hbone::TraceParent>& carried);
-/// A workload as the baggage header describes it.
-hbone::Baggage baggage_of(const mesh::Workload& workload);
 
 }  // namespace culvert::ztunnel

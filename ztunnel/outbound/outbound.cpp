@@ -1,13 +1,21 @@
 #include "ztunnel/outbound/outbound.hpp"
 
+#include "culvert/proxy/parties.hpp"
+
+#include "culvert/proxy/limits.hpp"
+
+#include "culvert/proxy/workload_headers.hpp"
+
+#include "culvert/proxy/sockets.hpp"
+
 #include <memory>
 
 #include "culvert/mesh/policy.hpp"
-#include "ztunnel/live/live_connections.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/relay.hpp"
+#include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/stream_end.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
-#include "ztunnel/relay/relay.hpp"
-#include "ztunnel/relay/socket_end.hpp"
-#include "ztunnel/relay/stream_end.hpp"
 #include "ztunnel/worker/dial.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -27,7 +35,8 @@ struct Resolved {
 };
 using ResolvedPtr = std::unique_ptr<const Resolved>;
 
-void fill_record(telemetry::ConnectionRecord& record, Parties& parties, const Resolved& resolved) {
+void fill_record(telemetry::ConnectionRecord& record, proxy::Parties& parties,
+                 const Resolved& resolved) {
   const auto& route = resolved.route;
   record.source = parties.of(resolved.source, resolved.source->identity().to_string());
   record.original_address = resolved.original;
@@ -36,7 +45,7 @@ void fill_record(telemetry::ConnectionRecord& record, Parties& parties, const Re
   if (route.service != nullptr) record.service = parties.of(route.service);
   if (route.protocol == mesh::Route::Protocol::kHbone) {
     record.hbone_address = route.target;
-    record.trace = trace_of(std::nullopt);
+    record.trace = proxy::trace_of(std::nullopt);
   }
 }
 
@@ -52,14 +61,14 @@ struct Captured {
   }
   // The application learns of a failure by RST.
   void fail(const Error& error) {
-    reset_on_close(fd);
+    proxy::reset_on_close(fd);
     report.fail(error);
   }
 
   Worker& worker;
   LocalPod& pod;
   const int fd;  // the application's side
-  Report report;
+  proxy::Report report;
 };
 
 Task<Result<ResolvedPtr>> resolve(Captured* captured) {
@@ -83,20 +92,20 @@ constexpr Error kNoRoom{ErrorCode::kLimit, Origin::kLocal, 0,
 // Not in the mesh, or plaintext by policy: a plain connection from the pod's own namespace.
 Task<> relay_plain(Captured* captured, ResolvedPtr resolved) {
   auto& [worker, pod, fd, report] = *captured;
-  LiveEntry live(worker.live(), report, Path::kPlain);
+  proxy::LiveEntry live(worker.live(), report, proxy::Path::kPlain);
   live.app_fd = fd;
   if (!worker.has_room(pod, 1, Role::kClient)) co_return captured->fail(kNoRoom);
   const DescriptorLease lease(worker.descriptors(), pod.descriptors, 1);
   const auto upstream = co_await dial(worker.maps(), *pod.pod, resolved->route.next_hop,
-                                      std::nullopt, io::in(kDialTimeout));
+                                      std::nullopt, io::in(proxy::kDialTimeout));
   resolved.reset();
   if (!upstream) co_return captured->fail(upstream.error());
   live.network_fd = upstream->get();
   const Measured measured(worker.measured(), upstream->get(), report.record);
   report.open(&live.bytes);
-  SocketEnd app(fd);
-  SocketEnd peer(upstream->get());
-  live.tell(report, co_await relay(&app, &peer, &live.bytes, &live.scope));
+  proxy::SocketEnd app(fd);
+  proxy::SocketEnd peer(upstream->get());
+  live.tell(report, co_await proxy::relay(&app, &peer, &live.bytes, &live.scope));
 }
 
 // Both pods are on this node: authorized as at the tunnel's far end, then joined in process. The
@@ -111,18 +120,18 @@ Task<> relay_joined(Captured* captured, std::shared_ptr<LocalPod> destination,
   report.record.hbone_address.reset();
   report.record.destination = worker.parties().of(workload, workload->identity().to_string());
   report.record.mutual_tls = true;
-  Report inbound(worker.reporter(), Direction::kInbound);
+  proxy::Report inbound(worker.reporter(), Direction::kInbound);
   inbound.record = report.record;
   inbound.record.direction = Direction::kInbound;
 
-  LiveEntry live(worker.live(), report, Path::kJoined);
+  proxy::LiveEntry live(worker.live(), report, proxy::Path::kJoined);
   live.app_fd = fd;
   live.decided_by =
-      std::make_unique<Decided>(workload, resolved->source, nullptr, client.ip, target);
+      std::make_unique<proxy::Decided>(workload, resolved->source, nullptr, client.ip, target);
   resolved.reset();
-  const auto verdict = decide(*worker.snapshot(), *live.decided_by);
+  const auto verdict = proxy::decide(*worker.snapshot(), *live.decided_by);
   if (!verdict.allowed) {
-    reset_on_close(fd);
+    proxy::reset_on_close(fd);
     inbound.deny(verdict.policy, mesh::to_string(verdict.reason));
     co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
   }
@@ -133,22 +142,22 @@ Task<> relay_joined(Captured* captured, std::shared_ptr<LocalPod> destination,
   }
   const DescriptorLease lease(worker.descriptors(), pod.descriptors, 1);
   const auto upstream =
-      co_await dial(worker.maps(), *destination->pod, target, client, io::in(kDialTimeout));
+      co_await dial(worker.maps(), *destination->pod, target, client, io::in(proxy::kDialTimeout));
   if (!upstream) {
     inbound.fail(upstream.error());
     co_return captured->fail(upstream.error());
   }
   inbound.open(&live.bytes);
   report.open(&live.bytes);
-  SocketEnd app(fd);
-  SocketEnd server(upstream->get());
-  const auto failure = co_await relay(&app, &server, &live.bytes, &live.scope);
+  proxy::SocketEnd app(fd);
+  proxy::SocketEnd server(upstream->get());
+  const auto failure = co_await proxy::relay(&app, &server, &live.bytes, &live.scope);
   live.tell(report, failure);
   live.tell(inbound, failure);
 }
 
 // What only setting up needs is gone when this has ended.
-Task<Result<OpenedStream>> open_stream(Captured* captured, ResolvedPtr resolved) {
+Task<Result<proxy::OpenedStream>> open_stream(Captured* captured, ResolvedPtr resolved) {
   auto& record = captured->report.record;
   const auto& [source, original, route] = *resolved;
   auto stream = co_await captured->pod.tunnels.connect(
@@ -163,18 +172,18 @@ Task<Result<OpenedStream>> open_stream(Captured* captured, ResolvedPtr resolved)
 // Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel, which has the
 // descriptor on the network's side.
 Task<> relay_tunneled(Captured* captured, ResolvedPtr resolved) {
-  Report& report = captured->report;
+  proxy::Report& report = captured->report;
   report.record.mutual_tls = true;
-  LiveEntry live(captured->worker.live(), report, Path::kTunnel);
+  proxy::LiveEntry live(captured->worker.live(), report, proxy::Path::kTunnel);
   live.app_fd = captured->fd;
   auto stream = co_await open_stream(captured, std::move(resolved));
   if (!stream) co_return captured->fail(stream.error());
   live.peer_certificate = &stream->tunnel->peer.sha256;
   live.network_fd = stream->tunnel->fd;
   report.open(&live.bytes);
-  SocketEnd app(captured->fd);
-  StreamEnd tunnel(stream->stream);
-  live.tell(report, co_await relay(&app, &tunnel, &live.bytes, &live.scope));
+  proxy::SocketEnd app(captured->fd);
+  proxy::StreamEnd tunnel(stream->stream);
+  live.tell(report, co_await proxy::relay(&app, &tunnel, &live.bytes, &live.scope));
 }
 
 // The destination's pod when it is on this node and may be joined.

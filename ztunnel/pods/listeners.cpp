@@ -1,5 +1,7 @@
 #include "ztunnel/pods/listeners.hpp"
 
+#include "culvert/proxy/sockets.hpp"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -22,8 +24,8 @@ Result<UniqueFd> listen_on_loopback(int family, bpf::ListenerKind kind) {
   if (!fd.valid()) return fail_errno(errno, "open a listener in the pod");
   const int on = 1;
   if (family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  send_at_once(fd.get());
-  if (kind != bpf::ListenerKind::kOutbound) keep_alive(fd.get());
+  proxy::send_at_once(fd.get());
+  if (kind != bpf::ListenerKind::kOutbound) proxy::keep_alive(fd.get());
   SocketAddress loopback{IpAddress::v4(127, 0, 0, 1), 0};
   if (family == AF_INET6) loopback.ip = *IpAddress::parse("::1");
   sockaddr_storage raw{};

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "ztunnel/process.hpp"
+#include "culvert/proxy/process.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 constexpr unsigned kCoresPerWorker = 4;
 
 // As the flags say it; the filter's text has been checked.
-AccessLog access_log(const Settings& settings) {
-  AccessLog out;
+proxy::AccessLog access_log(const Settings& settings) {
+  proxy::AccessLog out;
   out.level = log::level();
   if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
     out.filter = std::move(*filter);
@@ -31,12 +31,12 @@ unsigned worker_count(const Settings& settings) {
 
 Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
   const Settings& settings = shared.settings;
-  const std::size_t descriptors = descriptors_for_worker(descriptor_limit(), count);
+  const std::size_t descriptors = descriptors_for_worker(proxy::descriptor_limit(), count);
   for (unsigned i = 0; i < count; ++i) {
     auto loop = io::Loop::create();
     if (!loop) return std::unexpected(loop.error());
-    Reporter reporter(shared.metrics.worker(i), shared.lines, settings.log_format == "json",
-                      access_log(settings));
+    proxy::Reporter reporter(shared.metrics.worker(i), shared.lines, settings.log_format == "json",
+                             access_log(settings));
     workers_.push_back(std::make_unique<Worker>(settings, shared.maps, shared.budget, shared.trust,
                                                 std::move(reporter), std::move(*loop),
                                                 descriptors));
@@ -48,7 +48,7 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
   return {};
 }
 
-void Crew::publish(const std::string& identity, const Credentials& credentials) {
+void Crew::publish(const std::string& identity, const proxy::Credentials& credentials) {
   for (auto& worker : workers_) {
     worker->post([identity, credentials](Worker& w) { w.take_credentials(identity, credentials); });
   }

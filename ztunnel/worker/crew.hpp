@@ -21,7 +21,7 @@ struct SharedByWorkers {
   const Settings& settings;
   const bpf::SocketMaps& maps;
   h2::Budget& budget;
-  TrustCounters& trust;
+  proxy::TrustCounters& trust;
   telemetry::TrafficMetrics& metrics;  // of as many workers
   telemetry::LineWriter& lines;
 };
@@ -37,7 +37,7 @@ class Crew {
   Result<void> start(const SharedByWorkers& shared, unsigned count);
   std::vector<std::unique_ptr<Worker>>& workers() { return workers_; }
 
-  void publish(const std::string& identity, const Credentials& credentials);
+  void publish(const std::string& identity, const proxy::Credentials& credentials);
   void withdraw(const std::string& identity);
   void publish(const tls::RevocationListPtr& revoked);
   /// With what changed since the last one for connections that are open.

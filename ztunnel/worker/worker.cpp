@@ -1,5 +1,7 @@
 #include "ztunnel/worker/worker.hpp"
 
+#include "culvert/proxy/sockets.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -26,11 +28,12 @@ LocalPod::LocalPod(Worker& worker, PodPtr announced)
       unresolved(telemetry::Party{.pod = pod->name, .namespace_name = pod->ns}),
       bytes(&worker.budget()),
       over_share("more connections than the pod's share of descriptors"),
-      tunnels(worker, *this) {}
+      tunnel_owner(worker, *this),
+      tunnels(tunnel_owner) {}
 
 Worker::Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-               TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop,
-               std::size_t descriptors)
+               proxy::TrustCounters& trust, proxy::Reporter reporter,
+               std::unique_ptr<io::Loop> loop, std::size_t descriptors)
     : settings_(settings),
       maps_(maps),
       budget_(budget),
@@ -65,7 +68,7 @@ void Worker::take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange&
   recheck_.policies_changed(change);
 }
 
-void Worker::take_credentials(const std::string& identity, Credentials credentials) {
+void Worker::take_credentials(const std::string& identity, proxy::Credentials credentials) {
   credentials_.insert_or_assign(identity, std::move(credentials));
   credentials_changed_.notify();
 }
@@ -159,9 +162,9 @@ void Worker::stop_accepting(std::function<void()> ended) {
   tell_ended();
 }
 
-void Worker::cut_all(Cut why) {
+void Worker::cut_all(proxy::Cut why) {
   if (live_.size() > 0) log::info("{} connections are {}", live_.size(), to_string(why));
-  live_.for_each([&](LiveConnection& entry) { live_.cut(entry, why); });
+  live_.for_each([&](proxy::LiveConnection& entry) { live_.cut(entry, why); });
 }
 
 std::shared_ptr<LocalPod> Worker::find_pod(std::string_view ns, std::string_view name) {
@@ -183,8 +186,8 @@ io::Task<Result<mesh::WorkloadPtr>> Worker::workload_of(const Pod& pod, io::Dead
   }
 }
 
-io::Task<Result<Credentials>> Worker::credentials_of(const std::string& identity,
-                                                     io::Deadline deadline) {
+io::Task<Result<proxy::Credentials>> Worker::credentials_of(const std::string& identity,
+                                                            io::Deadline deadline) {
   while (true) {
     const auto found = credentials_.find(identity);
     if (found != credentials_.end() &&
@@ -254,7 +257,7 @@ bool Worker::admit(LocalPod& pod, UniqueFd& fd, bpf::ListenerKind kind) {
   } else {
     out_of_descriptors_.refused(pod.pod->ns + "/" + pod.pod->name, loop_->now());
   }
-  reset_on_close(fd.get());
+  proxy::reset_on_close(fd.get());
   fd.reset();
   spare_.take();
   return false;

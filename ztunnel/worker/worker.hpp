@@ -19,33 +19,22 @@
 #include "culvert/io/loop.hpp"
 #include "culvert/mesh/route.hpp"
 #include "culvert/mesh/snapshot.hpp"
+#include "culvert/proxy/credentials.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/live_tunnels.hpp"
+#include "culvert/proxy/parties.hpp"
+#include "culvert/proxy/recheck.hpp"
+#include "culvert/proxy/reporter.hpp"
+#include "culvert/proxy/shedding.hpp"
 #include "culvert/tls/context.hpp"
-#include "ztunnel/live/live_connections.hpp"
-#include "ztunnel/live/live_tunnels.hpp"
-#include "ztunnel/live/recheck.hpp"
 #include "ztunnel/pods/listeners.hpp"
 #include "ztunnel/pods/pod.hpp"
-#include "ztunnel/pool/tunnel_pool.hpp"
+#include "ztunnel/pool/pod_tunnels.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
 #include "ztunnel/worker/measured.hpp"
-#include "ztunnel/worker/parties.hpp"
-#include "ztunnel/worker/reporter.hpp"
-#include "ztunnel/worker/shedding.hpp"
 
 namespace culvert::ztunnel {
-
-/// Both roles of one workload certificate.
-struct Credentials {
-  tls::Context client;
-  tls::Context server;
-};
-
-/// Whom a certificate's holder believes: what came with it from the CA, in PEM.
-struct Issuers {
-  std::string intermediates;
-  std::string roots;
-};
 
 class Worker;
 
@@ -57,11 +46,12 @@ struct LocalPod {
   telemetry::Shared<telemetry::Party> unresolved;  // what its pod alone says of a connection's end
   h2::Budget bytes;             // its part of the process' bytes in HTTP/2 streams
   std::size_t descriptors = 0;  // that its connections hold
-  ShedLog over_share;
+  proxy::ShedLog over_share;
   ListenersPtr listeners;
   io::Scope accepting;
   io::Scope scope;
-  TunnelPool tunnels;
+  PodTunnels tunnel_owner;
+  proxy::TunnelPool tunnels;
   std::unordered_set<h2::Connection*> arrived;  // tunnels from others
   bool ending = false;                          // Worker::finish() is at work
   std::unordered_set<io::Scope*> guests;        // relays of other pods that are joined to this one
@@ -88,7 +78,7 @@ class Worker {
   /// `settings`, `maps`, `budget` (the process's bytes in HTTP/2 streams) and `trust` outlive the
   /// worker. `descriptors` is what its connections may hold (descriptors_for_worker()).
   Worker(const Settings& settings, const bpf::SocketMaps& maps, h2::Budget& budget,
-         TrustCounters& trust, Reporter reporter, std::unique_ptr<io::Loop> loop,
+         proxy::TrustCounters& trust, proxy::Reporter reporter, std::unique_ptr<io::Loop> loop,
          std::size_t descriptors);
 
   /// Runs the loop until stop_all(); on its own thread.
@@ -105,7 +95,7 @@ class Worker {
   /// New connections decide by it at once; live ones that `change` concerns are decided again.
   void take_snapshot(mesh::SnapshotPtr snapshot, const mesh::PolicyChange& change);
   /// Replaces the certificate of an identity for new handshakes; open tunnels keep theirs.
-  void take_credentials(const std::string& identity, Credentials credentials);
+  void take_credentials(const std::string& identity, proxy::Credentials credentials);
   void drop_credentials(const std::string& identity);
   /// For new handshakes; open tunnels of peers that are revoked are ended.
   void take_revocations(tls::RevocationListPtr revoked);
@@ -121,7 +111,7 @@ class Worker {
   /// Accepts no more. `ended` is called on this thread once the last connection has ended. Once.
   void stop_accepting(std::function<void()> ended);
   /// Ends what is left; the access log says why.
-  void cut_all(Cut why);
+  void cut_all(proxy::Cut why);
   bool draining() const { return draining_; }
 
   // What connections ask.
@@ -130,13 +120,13 @@ class Worker {
   const mesh::SnapshotPtr& snapshot() const { return snapshot_; }
   h2::Budget& budget() { return budget_; }
   mesh::RoundRobin& round_robin() { return round_robin_; }
-  Reporter& reporter() { return reporter_; }
-  Parties& parties() { return parties_; }
-  LiveConnections& live() { return live_; }
+  proxy::Reporter& reporter() { return reporter_; }
+  proxy::Parties& parties() { return parties_; }
+  proxy::LiveConnections& live() { return live_; }
   /// Whether the pod may open so many more descriptors; says so when it may not.
   bool has_room(LocalPod& pod, std::size_t count, Role role);
   DescriptorShare& descriptors() { return descriptors_; }
-  LiveTunnels& live_tunnels() { return live_tunnels_; }
+  proxy::LiveTunnels& live_tunnels() { return live_tunnels_; }
   const tls::RevocationListPtr& revoked() const { return revoked_; }
   /// Counts those that failed because a certificate was revoked.
   void note_handshake_failure(const Error& error);
@@ -146,7 +136,8 @@ class Worker {
   /// The mesh's entry of a local pod; waits for it. kNoWorkload at the deadline.
   io::Task<Result<mesh::WorkloadPtr>> workload_of(const Pod& pod, io::Deadline deadline);
   /// The certificate of an identity of this node; waits for it. kNoCertificate at the deadline.
-  io::Task<Result<Credentials>> credentials_of(const std::string& identity, io::Deadline deadline);
+  io::Task<Result<proxy::Credentials>> credentials_of(const std::string& identity,
+                                                      io::Deadline deadline);
 
   std::size_t open_connections() const { return open_connections_; }
   /// Any thread: how many connections have come and gone, as of half a second ago.
@@ -170,23 +161,23 @@ class Worker {
   std::unique_ptr<io::Loop> loop_;
   mesh::SnapshotPtr snapshot_;
   io::Event snapshot_changed_;
-  std::unordered_map<std::string, Credentials> credentials_;
+  std::unordered_map<std::string, proxy::Credentials> credentials_;
   io::Event credentials_changed_;
-  LiveConnections live_;
-  LiveTunnels live_tunnels_;
-  TrustCounters& trust_;
+  proxy::LiveConnections live_;
+  proxy::LiveTunnels live_tunnels_;
+  proxy::TrustCounters& trust_;
   MeasuredTable measured_;
-  Recheck recheck_;
+  proxy::Recheck recheck_;
   tls::RevocationListPtr revoked_;
   std::map<std::string, std::shared_ptr<LocalPod>> pods_;  // by uid
   mesh::RoundRobin round_robin_;
-  Reporter reporter_;
-  Parties parties_;
+  proxy::Reporter reporter_;
+  proxy::Parties parties_;
   std::size_t open_connections_ = 0;
   std::atomic<std::uint64_t> changes_{0};
   DescriptorShare descriptors_;
-  SpareDescriptor spare_;
-  ShedLog out_of_descriptors_;
+  proxy::SpareDescriptor spare_;
+  proxy::ShedLog out_of_descriptors_;
   bool draining_ = false;
   std::size_t ending_pods_ = 0;
   std::function<void()> ended_;  // set by stop_accepting(), called once

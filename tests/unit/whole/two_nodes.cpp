@@ -48,7 +48,7 @@ mesh::Workload workload(const std::string& node, const IpAddress& ip) {
   return out;
 }
 
-ztunnel::Credentials credentials(const test::Minted& root, const std::string& identity) {
+proxy::Credentials credentials(const test::Minted& root, const std::string& identity) {
   const auto leaf = test::mint_workload(root, identity);
   const tls::Credentials pem{leaf.certificate, leaf.private_key, root.certificate};
   auto client = tls::Context::create(tls::Role::kClient, pem);
@@ -75,7 +75,7 @@ Node::Node(std::string name, IpAddress ip, const test::Minted& root, const mesh:
   auto loop = io::Loop::create();
   REQUIRE(loop.has_value());
   worker_ = std::make_unique<ztunnel::Worker>(
-      settings_, maps_, budget_, trust_, ztunnel::Reporter(metrics_.worker(0), lines_, false, {}),
+      settings_, maps_, budget_, trust_, proxy::Reporter(metrics_.worker(0), lines_, false, {}),
       std::move(*loop), 100'000);
   thread_ = std::thread([this] { worker_->run(); });
   const std::string identity = own.identity().to_string();

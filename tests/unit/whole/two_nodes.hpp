@@ -14,10 +14,10 @@
 #include "culvert/bpf/socket_maps.hpp"
 #include "culvert/h2/budget.hpp"
 #include "culvert/mesh/snapshot.hpp"
+#include "culvert/proxy/trust_counters.hpp"
 #include "culvert/telemetry/line_writer.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "mint.hpp"
-#include "ztunnel/live/trust_counters.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/worker.hpp"
 
@@ -50,7 +50,7 @@ class Node {
   ztunnel::Settings settings_;
   bpf::SocketMaps maps_;
   h2::Budget budget_{256U << 20};
-  ztunnel::TrustCounters trust_;
+  proxy::TrustCounters trust_;
   UniqueFd nowhere_;  // of the access log
   telemetry::LineWriter lines_;
   telemetry::TrafficMetrics metrics_{1};

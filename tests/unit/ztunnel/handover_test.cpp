@@ -85,7 +85,7 @@ TEST_CASE("a label set's words come back as they were said, and anything else is
 
 TEST_CASE("an answer that breaks off counts nothing, and one that is whole counts once") {
   telemetry::TrafficMetrics metrics(1);
-  TrustCounters trust;
+  proxy::TrustCounters trust;
   const std::string series = "series 1 0 5 0 0 0 0 0 0 0 0 " + kLabels;
   const auto opened = [&](int count) {
     return page(metrics).find(fmt::format("opened_total{{{}}} {}\n", kLabels, count)) !=
@@ -98,7 +98,7 @@ TEST_CASE("an answer that breaks off counts nothing, and one that is whole count
     CHECK(broken.take("counted 1 2") == CountsTaker::Took::kNothing);
   }
   CHECK_FALSE(opened(1));
-  CHECK(trust.now() == TrustCounts{});
+  CHECK(trust.now() == proxy::TrustCounts{});
   CountsTaker whole(metrics, trust);
   for (int round = 1; round <= 2; ++round) {
     CHECK(whole.take(series) == CountsTaker::Took::kPart);
@@ -148,7 +148,7 @@ TEST_CASE("a successor hears that the ports are free, and that the predecessor i
     REQUIRE(found.has_value());
     Takeover& takeover = **found;
     telemetry::TrafficMetrics metrics(1);
-    TrustCounters trust;
+    proxy::TrustCounters trust;
     CountsTaker counts(metrics, trust);
     scope.spawn(hear_all, &takeover, &counts);
     co_await takeover.ask_to_stop();
@@ -163,7 +163,7 @@ TEST_CASE("a successor hears that the ports are free, and that the predecessor i
     while (!takeover.stopped()) co_await takeover.wait(5s);
     CHECK(page(metrics).find("istio_tcp_connections_opened_total{" + kLabels + "} 7\n") !=
           std::string::npos);
-    CHECK(trust.now() == TrustCounts{1, 2, 3, 4});
+    CHECK(trust.now() == proxy::TrustCounts{1, 2, 3, 4});
     CHECK(counts.open().connections == 3);
     co_await takeover.done();
     CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(5s)) == "done");

@@ -5,11 +5,12 @@
 #include <list>
 #include <memory>
 
+#include "culvert/proxy/shedding.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
 #include "ztunnel/worker/give_back.hpp"
-#include "ztunnel/worker/shedding.hpp"
 
+using namespace culvert;
 using namespace culvert::ztunnel;
 
 namespace {
@@ -92,7 +93,7 @@ TEST_CASE("a worker's part leaves the process what it needs itself") {
 }
 
 TEST_CASE("with no descriptor left the spare one makes room for one, and is taken back") {
-  SpareDescriptor spare;
+  proxy::SpareDescriptor spare;
   REQUIRE(spare.held());
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -107,22 +108,22 @@ TEST_CASE("with no descriptor left the spare one makes room for one, and is take
 }
 
 TEST_CASE("refusals are counted, and said at intervals") {
-  ShedLog log("test of shedding");
+  proxy::ShedLog log("test of shedding");
   const auto start = culvert::io::Clock::time_point{} + std::chrono::hours(1);
   for (int i = 0; i < 1000; ++i) log.refused("shop/web", start);
   CHECK(log.total() == 1000);
   CHECK(log.lines() == 1);
-  log.refused("shop/web", start + kShedLogInterval);
+  log.refused("shop/web", start + proxy::kShedLogInterval);
   CHECK(log.lines() == 2);
   for (int i = 0; i < 1000; ++i) {  // room and none in turn, as at a limit
-    log.recovered(start + kShedLogInterval);
-    log.refused("shop/web", start + kShedLogInterval);
+    log.recovered(start + proxy::kShedLogInterval);
+    log.refused("shop/web", start + proxy::kShedLogInterval);
   }
   CHECK(log.lines() == 2);
-  log.recovered(start + 2 * kShedLogInterval);
-  log.recovered(start + 2 * kShedLogInterval);
+  log.recovered(start + 2 * proxy::kShedLogInterval);
+  log.recovered(start + 2 * proxy::kShedLogInterval);
   CHECK(log.lines() == 3);
-  log.refused("shop/web", start + 2 * kShedLogInterval);
+  log.refused("shop/web", start + 2 * proxy::kShedLogInterval);
   CHECK(log.lines() == 4);
 }
 
