@@ -4,7 +4,7 @@ import re
 import tree
 
 PAGE = "docs/telemetry.md"
-METRICS_CODE = ("lib/telemetry/", "ztunnel/")
+METRICS_CODE = ("lib/telemetry/", "lib/proxy/", "ztunnel/")
 
 
 def section(title):
