@@ -143,6 +143,9 @@ Step decision_step(const Branch& b) {
     case mesh::Verdict::Reason::kUnknownPolicy:
       why = "refused: the destination names a policy that is not known,";
       break;
+    case mesh::Verdict::Reason::kWaypointOnly:
+      step.text = fmt::format("refused: the port admits only its waypoint {}", b.verdict->waypoint);
+      return step;
   }
   const std::string& policy = b.verdict->policy;
   step.text = fmt::format("{}{}{}", why, policy.empty() ? "" : " ", policy);

@@ -39,6 +39,11 @@ Result<Headers> build_connect(const ConnectRequest& request) {
     }
   }
   if (request.traceparent) out.push_back({"traceparent", request.traceparent->to_string()});
+  if (request.source) {
+    auto source = encode_original_source(*request.source);
+    if (!source) return std::unexpected(source.error());
+    out.push_back({std::string(kOriginalSourceHeader), std::move(*source)});
+  }
   return out;
 }
 
@@ -59,6 +64,14 @@ Result<ConnectRequest> parse_connect(const Headers& headers) {
     if (auto forwarded = parse_forwarded(*text)) out.forwarded = std::move(*forwarded);
   }
   if (const auto* text = only(headers, "traceparent")) out.traceparent = TraceParent::parse(*text);
+  if (h2::find(headers, kOriginalSourceHeader) != nullptr) {
+    // It decides about policy: what is there must be there once, and be read as it was meant.
+    const auto* text = only(headers, kOriginalSourceHeader);
+    if (text == nullptr) return invalid("x-culvert-source twice");
+    auto source = parse_original_source(*text);
+    if (!source) return invalid(source.error().text);
+    out.source = std::move(*source);
+  }
   return out;
 }
 

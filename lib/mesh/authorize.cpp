@@ -7,7 +7,33 @@
 namespace culvert::mesh {
 namespace {
 
-/// One field and its not_ form: a value must match if any is set, and no negative one may.
+/// What a certificate says, in the forms that fields compare, and the address that goes with it.
+/// Without a certificate all names are empty, which only the not_ forms hold for.
+struct Subject {
+  Subject(const Identity* who, const IpAddress& at)
+      : identity(who), ip(at), principal(who != nullptr ? who->principal() : std::string()) {}
+  std::string_view ns() const { return identity != nullptr ? std::string_view(identity->ns) : ""; }
+
+  const Identity* identity;
+  IpAddress ip;
+  std::string principal;
+};
+
+/// The client, and the waypoint that speaks for it if there is one.
+struct Subjects {
+  explicit Subjects(const Connection& c) : source(c.source ? &*c.source : nullptr, c.source_ip) {
+    if (c.via) via.emplace(&c.via->identity, c.via->ip);
+  }
+  template <class Predicate>
+  bool any(Predicate holds) const {
+    return holds(source) || (via && holds(*via));
+  }
+
+  Subject source;
+  std::optional<Subject> via;
+};
+
+/// One field and its not_ form, about one value: it must match if any is set, and no negative may.
 template <class T, class Predicate>
 bool field_holds(const std::vector<T>& positive, const std::vector<T>& negative,
                  Predicate matches_value) {
@@ -15,45 +41,54 @@ bool field_holds(const std::vector<T>& positive, const std::vector<T>& negative,
   return std::ranges::none_of(negative, matches_value);
 }
 
-/// What the source's certificate says, in the forms that fields compare. Without a certificate all
-/// are empty, which only the not_ forms hold for.
-struct Source {
-  explicit Source(const Connection& c)
-      : identity(c.source ? &*c.source : nullptr),
-        principal(c.source ? c.source->principal() : std::string()) {}
-  const Identity* identity;
-  std::string principal;
-};
-
-bool match_holds(const Match& m, const Connection& c, const Source& source) {
-  if (m.never || m.empty()) return false;
-  const auto in = [](const IpAddress& ip) {
-    return [&ip](const IpPrefix& prefix) { return prefix.contains(ip); };
-  };
-  const std::string_view ns = source.identity ? std::string_view(source.identity->ns) : "";
-  return field_holds(m.destination_ips, m.not_destination_ips, in(c.destination.ip)) &&
-         field_holds(m.source_ips, m.not_source_ips, in(c.source_ip)) &&
-         field_holds(m.destination_ports, m.not_destination_ports,
-                     [&](std::uint16_t port) { return port == c.destination.port; }) &&
-         field_holds(m.service_accounts, m.not_service_accounts,
-                     [&](const ServiceAccountMatch& want) {
-                       return source.identity && source.identity->ns == want.ns &&
-                              source.identity->service_account == want.service_account;
-                     }) &&
-         field_holds(m.principals, m.not_principals,
-                     [&](const StringMatch& want) {
-                       return source.identity && want.matches(source.principal);
-                     }) &&
-         field_holds(m.namespaces, m.not_namespaces,
-                     [&](const StringMatch& want) { return want.matches(ns); });
+bool is_principal(const StringMatch& want, const Subject& s) {
+  return s.identity != nullptr && want.matches(s.principal);
+}
+bool is_account(const ServiceAccountMatch& want, const Subject& s) {
+  return s.identity != nullptr && s.identity->ns == want.ns &&
+         s.identity->service_account == want.service_account;
+}
+bool is_in_namespace(const StringMatch& want, const Subject& s) {
+  return want.matches(s.ns());
+}
+bool is_in_prefix(const IpPrefix& want, const Subject& s) {
+  return want.contains(s.ip);
 }
 
-bool matches_source(const Policy& policy, const Connection& c, const Source& source) {
-  return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
-    return std::ranges::all_of(rule.clauses, [&](const Clause& clause) {
-      return clause.matches.empty() || std::ranges::any_of(clause.matches, [&](const Match& m) {
-               return match_holds(m, c, source);
-             });
+/// A field about who asks: one of the positive values must be `who`'s; a negative one, anybody's.
+template <class T>
+bool names(const std::vector<T>& positive, const std::vector<T>& negative, const Subject& who,
+           const Subjects& all, bool (*is)(const T&, const Subject&)) {
+  if (!positive.empty() &&
+      std::ranges::none_of(positive, [&](const T& want) { return is(want, who); })) {
+    return false;
+  }
+  return std::ranges::none_of(negative, [&](const T& banned) {
+    return all.any([&](const Subject& s) { return is(banned, s); });
+  });
+}
+
+bool match_holds(const Match& m, const Connection& c, const Subject& who, const Subjects& all) {
+  if (m.never || m.empty()) return false;
+  return field_holds(m.destination_ips, m.not_destination_ips,
+                     [&](const IpPrefix& prefix) { return prefix.contains(c.destination.ip); }) &&
+         field_holds(m.destination_ports, m.not_destination_ports,
+                     [&](std::uint16_t port) { return port == c.destination.port; }) &&
+         names(m.source_ips, m.not_source_ips, who, all, is_in_prefix) &&
+         names(m.service_accounts, m.not_service_accounts, who, all, is_account) &&
+         names(m.principals, m.not_principals, who, all, is_principal) &&
+         names(m.namespaces, m.not_namespaces, who, all, is_in_namespace);
+}
+
+// A rule speaks of one client: what it demands in several fields must be true of the same one.
+bool matches_any(const Policy& policy, const Connection& c, const Subjects& all) {
+  return all.any([&](const Subject& who) {
+    return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
+      return std::ranges::all_of(rule.clauses, [&](const Clause& clause) {
+        return clause.matches.empty() || std::ranges::any_of(clause.matches, [&](const Match& m) {
+                 return match_holds(m, c, who, all);
+               });
+      });
     });
   });
 }
@@ -93,12 +128,14 @@ const char* to_string(Verdict::Reason reason) {
       return "no allow policy matched";
     case Verdict::Reason::kUnknownPolicy:
       return "named policy not yet known";
+    case Verdict::Reason::kWaypointOnly:
+      return "only its waypoint is admitted";
   }
   return "";
 }
 
 bool matches(const Policy& policy, const Connection& connection) {
-  return matches_source(policy, connection, Source(connection));
+  return matches_any(policy, connection, Subjects(connection));
 }
 
 Verdict authorize(const Snapshot& snapshot, const Workload& destination,
@@ -119,13 +156,13 @@ Verdict authorize(const Snapshot& snapshot, const Workload& destination,
     named.push_back(std::move(p));
   }
 
-  const Source source(connection);
+  const Subjects all(connection);
   for (const auto* p : deny) {
-    if (matches_source(*p, connection, source)) return {false, Reason::kDenied, p->key()};
+    if (matches_any(*p, connection, all)) return {false, Reason::kDenied, p->key()};
   }
   if (allow.empty()) return {true, Reason::kNoPolicy, ""};
   for (const auto* p : allow) {
-    if (matches_source(*p, connection, source)) return {true, Reason::kAllowed, p->key()};
+    if (matches_any(*p, connection, all)) return {true, Reason::kAllowed, p->key()};
   }
   return {false, Reason::kNotAllowed, allow.front()->key()};
 }

@@ -2,6 +2,9 @@
 #include "culvert/mesh/policy_change.hpp"
 
 #include <algorithm>
+#include <unordered_map>
+
+#include "culvert/mesh/waypoint.hpp"
 
 namespace culvert::mesh {
 namespace {
@@ -21,7 +24,85 @@ bool decided_alike(const Workload& a, const Workload& b) {
          a.service_account == b.service_account;
 }
 
+std::set<Identity> identities(const Snapshot& snapshot, const GatewayAddress& address) {
+  std::set<Identity> out;
+  for (const auto& w : waypoint_workloads(snapshot, find_waypoint(snapshot, address, ""))) {
+    out.insert(w->identity());
+  }
+  return out;
+}
+
 }  // namespace
+
+/// Whom waypoints that came, went or are others now concern. Lives for one policy_change().
+class WaypointChange {
+ public:
+  WaypointChange(const Snapshot& before, const Snapshot& after, PolicyChange& change)
+      : before_(before), after_(after), change_(change) {}
+
+  void note_services() {
+    for (const auto& [key, service] : after_.services_->by_key) {
+      const auto old = before_.service(key);
+      if (old == service) continue;
+      const auto was = old ? old->waypoint : std::nullopt;
+      const bool ports = service->waypoint && old && old->ports != service->ports;
+      if (was != service->waypoint || ports) note_endpoints(key);
+    }
+    for (const auto& [key, service] : before_.services_->by_key) {
+      if (service->waypoint && !after_.service(key)) note_endpoints(key);
+    }
+  }
+
+  /// `workload` has changed.
+  void note_workload(const Workload& old, const Workload& workload) {
+    if (old.waypoint != workload.waypoint ||
+        served_behind_one(old, before_) != served_behind_one(workload, after_)) {
+      change_.workloads.insert(workload.uid);
+    }
+  }
+
+  /// The identities that a waypoint's workloads have may be others now.
+  void note_identities() {
+    for (const auto& [key, service] : after_.services_->by_key) {
+      if (service->waypoint && is_another(*service->waypoint)) note_endpoints(key);
+    }
+    for (const auto& [uid, workload] : after_.workloads_->by_uid) {
+      if (workload->waypoint && is_another(*workload->waypoint)) change_.workloads.insert(uid);
+    }
+  }
+
+ private:
+  using Served = std::map<std::string_view, std::vector<PortMapping>>;
+
+  // What of its services has a waypoint in front, and the ports.
+  static Served served_behind_one(const Workload& workload, const Snapshot& snapshot) {
+    Served out;
+    for (const auto& [key, ports] : workload.services) {
+      const auto service = snapshot.service(key);
+      if (service && service->waypoint) out.emplace(key, ports);
+    }
+    return out;
+  }
+
+  void note_endpoints(std::string_view service) {
+    for (const auto* snapshot : {&before_, &after_}) {
+      for (const auto& e : snapshot->endpoints(service)) {
+        change_.workloads.insert(e.workload->uid);
+      }
+    }
+  }
+
+  bool is_another(const GatewayAddress& address) {
+    const auto [at, fresh] = others_.try_emplace(waypoint_name(address));
+    if (fresh) at->second = identities(before_, address) != identities(after_, address);
+    return at->second;
+  }
+
+  const Snapshot& before_;
+  const Snapshot& after_;
+  PolicyChange& change_;
+  std::unordered_map<std::string, bool> others_;  // by name
+};
 
 bool PolicyChange::empty() const {
   return !everywhere && namespaces.empty() && policies.empty() && workloads.empty();
@@ -54,13 +135,22 @@ PolicyChange policy_change(const Snapshot& before, const Snapshot& after) {
       if (!after.policies_->by_key.contains(key)) note(change, *policy);
     }
   }
-  if (before.workloads_ != after.workloads_) {
+  WaypointChange waypoints(before, after, change);
+  const bool workloads = before.workloads_ != after.workloads_;
+  const bool services = before.services_ != after.services_;
+  if (workloads) {
     for (const auto& [uid, workload] : after.workloads_->by_uid) {
       const auto old = before.workload(uid);
-      if (old == workload || (old && decided_alike(*old, *workload))) continue;
-      change.workloads.insert(uid);
+      if (old == workload) continue;
+      if (!old || !decided_alike(*old, *workload)) {
+        change.workloads.insert(uid);
+      } else {
+        waypoints.note_workload(*old, *workload);
+      }
     }
   }
+  if (services) waypoints.note_services();
+  if (workloads || services) waypoints.note_identities();
   return change;
 }
 

@@ -2,6 +2,9 @@
 #include "culvert/mesh/route.hpp"
 
 #include <algorithm>
+#include <optional>
+
+#include "culvert/mesh/waypoint.hpp"
 
 namespace culvert::mesh {
 namespace {
@@ -42,55 +45,52 @@ Route to_workload(const WorkloadPtr& workload, ServicePtr service, const SocketA
   return route;
 }
 
-/// A waypoint's service, or the workload at its address; both null when unknown.
-struct Waypoint {
-  ServicePtr service;
-  WorkloadPtr workload;
-};
-
-Waypoint find_waypoint(const Snapshot& snapshot, const GatewayAddress& address,
-                       const Workload& source) {
-  if (const auto* key = std::get_if<std::string>(&address.destination)) {
-    return {snapshot.service(*key), nullptr};
-  }
-  const auto& at = std::get<NetworkAddress>(address.destination);
-  if (auto service = snapshot.service_at(at, source.ns)) return {std::move(service), nullptr};
-  return {nullptr, snapshot.workload_at(at)};
-}
-
-bool is_own_workload(const Snapshot& snapshot, const Waypoint& waypoint, const Workload& source) {
+bool is_own_workload(const Waypoint& waypoint, const Workload& source) {
   if (waypoint.workload) return waypoint.workload->uid == source.uid;
   return waypoint.service && source.services.contains(waypoint.service->key());
 }
 
-/// A healthy workload of the waypoint. Its HBONE port need not be a port of its service.
-WorkloadPtr choose_waypoint(const Snapshot& snapshot, const Waypoint& waypoint, RoundRobin& state) {
-  if (waypoint.workload) return waypoint.workload;
-  if (!waypoint.service) return nullptr;
-  std::vector<WorkloadPtr> ready;
-  for (const auto& endpoint : snapshot.endpoints(waypoint.service->key())) {
-    const auto& w = endpoint.workload;
-    if (w->healthy && !w->addresses.empty()) ready.push_back(w);
-  }
-  if (ready.empty()) return nullptr;
-  return ready[state.next(waypoint.service->key(), ready.size())];
+/// The next healthy workload of the waypoint that was not tried. Its HBONE port need not be a port
+/// of its service. Null when there is none.
+WorkloadPtr choose_waypoint(const Snapshot& snapshot, const Waypoint& waypoint, RoundRobin& state,
+                            std::span<const std::string> tried) {
+  auto workloads = waypoint_workloads(snapshot, waypoint);
+  std::erase_if(workloads, [&](const WorkloadPtr& w) {
+    return !w->healthy || w->addresses.empty() || std::ranges::find(tried, w->uid) != tried.end();
+  });
+  if (workloads.empty()) return nullptr;
+  if (waypoint.workload) return workloads.front();
+  return workloads[state.next(waypoint.service->key(), workloads.size())];
 }
 
-Result<Route> through_waypoint(const Snapshot& snapshot, const Waypoint& waypoint,
-                               const GatewayAddress& address, ServicePtr service,
-                               const SocketAddress& destination, const Workload& source,
-                               RoundRobin& state) {
-  auto workload = choose_waypoint(snapshot, waypoint, state);
+/// A captured connection on its way: what it asked for, and what has been tried for it.
+struct Journey {
+  const Snapshot& snapshot;
+  const SocketAddress& destination;
+  const Workload& source;
+  RoundRobin& state;
+  std::span<const std::string> tried;
+};
+
+/// To `target` by the waypoint at `address`, if there is one in the way: not when the source is one
+/// of its own workloads.
+std::optional<Result<Route>> by_waypoint(const Journey& journey,
+                                         const std::optional<GatewayAddress>& address,
+                                         const ServicePtr& service, const SocketAddress& target) {
+  if (!address) return std::nullopt;
+  const auto waypoint = find_waypoint(journey.snapshot, *address, journey.source.ns);
+  if (is_own_workload(waypoint, journey.source)) return std::nullopt;
+  auto workload = choose_waypoint(journey.snapshot, waypoint, journey.state, journey.tried);
   if (!workload) return fail(ErrorCode::kNoUpstream, "find a healthy waypoint", Origin::kUpstream);
-  auto ip = workload->address_for(destination.ip);
+  const auto ip = workload->address_for(target.ip);
   if (!ip) return fail(ErrorCode::kNoWorkload, "waypoint without an address", Origin::kUpstream);
   Route route;
   route.protocol = Route::Protocol::kHbone;
-  route.next_hop = {*ip, address.hbone_port};
-  route.target = destination;
+  route.next_hop = {*ip, address->hbone_port};
+  route.target = target;
   route.expected_identities.push_back(workload->identity());
   route.workload = std::move(workload);
-  route.service = std::move(service);
+  route.service = service;
   route.via_waypoint = true;
   return route;
 }
@@ -102,20 +102,25 @@ Route passthrough(const SocketAddress& destination) {
   return route;
 }
 
-Result<Route> to_service(const Snapshot& snapshot, const ServicePtr& service,
-                         const SocketAddress& destination, const Workload& source,
-                         RoundRobin& state) {
-  if (service->waypoint) {
-    auto waypoint = find_waypoint(snapshot, *service->waypoint, source);
-    if (!is_own_workload(snapshot, waypoint, source)) {
-      return through_waypoint(snapshot, waypoint, *service->waypoint, service, destination, source,
-                              state);
-    }
-  }
+// A pod's own waypoint stands in front of it however it was found: its ztunnel admits nobody else.
+Result<Route> to_pod(const Journey& journey, const WorkloadPtr& workload, const ServicePtr& service,
+                     const SocketAddress& target) {
+  if (auto route = by_waypoint(journey, workload->waypoint, service, target)) return *route;
+  return to_workload(workload, service, target, journey.source);
+}
+
+Result<Route> to_service(const Journey& journey, const ServicePtr& service) {
+  const auto& destination = journey.destination;
+  if (auto route = by_waypoint(journey, service->waypoint, service, destination)) return *route;
   if (service->passthrough) return passthrough(destination);
-  auto chosen = choose_endpoint(snapshot, *service, destination.port, destination.ip, state);
+  auto chosen =
+      choose_endpoint(journey.snapshot, *service, destination.port, destination.ip, journey.state);
   if (!chosen) return std::unexpected(chosen.error());
-  return to_workload(chosen->workload, service, chosen->address, source);
+  // The service's own waypoint, which balances, is where all waypoints end.
+  if (service->waypoint) {
+    return to_workload(chosen->workload, service, chosen->address, journey.source);
+  }
+  return to_pod(journey, chosen->workload, service, chosen->address);
 }
 
 }  // namespace
@@ -152,21 +157,15 @@ bool joins_in_process(const Route& route, std::string_view node, bool joins) {
 }
 
 Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress& destination,
-                                  const Workload& source, RoundRobin& state) {
+                                  const Workload& source, RoundRobin& state,
+                                  std::span<const std::string> tried_waypoints) {
+  const Journey journey{snapshot, destination, source, state, tried_waypoints};
   const NetworkAddress address{source.network, destination.ip};
-  if (auto service = snapshot.service_at(address, source.ns)) {
-    return to_service(snapshot, service, destination, source, state);
+  if (auto service = snapshot.service_at(address, source.ns)) return to_service(journey, service);
+  if (auto workload = snapshot.workload_at(address)) {
+    return to_pod(journey, workload, nullptr, destination);
   }
-  auto workload = snapshot.workload_at(address);
-  if (!workload) return passthrough(destination);
-  if (workload->waypoint) {
-    auto waypoint = find_waypoint(snapshot, *workload->waypoint, source);
-    if (!is_own_workload(snapshot, waypoint, source)) {
-      return through_waypoint(snapshot, waypoint, *workload->waypoint, nullptr, destination, source,
-                              state);
-    }
-  }
-  return to_workload(workload, nullptr, destination, source);
+  return passthrough(destination);
 }
 
 }  // namespace culvert::mesh

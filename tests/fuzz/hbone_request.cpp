@@ -29,6 +29,11 @@ void check_request(const hbone::Headers& fields) {
   }
   // An element that names nobody is not sent on.
   if (request->forwarded == hbone::Forwarded{}) request->forwarded.reset();
+  if (request->source) {
+    const auto written = hbone::encode_original_source(*request->source);
+    const auto* text = h2::find(fields, hbone::kOriginalSourceHeader);
+    require(written && text != nullptr && *written == *text, "a source has one spelling");
+  }
   const auto built = hbone::build_connect(*request);
   require(built.has_value(), "what was read can be sent");
   const auto again = hbone::parse_connect(*built);

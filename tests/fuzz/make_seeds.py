@@ -36,7 +36,9 @@ TEXTS = {
                       'forwarded for="10.0.0.5:41000";host=web.shop\n'
                       "traceparent 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\nx-other value",
                       ":method CONNECT\n:authority web.shop.svc.cluster.local:80\nforwarded for=unknown",
-                      ":status 200\nbaggage k8s.namespace.name=shop", ":method GET\n:path /\n:scheme http"],
+                      ":status 200\nbaggage k8s.namespace.name=shop", ":method GET\n:path /\n:scheme http",
+                      ":method CONNECT\n:authority 10.0.0.1:80\nx-culvert-source " + URI + ";10.0.0.5:41000",
+                      ":method CONNECT\n:authority [fd00::1]:80\nx-culvert-source " + URI + ";[fd00::5]:41000"],
     "admin_request": ["GET /status?a=1&b=%20x HTTP/1.1\r\nHost: a\r\nX-Two: 2\r\n\r\n",
                       "HEAD /pods HTTP/1.0\r\n\r\n", "DELETE /pods/uid-1 HTTP/1.1\r\n\r\n", "PUT / HTTP/1.1\r\n\r\n",
                       "POST /file HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",

@@ -14,6 +14,7 @@
 #include "culvert/hbone/authority.hpp"
 #include "culvert/hbone/baggage.hpp"
 #include "culvert/hbone/forwarded.hpp"
+#include "culvert/hbone/original_source.hpp"
 #include "culvert/hbone/traceparent.hpp"
 
 namespace culvert::hbone {
@@ -27,14 +28,18 @@ struct ConnectRequest {
   Baggage baggage;                     // who asks, as it says itself: for logs, never for policy
   std::optional<Forwarded> forwarded;  // the client behind the tunnel
   std::optional<TraceParent> traceparent;
+  /// Whom a waypoint speaks for. Only who knows that the peer is one may believe it.
+  std::optional<OriginalSource> source;
   bool operator==(const ConnectRequest&) const = default;
 };
 
-/// ":method" and ":authority" first. kInvalid: a host in the authority that is no host name.
+/// ":method" and ":authority" first. kInvalid: a host in the authority that is no host name, or a
+/// source that cannot be written.
 Result<Headers> build_connect(const ConnectRequest& request);
 /// kInvalid: the method is not CONNECT, or :authority is missing, twice or malformed, or there is a
-/// :scheme or :path (RFC 9113 section 8.5): answer 400. Malformed baggage, forwarded and
-/// traceparent are as if absent: they only inform. Unknown headers are ignored.
+/// :scheme or :path (RFC 9113 section 8.5), or x-culvert-source is there twice or malformed: answer
+/// 400. Malformed baggage, forwarded and traceparent are as if absent: they only inform. Unknown
+/// headers are ignored.
 Result<ConnectRequest> parse_connect(const Headers& headers);
 
 struct ConnectResponse {

@@ -74,11 +74,19 @@ struct Policy {
 };
 using PolicyPtr = std::shared_ptr<const Policy>;
 
+/// The waypoint between a client and its destination.
+struct Via {
+  Identity identity;  // the verified certificate's
+  IpAddress ip;
+};
+
 /// What a policy may look at.
 struct Connection {
   std::optional<Identity> source;  // the verified certificate's; nullopt for plaintext
   IpAddress source_ip;
   SocketAddress destination;  // at the destination workload: its address, the target port
+  /// Set: `source` is the client that this waypoint, which proved to be it, speaks for.
+  std::optional<Via> via{};
 };
 
 struct Verdict {
@@ -88,15 +96,18 @@ struct Verdict {
     kDenied,         // refused by the DENY policy `policy`
     kNotAllowed,     // refused: there are ALLOW policies, none matched
     kUnknownPolicy,  // refused: the workload names `policy`, which has not arrived
+    kWaypointOnly,   // refused: the port admits `waypoint` only (admit() in mesh/waypoint.hpp)
   };
   bool allowed = false;
   Reason reason = Reason::kNotAllowed;
-  std::string policy;  // "NAMESPACE/NAME"; for kNotAllowed the first ALLOW policy asked
+  std::string policy;      // "NAMESPACE/NAME"; for kNotAllowed the first ALLOW policy asked
+  std::string waypoint{};  // its name; for kWaypointOnly
 };
 /// "denied by policy", "no allow policy matched", ... for logs.
 const char* to_string(Verdict::Reason reason);
 
-/// Whether the rules of `policy` match; looks at neither scope, action nor dry_run.
+/// Whether the rules of `policy` match; looks at neither scope, action nor dry_run. Of a connection
+/// with two identities a rule may match either; what is excluded (not_...) must be neither.
 bool matches(const Policy& policy, const Connection& connection);
 
 /// Istio's order: an unknown policy refuses, then any DENY that matches refuses, then without any

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,10 +61,12 @@ bool joins_in_process(const Route& route, std::string_view node, bool joins);
 
 /// Resolves what a captured connection asked for. A VIP leads to an endpoint; a workload's address
 /// to that workload; a waypoint in front of either gets the connection unless the source is one
-/// of its own workloads; anything else passes through. Errors: kNoUpstream (no healthy endpoint,
+/// of its own workloads; anything else passes through. A waypoint's healthy workloads take turns,
+/// but for those whose uid is in `tried_waypoints`. Errors: kNoUpstream (no healthy endpoint,
 /// or a waypoint that is gone: refused, never bypassed), kInvalid (no such service port),
 /// kNoWorkload (the endpoint has no address).
 Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress& destination,
-                                  const Workload& source, RoundRobin& state);
+                                  const Workload& source, RoundRobin& state,
+                                  std::span<const std::string> tried_waypoints = {});
 
 }  // namespace culvert::mesh

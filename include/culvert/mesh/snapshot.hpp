@@ -31,6 +31,7 @@ struct Delta {
 };
 
 struct PolicyChange;
+class WaypointChange;
 
 class Snapshot {
  public:
@@ -64,6 +65,7 @@ class Snapshot {
   friend class SnapshotBuilder;
   friend std::shared_ptr<const Snapshot> apply(const Snapshot& previous, Delta delta);
   friend PolicyChange policy_change(const Snapshot& before, const Snapshot& after);
+  friend class WaypointChange;
 
   struct TextHash {
     using is_transparent = void;

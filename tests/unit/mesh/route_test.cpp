@@ -179,6 +179,40 @@ TEST_CASE("a waypoint that is gone refuses and is not bypassed") {
   CHECK(resolve(mesh_of({direct, waypoint_pod()}), "10.0.0.2:80")->via_waypoint);
 }
 
+TEST_CASE("a pod's own waypoint is passed through by who comes by a service without one, too") {
+  auto web = web_pod("a", "10.0.0.1");
+  web.waypoint = GatewayAddress{std::string(kWaypointKey), 15008};
+  const auto mesh = mesh_of({web, waypoint_pod()}, {web_service(), waypoint_service()});
+  const auto route = resolve(mesh, "10.96.0.1:80");
+  REQUIRE(route);
+  CHECK(route->via_waypoint);
+  CHECK(route->target == at("10.0.0.1:8080"));
+  CHECK(route->service->key() == kWebKey);
+  CHECK_FALSE(resolve(mesh, "10.96.0.1:80", waypoint_pod())->via_waypoint);
+}
+
+TEST_CASE("a waypoint's ready replicas take turns, without those that were tried") {
+  auto service = web_service();
+  service.waypoint = GatewayAddress{std::string(kWaypointKey), 15008};
+  auto one = waypoint_pod(), two = waypoint_pod(), sick = waypoint_pod();
+  two.uid += "b", two.addresses = {ip("10.0.0.16")};
+  sick.uid += "c", sick.healthy = false;
+  const auto mesh =
+      mesh_of({web_pod("a", "10.0.0.1"), one, two, sick}, {service, waypoint_service()});
+  RoundRobin state, again;
+  std::vector<std::string> seen, tried{one.uid};
+  for (int i = 0; i < 4; ++i) {
+    const auto route = resolve_destination(*mesh, at("10.96.0.1:80"), kSource, state);
+    seen.push_back(route->workload->uid);
+    CHECK(resolve_destination(*mesh, at("10.96.0.1:80"), kSource, again, tried)->workload->uid ==
+          two.uid);
+  }
+  CHECK(std::set<std::string>(seen.begin(), seen.end()) == std::set<std::string>{one.uid, two.uid});
+  tried.push_back(two.uid);
+  CHECK(resolve_destination(*mesh, at("10.96.0.1:80"), kSource, again, tried).error().code ==
+        ErrorCode::kNoUpstream);
+}
+
 TEST_CASE("the rotation's memory is bounded") {
   RoundRobin state;
   for (std::size_t i = 0; i <= RoundRobin::kMaxServices; ++i) state.next(std::to_string(i), 1);
