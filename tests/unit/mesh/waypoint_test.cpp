@@ -80,6 +80,58 @@ StringMatch exact(std::string value) {
   return {StringMatch::Kind::kExact, std::move(value)};
 }
 
+/// Changes to a small mesh with two waypoints, drawn from a fixed seed.
+class RandomMesh {
+ public:
+  Delta delta() {
+    Delta delta;
+    const auto number = std::to_string(below(2));
+    switch (below(6)) {
+      case 0: {
+        auto s = web_service();
+        s.waypoint = random_gateway();
+        s.ports = {{80, static_cast<std::uint16_t>(8080 + below(2))}};
+        delta.services = {s};
+        break;
+      }
+      case 1:
+        delta.removed_addresses = {below(2) == 0 ? kWebKey : keys[below(2)]};
+        break;
+      case 2: {
+        auto w = waypoint_pod("waypoint-" + number, "10.0.0.15", keys[below(2)]);
+        if (below(2) == 0) w.service_account = "sa-other";
+        delta.workloads = {w};
+        break;
+      }
+      case 3:
+        delta.removed_addresses = {"Kubernetes//Pod/shop/waypoint-" + number};
+        break;
+      case 4:
+        delta.services = {waypoint_service(below(2) == 0 ? "waypoint" : "other")};
+        break;
+      default: {
+        auto w = pod("web-" + number, "10.0.0." + std::to_string(1 + below(3)));
+        if (below(3) != 0) w.services[kWebKey] = {};
+        if (below(3) == 0) w.services[kWebKey] = {{80, 8081}};
+        if (below(4) == 0) w.waypoint = random_gateway();
+        delta.workloads = {w};
+      }
+    }
+    return delta;
+  }
+
+ private:
+  unsigned below(unsigned n) { return static_cast<unsigned>(random_() % n); }
+  std::optional<GatewayAddress> random_gateway() {
+    const auto which = below(5);
+    if (which >= 4) return GatewayAddress{NetworkAddress{"", ip("10.0.0.15")}, 15008};
+    return which >= 2 ? std::nullopt : std::optional(by_name(keys[which]));
+  }
+
+  std::minstd_rand random_{7};
+  const std::array<const char*, 2> keys{kWaypointKey, "shop/other.shop.svc.cluster.local"};
+};
+
 }  // namespace
 
 TEST_CASE("where no waypoint is in force nothing changes, and no claim is believed") {
@@ -224,54 +276,11 @@ TEST_CASE("a rule's demands must all be true of the same identity") {
 }
 
 TEST_CASE("no admission differs between two snapshots without the change saying so") {
-  std::minstd_rand random(7);
-  const auto below = [&](unsigned n) { return static_cast<unsigned>(random() % n); };
-  const std::array<const char*, 2> keys{kWaypointKey, "shop/other.shop.svc.cluster.local"};
-  const auto random_gateway = [&]() -> std::optional<GatewayAddress> {
-    const auto which = below(5);
-    if (which >= 4) return GatewayAddress{NetworkAddress{"", ip("10.0.0.15")}, 15008};
-    return which >= 2 ? std::nullopt : std::optional(by_name(keys[which]));
-  };
-  const auto random_delta = [&] {
-    Delta delta;
-    const auto number = std::to_string(below(2));
-    switch (below(6)) {
-      case 0: {
-        auto s = web_service();
-        s.waypoint = random_gateway();
-        s.ports = {{80, static_cast<std::uint16_t>(8080 + below(2))}};
-        delta.services = {s};
-        break;
-      }
-      case 1:
-        delta.removed_addresses = {below(2) == 0 ? kWebKey : keys[below(2)]};
-        break;
-      case 2: {
-        auto w = waypoint_pod("waypoint-" + number, "10.0.0.15", keys[below(2)]);
-        if (below(2) == 0) w.service_account = "sa-other";
-        delta.workloads = {w};
-        break;
-      }
-      case 3:
-        delta.removed_addresses = {"Kubernetes//Pod/shop/waypoint-" + number};
-        break;
-      case 4:
-        delta.services = {waypoint_service(below(2) == 0 ? "waypoint" : "other")};
-        break;
-      default: {
-        auto w = pod("web-" + number, "10.0.0." + std::to_string(1 + below(3)));
-        if (below(3) != 0) w.services[kWebKey] = {};
-        if (below(3) == 0) w.services[kWebKey] = {{80, 8081}};
-        if (below(4) == 0) w.waypoint = random_gateway();
-        delta.workloads = {w};
-      }
-    }
-    return delta;
-  };
+  RandomMesh random;
   auto now = mesh_of({});
   unsigned differences = 0, spared = 0;
   for (int round = 0; round < 4000; ++round) {
-    const auto next = apply(*now, random_delta());
+    const auto next = apply(*now, random.delta());
     const auto change = policy_change(*now, *next);
     for (const auto& was : now->workloads()) {
       const auto is = next->workload(was->uid);
