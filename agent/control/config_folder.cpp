@@ -73,7 +73,7 @@ Result<void> ConfigFolder::reload() {
     next->diagnostics = std::move(report.diagnostics);
     next->conditions = std::move(report.conditions);
     next->objects = store_.objects();
-    auto compiled = compile(*next->objects, settings_);
+    auto compiled = compile(*next->objects, settings_, store_.refused());
     next->conditions.insert(next->conditions.end(), compiled.conditions.begin(),
                             compiled.conditions.end());
     if (store_.generation() != view_->generation || view_->resources->types.empty()) {

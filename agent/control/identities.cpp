@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <kubernetes.pb.h>
 
+#include "control/compile/waypoints.hpp"
+
 namespace culvert::control {
 namespace {
 
@@ -11,7 +13,16 @@ constexpr const char* kRedirection = "ambient.istio.io/redirection";
 bool is_meshed(const api::k8s::Pod& pod) {
   const auto& annotations = pod.metadata().annotations();
   const auto redirection = annotations.find(kRedirection);
-  if (redirection == annotations.end() || redirection->second != "enabled") return false;
+  return redirection != annotations.end() && redirection->second == "enabled";
+}
+
+/// A waypoint's or an edge's: it speaks for itself, and is not captured.
+bool is_proxy(const Waypoints& waypoints, const std::string& ns, const api::k8s::Pod& pod) {
+  const policy::Labels labels(pod.metadata().labels().begin(), pod.metadata().labels().end());
+  return waypoints.is_part_of_waypoint(ns, labels) || !waypoints.edges_of(labels).empty();
+}
+
+bool may_run(const api::k8s::Pod& pod) {
   const std::string& phase = pod.status().phase();
   return !pod.spec().host_network() && phase != "Succeeded" && phase != "Failed";
 }
@@ -27,12 +38,14 @@ const std::string& service_account(const api::k8s::PodSpec& spec) {
 IdentitiesByNode identities_by_node(const config::ObjectMap& objects,
                                     std::string_view trust_domain) {
   IdentitiesByNode out;
+  const Waypoints waypoints(objects, "");
   for (const auto& [key, object] : objects) {
     if (key.kind == "Node") out[key.name];
     if (key.kind != "Pod") continue;
     const auto& pod = config::message_as<api::k8s::Pod>(*object);
     const auto node = pod.spec().node_name();
-    if (node.empty() || !is_meshed(pod)) continue;
+    if (node.empty() || !may_run(pod)) continue;
+    if (!is_meshed(pod) && !is_proxy(waypoints, key.ns, pod)) continue;
     out[node].insert(
         fmt::format("spiffe://{}/ns/{}/sa/{}", trust_domain, key.ns, service_account(pod.spec())));
   }

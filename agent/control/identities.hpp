@@ -1,5 +1,5 @@
-// Who may be certified where: a node's ztunnel gets certificates for the identities of the meshed
-// pods that run on that node, and for no others. Pure.
+// Who may be certified where: a node's ztunnel and waypoints get certificates for the identities of
+// the meshed pods, waypoints and edges that run on that node, and for no others. Pure.
 #pragma once
 
 #include <map>
@@ -14,9 +14,9 @@ namespace culvert::control {
 using IdentitiesByNode = std::map<std::string, std::set<std::string>, std::less<>>;
 
 /// "spiffe://TRUST_DOMAIN/ns/NS/sa/SA" of the pods with spec.nodeName, by node; every Node object
-/// has an entry. Counted are pods with the annotation ambient.istio.io/redirection: enabled that
-/// share not the node's network and have not ended. An absent service account is "default", as in
-/// Kubernetes.
+/// has an entry. Counted are pods with the annotation ambient.istio.io/redirection: enabled, pods
+/// of waypoints, and those that a Gateway of Istio's selects, that share not the node's network and
+/// have not ended. An absent service account is "default", as in Kubernetes.
 IdentitiesByNode identities_by_node(const config::ObjectMap& objects,
                                     std::string_view trust_domain);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "istio_objects.pb.h"
 
@@ -16,22 +17,25 @@ namespace {
 struct Claim {
   Place place;
   ObjectPtr object;
-  std::vector<std::string> hosts;  // of a VirtualService
+  std::vector<std::string> hosts, gateways;  // of a VirtualService
 };
 using Claims = std::map<ObjectKey, std::vector<Claim>>;
 
-std::vector<std::string> hosts_of(const Object& object) {
-  if (object.key.kind != "VirtualService") return {};
-  const auto& hosts = message_as<api::istio::VirtualService>(object).spec().hosts();
-  return {hosts.begin(), hosts.end()};
+Claim claim_of(const ObjectPtr& object) {
+  Claim claim{object->place, object, {}, {}};
+  if (object->key.kind != "VirtualService") return claim;
+  const auto& spec = message_as<api::istio::VirtualService>(*object).spec();
+  claim.hosts.assign(spec.hosts().begin(), spec.hosts().end());
+  claim.gateways.assign(spec.gateways().begin(), spec.gateways().end());
+  return claim;
 }
 
 Claims collect(const std::vector<ParsedFile>& files) {
   Claims claims;
   for (const auto& file : files) {
-    for (const auto& object : file.objects)
-      claims[object->key].push_back({object->place, object, hosts_of(*object)});
-    for (const auto& bad : file.refused) claims[bad.key].push_back({bad.place, nullptr, bad.hosts});
+    for (const auto& object : file.objects) claims[object->key].push_back(claim_of(object));
+    for (const auto& bad : file.refused)
+      claims[bad.key].push_back({bad.place, nullptr, bad.hosts, bad.gateways});
   }
   return claims;
 }
@@ -51,6 +55,13 @@ void report_duplicates(const Claims& claims, Diagnostics& out) {
       out.push_back(std::move(d));
     }
   }
+}
+
+/// Whether they refuse the same, wherever they stand.
+bool same_refusals(const std::vector<RefusedObject>& a, const std::vector<RefusedObject>& b) {
+  return std::ranges::equal(a, b, [](const RefusedObject& x, const RefusedObject& y) {
+    return x.key == y.key && x.hosts == y.hosts && x.gateways == y.gateways;
+  });
 }
 
 Condition not_accepted(const ObjectKey& key, const char* why, const Object* last_good) {
@@ -84,7 +95,7 @@ ObjectStore::ObjectStore() : objects_(std::make_shared<ObjectMap>()) {}
 LoadReport ObjectStore::load(std::vector<ParsedFile> files) {
   LoadReport report;
   auto next = std::make_shared<ObjectMap>();
-  refused_.clear();
+  const auto before = std::exchange(refused_, {});
   const auto claims = collect(files);
   for (const auto& [key, places] : claims) {
     if (places.size() == 1 && places[0].object) {
@@ -96,7 +107,9 @@ LoadReport ObjectStore::load(std::vector<ParsedFile> files) {
     if (last_good) {
       next->insert(*old);
     } else {
-      for (const auto& claim : places) refused_.push_back({key, claim.place, claim.hosts});
+      for (const auto& claim : places) {
+        refused_.push_back({key, claim.place, claim.hosts, claim.gateways});
+      }
     }
     const char* why = places.size() > 1 ? "given more than once" : "its file has errors in it";
     report.conditions.push_back(not_accepted(key, why, last_good));
@@ -122,7 +135,7 @@ LoadReport ObjectStore::load(std::vector<ParsedFile> files) {
            std::tie(b.file, b.line, b.column, b.field, b.reason);
   });
   report.changes = compare(*objects_, *next);
-  if (!report.changes.empty()) ++generation_;
+  if (!report.changes.empty() || !same_refusals(before, refused_)) ++generation_;
   objects_ = std::move(next);
   return report;
 }

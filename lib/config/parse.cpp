@@ -39,17 +39,18 @@ ObjectKey key_of(const YamlNode& node, const Kind& kind) {
   return key;
 }
 
-/// Hosts of a VirtualService that is refused: a list, or the single text that people write instead.
-std::vector<std::string> hosts_of(const YamlNode& node) {
-  std::vector<std::string> hosts;
+/// Hosts or gateways of a VirtualService that is refused: a list, or the single text that people
+/// write instead.
+std::vector<std::string> texts_of(const YamlNode& node, const char* field) {
+  std::vector<std::string> out;
   const auto* spec = node.find("spec");
-  const auto* list = spec ? spec->find("hosts") : nullptr;
-  if (!list) return hosts;
-  if (list->kind == YamlNode::Kind::kScalar) hosts.push_back(list->text);
+  const auto* list = spec ? spec->find(field) : nullptr;
+  if (!list) return out;
+  if (list->kind == YamlNode::Kind::kScalar) out.push_back(list->text);
   for (const auto& item : list->items) {
-    if (item->kind == YamlNode::Kind::kScalar) hosts.push_back(item->text);
+    if (item->kind == YamlNode::Kind::kScalar) out.push_back(item->text);
   }
-  return hosts;
+  return out;
 }
 
 /// Reads one file; holds what its documents share.
@@ -166,8 +167,12 @@ class FileParser {
     if (key.name.empty() || !complete) out_.complete = false;
     if (key.name.empty()) return;
     if (findings.failed() || !complete) {
-      auto hosts = key.kind == "VirtualService" ? hosts_of(node) : std::vector<std::string>();
-      out_.refused.push_back({std::move(key), place, std::move(hosts)});
+      RefusedObject refused{std::move(key), place, {}, {}};
+      if (refused.key.kind == "VirtualService") {
+        refused.hosts = texts_of(node, "hosts");
+        refused.gateways = texts_of(node, "gateways");
+      }
+      out_.refused.push_back(std::move(refused));
       return;
     }
     auto object = std::make_shared<Object>();

@@ -74,7 +74,7 @@ void Session::add_response(std::pair<const std::string, TypeSubscription>& type,
   auto response = subscription.next(resources_of(url), resources_->generation, hold_removals);
   if (!response) return;
   response->type_url = url;
-  for (auto& resource : response->resources) resource.type_url = url;
+  for (auto& resource : response->resources) resource.type_url = body_type(url);
   response->system_version = std::to_string(resources_->generation);
   response->nonce = fmt::format("{}-{}", resources_->generation, next_nonce_++);
   subscription.sent(response->nonce);

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "culvert/xds/limits.hpp"
+#include "culvert/xds/resources.hpp"
 
 namespace culvert::xds {
 namespace {
@@ -83,7 +84,7 @@ Subscriber::Checked Subscriber::check(Type& type, DeltaResponse response) {
       reason = "without a name";
     } else if (resource.name.size() > kMaxNameBytes) {
       reason = "name too long";
-    } else if (resource.type_url != type.url) {
+    } else if (resource.type_url != body_type(type.url)) {
       reason = "of another type than the response";
     } else if (resource.bytes.size() > kMaxResourceBytes) {
       reason = "too large";

@@ -1,8 +1,7 @@
-// Puts the steps in order: policies, pods, services, endpoints, bytes.
+// Puts the steps in order: policies, waypoints, pods, services, endpoints, bytes.
 #include "control/compile/compile.hpp"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
 
 #include <algorithm>
 #include <array>
@@ -10,23 +9,18 @@
 
 #include "authorization.pb.h"
 #include "control/compile/mesh_objects.hpp"
+#include "culvert/l7/wire_object.hpp"
 #include "culvert/xds/resources.hpp"
+#include "culvert_labels.pb.h"
+#include "istio_objects.pb.h"
 
 namespace culvert::control {
 namespace {
 
 constexpr const char* kServiceNameLabel = "kubernetes.io/service-name";
 
-/// Maps in messages have no order of their own: without this, equal content could differ.
 Resource serialize(const google::protobuf::Message& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream out(&stream);
-    out.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&out);
-  }
-  return make_resource(std::move(bytes));
+  return make_resource(l7::deterministic_bytes(message));
 }
 
 /// Calls `f(key, message)` for every object of a kind.
@@ -38,8 +32,21 @@ void for_each(const config::ObjectMap& objects, const char* kind, F f) {
   }
 }
 
+/// A pod on the host's network has no address of its own that a waypoint could stand before.
+void set_waypoint(const config::ObjectKey& key, const Waypoints& waypoints, PodEntry& entry,
+                  config::Conditions& conditions) {
+  if (entry.pod->spec().host_network()) return;
+  if (waypoints.is_part_of_waypoint(key.ns, entry.labels)) {
+    entry.workload.set_tunnel_protocol(istio::workload::HBONE);  // its own, not a ztunnel's
+  }
+  const auto choice = waypoints.for_workload(key.ns, entry.labels);
+  if (choice.address) *entry.workload.mutable_waypoint() = *choice.address;
+  if (!choice.own_label) return;  // its namespace's says it for all
+  if (auto condition = waypoint_condition(key, choice)) conditions.push_back(std::move(*condition));
+}
+
 void add_pods(const config::ObjectMap& objects, const policy::PolicySet& policies,
-              const CompileSettings& settings, Draft& draft) {
+              const Waypoints& waypoints, const CompileSettings& settings, Draft& draft) {
   for_each<k8s::Pod>(objects, "Pod", [&](const config::ObjectKey& key, const k8s::Pod& pod) {
     if (!is_addressable(pod)) return;
     auto node = objects.find({"Node", "", pod.spec().node_name()});
@@ -49,6 +56,7 @@ void add_pods(const config::ObjectMap& objects, const policy::PolicySet& policie
     entry.pod = &pod;
     entry.labels = Labels(pod.metadata().labels().begin(), pod.metadata().labels().end());
     entry.workload = make_workload(pod, entry.labels, on, policies, settings);
+    set_waypoint(key, waypoints, entry, draft.conditions);
     draft.pods.emplace(key.ns + "/" + key.name, std::move(entry));
   });
 }
@@ -67,17 +75,55 @@ std::map<std::string, std::vector<const k8s::EndpointSlice*>> slices_by_service(
   return out;
 }
 
-void add_services(const config::ObjectMap& objects, const CompileSettings& settings, Draft& draft) {
+void set_waypoint(const config::ObjectKey& key, const k8s::Service& object,
+                  const Waypoints& waypoints, istio::workload::Service& service,
+                  config::Conditions& conditions) {
+  if (waypoints.is_waypoint(key.ns, key.name)) return;
+  const Labels labels(object.metadata().labels().begin(), object.metadata().labels().end());
+  const auto choice = waypoints.for_service(key.ns, labels);
+  if (choice.address) *service.mutable_waypoint() = *choice.address;
+  service.set_ingress_use_waypoint(waypoints.uses_waypoint_from_ingress(key.ns, labels));
+  if (auto condition = waypoint_condition(key, choice)) conditions.push_back(std::move(*condition));
+}
+
+void add_services(const config::ObjectMap& objects, const Waypoints& waypoints,
+                  const CompileSettings& settings, Draft& draft) {
   const auto slices = slices_by_service(objects);
   for_each<k8s::Service>(
       objects, "Service", [&](const config::ObjectKey& key, const k8s::Service& service) {
         if (service.spec().type() == "ExternalName") return;
-        draft.services.emplace(key.ns + "/" + hostname_of(service, settings),
-                               make_service(service, settings));
+        auto made = make_service(service, settings);
+        set_waypoint(key, service, waypoints, made, draft.conditions);
+        draft.services.emplace(key.ns + "/" + hostname_of(service, settings), std::move(made));
         auto it = slices.find(key.ns + "/" + key.name);
         add_endpoints(service, it == slices.end() ? decltype(it->second){} : it->second, settings,
                       draft);
       });
+}
+
+void add_service_entries(const config::ObjectMap& objects, const Waypoints& waypoints,
+                         const CompileSettings& settings, Draft& draft) {
+  std::set<std::uint32_t> taken;
+  for_each<api::istio::ServiceEntry>(
+      objects, "ServiceEntry",
+      [&](const config::ObjectKey& key, const api::istio::ServiceEntry& entry) {
+        add_service_entry(key, entry, waypoints, settings, taken, draft);
+      });
+}
+
+/// By uid; of workloads that have any.
+Resources to_labels(const Draft& draft) {
+  Resources out;
+  const auto add = [&](const std::string& uid, const Labels& labels) {
+    if (labels.empty()) return;
+    culvert::workload::v1::Labels message;
+    message.set_uid(uid);
+    message.mutable_labels()->insert(labels.begin(), labels.end());
+    out.emplace(uid, serialize(message));
+  };
+  for (const auto& [name, entry] : draft.pods) add(entry.workload.uid(), entry.labels);
+  for (const auto& [uid, labels] : draft.labels) add(uid, labels);
+  return out;
 }
 
 Resources to_addresses(Draft draft) {
@@ -97,10 +143,10 @@ Resources to_addresses(Draft draft) {
   return out;
 }
 
-/// Kinds that are read and checked, and that nothing serves by yet. It is said: nobody may count on
-/// a rule that nobody carries out.
-constexpr std::array<std::string_view, 5> kNotServed = {
-    "VirtualService", "DestinationRule", "ServiceEntry", "Gateway", "KubernetesGateway"};
+/// Kinds that are read, checked and sent, and that no waypoint serves by yet. It is said: nobody
+/// may count on a rule that nobody carries out.
+constexpr std::array<std::string_view, 3> kNotServed = {"VirtualService", "DestinationRule",
+                                                        "Gateway"};
 
 void tell_without_effect(const config::ObjectMap& objects, config::Conditions& conditions) {
   for (const auto& [key, object] : objects) {
@@ -112,19 +158,26 @@ void tell_without_effect(const config::ObjectMap& objects, config::Conditions& c
 
 }  // namespace
 
-Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings) {
+Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
+                 std::span<const config::RefusedObject> refused) {
   Compiled out;
   const policy::PolicySet policies(objects, settings.root_namespace);
+  const Waypoints waypoints(objects, settings.cluster_domain);
   Draft draft;
-  add_pods(objects, policies, settings, draft);
-  add_services(objects, settings, draft);
+  add_pods(objects, policies, waypoints, settings, draft);
+  add_services(objects, waypoints, settings, draft);
+  add_service_entries(objects, waypoints, settings, draft);
+  out.conditions = policies.conditions();
+  std::ranges::move(draft.conditions, std::back_inserter(out.conditions));
+  waypoints.add_conditions(out.conditions);
+  tell_without_effect(objects, out.conditions);
+  out.resources[std::string(xds::kLabelsType)] = to_labels(draft);
   out.resources[std::string(xds::kAddressType)] = to_addresses(std::move(draft));
   auto& authorizations = out.resources[std::string(xds::kAuthorizationType)];
   for (const auto& a : policies.authorizations()) {
     authorizations.emplace(a.name, serialize(*a.message));
   }
-  out.conditions = policies.conditions();
-  tell_without_effect(objects, out.conditions);
+  add_routing_objects(objects, refused, out.resources);
   return out;
 }
 

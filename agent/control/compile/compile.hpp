@@ -1,11 +1,14 @@
-// From API objects to what ztunnels subscribe to: Addresses and Authorizations. Pure and
-// deterministic: equal objects and settings give equal bytes. Runs on control's thread.
+// From API objects to what ztunnels and waypoints subscribe to: Addresses, Authorizations, Labels
+// and Istio's routing objects. Pure and deterministic: equal objects and settings give equal bytes.
+// Runs on control's thread.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "control/compile/resource_set.hpp"
 #include "culvert/config/object.hpp"
+#include "culvert/config/parse.hpp"
 
 namespace culvert::control {
 
@@ -18,14 +21,16 @@ struct CompileSettings {
 };
 
 struct Compiled {
-  ResourceSet resources;  // always has both types, possibly without entries
+  ResourceSet resources;  // always has all types, possibly without entries
   config::Conditions conditions;
 };
 
 /// Names are istiod's: workloads `CLUSTER//Pod/NS/POD`, endpoints that are no pods
 /// `CLUSTER/discovery.k8s.io/EndpointSlice/NS/SLICE/IP`, services `NS/HOSTNAME`, policies
 /// `NS/NAME`. Pods that have ended or have no address yet, and services of type ExternalName, give
-/// nothing.
-Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings);
+/// nothing. `refused`: objects that are not in force and never were; hosts of a VirtualService
+/// among them are refused.
+Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
+                 std::span<const config::RefusedObject> refused = {});
 
 }  // namespace culvert::control

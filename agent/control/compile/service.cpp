@@ -26,10 +26,10 @@ wire::AppProtocol by_name(std::string_view name) {
   return it == kProtocols.end() ? wire::UNKNOWN : it->protocol;
 }
 
-/// appProtocol decides; without one, the port's name up to its first '-' (Istio's convention).
+/// appProtocol decides; without one, the port's name.
 wire::AppProtocol app_protocol(const k8s::ServicePort& port) {
   if (!port.app_protocol().empty()) return by_name(port.app_protocol());
-  return by_name(std::string_view(port.name()).substr(0, port.name().find('-')));
+  return app_protocol_of_name(port.name());
 }
 
 /// 0 for a named port: each pod says.
@@ -47,7 +47,13 @@ void add_vip(const std::string& text, const CompileSettings& settings, wire::Ser
   address->set_address(ip->to_wire_bytes());
 }
 
-wire::IPFamilies families(const wire::Service& service) {
+}  // namespace
+
+wire::AppProtocol app_protocol_of_name(std::string_view port_name) {
+  return by_name(port_name.substr(0, port_name.find('-')));
+}
+
+wire::IPFamilies ip_families(const wire::Service& service) {
   bool v4 = false;
   bool v6 = false;
   for (const auto& a : service.addresses()) (a.address().size() == 4 ? v4 : v6) = true;
@@ -55,8 +61,6 @@ wire::IPFamilies families(const wire::Service& service) {
   if (v4) return wire::IPV4_ONLY;
   return v6 ? wire::IPV6_ONLY : wire::AUTOMATIC;
 }
-
-}  // namespace
 
 std::string hostname_of(const k8s::Service& service, const CompileSettings& settings) {
   const auto& m = service.metadata();
@@ -83,7 +87,7 @@ wire::Service make_service(const k8s::Service& service, const CompileSettings& s
   if (spec.publish_not_ready_addresses()) {
     out.mutable_load_balancing()->set_health_policy(wire::LoadBalancing::ALLOW_ALL);
   }
-  out.set_ip_families(families(out));
+  out.set_ip_families(ip_families(out));
   return out;
 }
 

@@ -39,7 +39,7 @@ class ObjectStore {
   /// Those of the last load that are not in force: refused, without a last good state, in the order
   /// of their keys.
   const std::vector<RefusedObject>& refused() const { return refused_; }
-  /// Grows by one with every load that changed something.
+  /// Grows by one with every load that changed something: what is in force, or what is refused.
   std::uint64_t generation() const { return generation_; }
 
  private:

@@ -17,6 +17,8 @@ struct RefusedObject {
   Place place;
   /// Of a VirtualService: its hosts as far as they could be read, as they are written.
   std::vector<std::string> hosts;
+  /// The same of its gateways; empty: the mesh.
+  std::vector<std::string> gateways;
 };
 
 struct ParsedFile {

@@ -17,6 +17,8 @@ namespace culvert::l7 {
 // Resource types of delta xDS, as istiod names them.
 inline constexpr std::string_view kVirtualServiceType = "networking.istio.io/v1/VirtualService";
 inline constexpr std::string_view kDestinationRuleType = "networking.istio.io/v1/DestinationRule";
+inline constexpr std::string_view kGatewayType = "networking.istio.io/v1/Gateway";
+inline constexpr std::string_view kServiceEntryType = "networking.istio.io/v1/ServiceEntry";
 
 /// Serialized so that equal messages have equal bytes, in this build.
 std::string deterministic_bytes(const google::protobuf::Message& message);

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxRequestBytes = 64U << 20;  // initial versions 
 inline constexpr std::size_t kMaxTypes = 16;
 inline constexpr std::size_t kMaxSubscribedNames = 10'000;  // of one type
 inline constexpr std::size_t kMaxInitialVersions = 1'000'000;
-inline constexpr std::size_t kMaxStreamsPerNode = 16;  // who serves, and those that drain
+inline constexpr std::size_t kMaxStreamsPerNode = 300;  // ztunnels, that drain too, and waypoints
 
 // What a server puts into one response: below the 4 MiB that gRPC libraries take by default.
 inline constexpr std::size_t kResponseBytes = 3U << 20;

@@ -18,7 +18,8 @@ AUTHORIZATION = "type.googleapis.com/istio.security.Authorization"
 
 def generate_protos(folder):
     """Python modules of our schemas, importable afterwards."""
-    protos = ["discovery", "citadel", "workload", "authorization", "culvert_workload"]
+    protos = ["discovery", "citadel", "workload", "authorization", "culvert_workload", "culvert_labels", "field_rules", "istio_type",
+              "virtual_service", "destination_rule", "istio_gateway", "service_entry", "mcp"]
     subprocess.run(["protoc", f"--proto_path={REPO / 'lib/proto'}", f"--python_out={folder}"] +
                    [f"{name}.proto" for name in protos], check=True)
     sys.path.insert(0, str(folder))

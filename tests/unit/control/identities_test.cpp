@@ -51,6 +51,31 @@ TEST_CASE("a node has the identities of its own meshed pods, each once") {
   CHECK(found.at("n2") == Set{"spiffe://td/ns/shop/sa/db"});
 }
 
+TEST_CASE("pods of a waypoint and those that a Gateway selects count without being captured") {
+  const auto labelled = [](const std::string& name, const std::string& label) {
+    return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+           ", namespace: shop, labels: {" + label +
+           "}}\nspec: {nodeName: n1, serviceAccountName: " + name + ", containers: [{name: c}]}\n";
+  };
+  const std::string gateways = R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: wp, namespace: shop}
+spec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+)";
+  const auto pods = labelled("wp", "gateway.networking.k8s.io/gateway-name: wp") +
+                    labelled("pretender", "gateway.networking.k8s.io/gateway-name: no-such") +
+                    labelled("edge", "istio: ingressgateway") + labelled("other", "istio: egress");
+  CHECK(identities(gateways + pods).at("n1") ==
+        Set{"spiffe://td/ns/shop/sa/edge", "spiffe://td/ns/shop/sa/wp"});
+  CHECK(identities(pods).at("n1").empty());
+}
+
 TEST_CASE(
     "pods that are not meshed, have ended, share the node's network or have no such node do not "
     "count") {
