@@ -48,7 +48,8 @@ json schema() {
   walk(*::istio::networking::v1alpha3::DestinationRule::descriptor(), messages);
   json refused = json::array();
   for (const auto& row : l7::unsupported_fields()) {
-    refused.push_back({{"message", row.message}, {"field", row.field}, {"value", row.value}});
+    refused.push_back(
+        {{"message", row.message}, {"field", row.field}, {"value", row.value}, {"why", row.why}});
   }
   return {{"messages", messages}, {"unsupported", refused}};
 }

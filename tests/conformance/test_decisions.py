@@ -30,7 +30,7 @@ def test_a_wrong_expectation_is_found(results):
     """Each kind of expectation, turned into another one, is told."""
     wrong = {"to": "v9", "rule": "nobody", "status": 299, "flag": "XX", "path": "/nowhere", "host": "nobody",
              "location": "nowhere", "body": "nobody", "mirrored": ["v9"], "delay": "9s", "abort": "http 299",
-             "timeout": "9s", "statPrefix": "nobody", "labels": {}, "why": "nobody knows"}
+             "timeout": "9s", "statPrefix": "nobody", "labels": {"nobody": "x"}, "why": "nobody knows"}
     for group in tables.groups():
         if group.refused:
             continue

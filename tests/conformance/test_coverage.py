@@ -1,0 +1,36 @@
+"""Every leaf field of `http` and of DestinationRule has a case that needs it and a neighbour that does not."""
+import judge
+import proven_fields
+import tables
+
+# Named by no case, with the reason.
+NEUTRAL = {
+    # Between workloads of the mesh TLS is mutual whatever is said; every other mode is refused.
+    "DestinationRule.trafficPolicy.tls.mode", "DestinationRule.trafficPolicy.portLevelSettings.tls.mode",
+    "DestinationRule.subsets.trafficPolicy.tls.mode", "DestinationRule.subsets.trafficPolicy.portLevelSettings.tls.mode",
+}
+
+
+def test_every_field_has_a_case_that_needs_it_and_one_that_does_not():
+    missing = sorted(set(proven_fields.wanted()) - proven_fields.proven() - NEUTRAL)
+    assert not missing, "no case proves:\n" + "\n".join(missing)
+
+
+def test_the_fields_are_those_of_the_api():
+    wanted = proven_fields.wanted()
+    assert len(wanted) == len(set(wanted)) > 150
+    for field in ("VirtualService.http.match.uri.prefix", "VirtualService.http.fault.abort.percentage.value",
+                  "VirtualService.http.match.headers.{}", "DestinationRule.trafficPolicy.connectionPool.tcp.maxConnections",
+                  "DestinationRule.subsets.trafficPolicy.portLevelSettings.outlierDetection.interval"):
+        assert field in wanted
+    assert not [field for field in wanted if ".delegate." in field or ".consistentHash." in field]
+
+
+def test_each_field_that_is_not_honoured_is_refused_by_some_group():
+    """Of the messages below VirtualService and DestinationRule; by its name in the objects and its reason in what is told."""
+    refused = [(group.text(), " ".join(group.refused)) for group in tables.groups() if group.refused]
+    known = proven_fields.messages()
+    missing = [row for row in judge.schema()["unsupported"] if row["message"] in known
+               and not any(row["field"] in text and row["value"].rstrip("*") in text and row["why"] in told
+                           for text, told in refused)]
+    assert not missing, "no group has:\n" + "\n".join(map(str, missing))
