@@ -23,8 +23,6 @@ enum class HttpVersion : std::uint8_t { kHttp1, kHttp2 };
 /// Of a request's body, what may be read ahead while its handler is busy: so the client's end of
 /// stream is seen behind it. Pipelined requests may wait in as many bytes again.
 inline constexpr std::size_t kReadAheadBytes = 64U << 10;
-/// Response bytes that wait for the client before who writes more waits too.
-inline constexpr std::size_t kSendQueueBytes = 64U << 10;
 /// After the last response of a connection: so long its client may take to read it and close.
 inline constexpr std::chrono::seconds kLingerTimeout{5};
 
@@ -48,18 +46,23 @@ struct ServerOptions {
   std::function<void(const http::Refusal&)> refused;
 };
 
-/// Serves one request, as a fiber of its own: to its end, or until it is stopped. What it leaves
-/// unfinished is cut short as by reset(); if nothing of the response was sent then, the client gets
-/// the status of what was wrong with its request (if read_body() failed by that), or its connection
-/// is closed. Called once a request; the function outlives the connection's run().
-using Handler = std::function<io::Task<>(ServerExchange&)>;
+/// Serves the requests of a connection. By exchange/.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// Serves one request, as a fiber of its own: to its end, or until it is stopped. What it leaves
+  /// unfinished is cut short as by reset(); if nothing of the response was sent then, the client
+  /// gets the status of what was wrong with its request (if read_body() failed by that), or its
+  /// connection is closed.
+  virtual io::Task<> serve(ServerExchange& exchange) = 0;
+};
 
 class ServerConnection {
  public:
-  /// `options` outlive the connection.
+  /// `options` and `handler` outlive the connection.
   static std::unique_ptr<ServerConnection> make(HttpVersion version,
                                                 std::unique_ptr<io::ByteStream> bytes,
-                                                const ServerOptions& options, Handler handler);
+                                                const ServerOptions& options, Handler& handler);
   virtual ~ServerConnection() = default;
 
   /// Serves until the connection ends; awaited once. Handlers have ended when it returns. Success:

@@ -1,0 +1,14 @@
+#include "waypoint/http/client.hpp"
+
+#include "waypoint/http/http1_client.hpp"
+
+namespace culvert::waypoint {
+
+std::unique_ptr<ClientConnection> ClientConnection::make(HttpVersion,
+                                                         std::unique_ptr<io::ByteStream> bytes,
+                                                         const ClientOptions& options,
+                                                         Owner& owner) {
+  return std::make_unique<Http1Client>(std::move(bytes), options, owner);
+}
+
+}  // namespace culvert::waypoint
