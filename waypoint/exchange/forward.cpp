@@ -1,0 +1,115 @@
+#include "waypoint/exchange/forward.hpp"
+
+#include "culvert/io/event.hpp"
+#include "culvert/io/loop.hpp"
+#include "waypoint/exchange/attempt.hpp"
+#include "waypoint/exchange/mirror.hpp"
+#include "waypoint/exchange/request_body.hpp"
+#include "waypoint/exchange/response.hpp"
+#include "waypoint/exchange/retry_plan.hpp"
+#include "waypoint/exchange/upstream_head.hpp"
+
+namespace culvert::waypoint {
+namespace {
+
+/// Hosts that were tried. Few: attempts are bounded by the route.
+using Tried = std::vector<HostPtr>;
+
+ClusterStatePtr find_cluster(Exchange& x) {
+  auto& clusters = x.context.clusters();
+  if (x.decision.cluster != nullptr) return clusters.find(*x.decision.cluster, *x.view);
+  return clusters.of_workload(*x.arrival.workload, x.only_port);
+}
+
+/// The host of the next attempt; null, with the reason, when there can be none.
+HostPtr next_host(Exchange& x, ClusterState& cluster, const RetryPlan& plan, const Tried& tried,
+                  ExchangeEnd& why) {
+  const auto now =
+      std::chrono::duration_cast<l7::Time>(io::Loop::current().now().time_since_epoch());
+  ClusterState::Wanted wanted;
+  if (plan.avoids_previous_hosts()) wanted.tried = tried;
+  if (x.only_port != 0) {
+    wanted.only = x.arrival.workload;
+    wanted.only_port = x.only_port;
+  }
+  why = ExchangeEnd::kNoHealthyUpstream;
+  auto host = cluster.pick(wanted, x.context.random(), now);
+  if (!host) return nullptr;
+  why = ExchangeEnd::kOverflow;
+  if (!cluster.admits_request()) return nullptr;
+  cluster.count_request(now);
+  return host;
+}
+
+/// False when the client gets no other attempt: it is away, or time was up meanwhile.
+io::Task<bool> wait_before_retry(Exchange& x, RetryPlan& plan) {
+  const auto until = io::Loop::current().now() + plan.backoff();
+  const bool awake = co_await io::sleep_until(std::min(until, x.times.whole()));
+  if (awake && io::Loop::current().now() < x.times.whole()) co_return true;
+  if (awake) co_await answer_failure(x, x.times.expired(io::Loop::current().now()));
+  co_return false;
+}
+
+/// What is over before its end, for the client's sake: its body is no good, or it is away.
+void after_stop(Exchange& x, const RequestBody& body) {
+  const auto& failure = body.failure();
+  x.end(failure ? telemetry::end_of_client(*failure) : ExchangeEnd::kClientGone);
+}
+
+/// True when another attempt is to follow.
+io::Task<bool> attempt(Exchange& x, ClusterState& cluster, RequestBody& body, RetryPlan& plan,
+                       HostPtr host) {
+  Attempt one(x, body, plan, cluster, std::move(host));
+  co_await body.beside(one);
+  if (body.timed_out()) one.expire();
+  co_await body.detach();
+  if (one.answering()) after_stop(x, body);
+  switch (one.end()) {
+    case Attempt::End::kStopped:
+      after_stop(x, body);
+      co_return false;
+    case Attempt::End::kAnswered:
+      co_return false;
+    case Attempt::End::kRetry:
+      co_return true;
+    case Attempt::End::kFailed:
+      break;
+  }
+  co_await answer_failure(x, one.how());
+  co_return false;
+}
+
+io::Task<> try_until_answered(Exchange& x, ClusterState& cluster, RequestBody& body,
+                              RetryPlan& plan) {
+  Tried tried;
+  for (std::uint32_t number = 1;; ++number) {
+    ExchangeEnd why = ExchangeEnd::kAnswered;
+    auto host = next_host(x, cluster, plan, tried, why);
+    if (!host) {
+      co_await answer_failure(x, why);
+      co_return;
+    }
+    tried.push_back(host);
+    set_attempt_fields(x, number);
+    if (!co_await attempt(x, cluster, body, plan, std::move(host))) co_return;
+    if (!co_await wait_before_retry(x, plan)) co_return;
+  }
+}
+
+}  // namespace
+
+io::Task<> forward(Exchange& x) {
+  x.cluster = find_cluster(x);
+  auto& cluster = *x.cluster;
+  x.record.cluster = cluster.name();
+  set_times(x);
+  prepare_upstream_head(x);
+  RetryPlan plan(x, cluster);
+  RequestBody body(x, plan.possible());
+  start_mirrors(x, body);
+  body.start();
+  co_await try_until_answered(x, cluster, body, plan);
+  co_await body.stop();
+}
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,185 @@
+#include "waypoint/exchange/receive.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "culvert/grpc/status.hpp"
+#include "waypoint/exchange/record.hpp"
+
+namespace culvert::waypoint {
+namespace {
+
+/// What there is among the fields, found in one walk. Views die when the fields change.
+struct Seen {
+  bool request_id = false, forwarded_proto = false, envoy = false, expect = false;
+  std::optional<std::string_view> content_type, grpc_timeout;
+};
+
+Seen look_at(const http::Fields& fields) {
+  Seen seen;
+  for (const auto field : fields) {
+    if (field.name.starts_with("x-envoy-")) {
+      seen.envoy = true;
+    } else if (field.name == "x-request-id") {
+      seen.request_id = true;
+    } else if (field.name == "x-forwarded-proto") {
+      seen.forwarded_proto = true;
+    } else if (field.name == "content-type") {
+      seen.content_type = field.value;
+    } else if (field.name == "grpc-timeout") {
+      seen.grpc_timeout = field.value;
+    } else if (field.name == "expect") {
+      seen.expect = true;
+    }
+  }
+  return seen;
+}
+
+/// UUID, version 4 (RFC 9562 section 5.4).
+void make_request_id(l7::Random& random, std::string& out) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  const std::uint64_t high = (random.next() & ~0xf000ULL) | 0x4000U;
+  const std::uint64_t low = (random.next() & ~(3ULL << 62U)) | (2ULL << 62U);
+  out.clear();
+  for (int i = 0; i < 32; ++i) {
+    if (i == 8 || i == 12 || i == 16 || i == 20) out += '-';
+    const auto word = i < 16 ? high : low;
+    out += kDigits[word >> (60 - 4 * (i % 16)) & 15U];
+  }
+}
+
+std::optional<std::uint32_t> number(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+void add_conditions(CallerWishes& wishes, std::string_view text) {
+  const auto parsed = l7::parse_retry_on(text);
+  if (!parsed) return;  // as if it were not there: the route's own stay
+  if (!wishes.retry_on) wishes.retry_on.emplace();
+  auto& on = *wishes.retry_on;
+  on.conditions = static_cast<std::uint16_t>(on.conditions | parsed->conditions);
+  on.status_codes.insert(on.status_codes.end(), parsed->status_codes.begin(),
+                         parsed->status_codes.end());
+}
+
+void read_wish(CallerWishes& wishes, std::string_view name, std::string_view value) {
+  using std::chrono::milliseconds;
+  const auto count = number(value);
+  if (name == "x-envoy-upstream-rq-timeout-ms") {
+    if (count) wishes.timeout = milliseconds(*count);
+  } else if (name == "x-envoy-upstream-rq-per-try-timeout-ms") {
+    if (count) wishes.per_try = milliseconds(*count);
+  } else if (name == "x-envoy-max-retries") {
+    wishes.max_retries = count;
+  } else if (name == "x-envoy-retry-on" || name == "x-envoy-retry-grpc-on") {
+    add_conditions(wishes, value);
+  }
+}
+
+/// What only proxies say to one another: read from a caller of the mesh, taken away from any.
+bool is_control(std::string_view name) {
+  constexpr std::array kControl = {std::string_view("x-envoy-upstream-rq-timeout-ms"),
+                                   std::string_view("x-envoy-upstream-rq-per-try-timeout-ms"),
+                                   std::string_view("x-envoy-upstream-rq-timeout-alt-response"),
+                                   std::string_view("x-envoy-max-retries"),
+                                   std::string_view("x-envoy-retry-on"),
+                                   std::string_view("x-envoy-retry-grpc-on"),
+                                   std::string_view("x-envoy-retriable-status-codes"),
+                                   std::string_view("x-envoy-retriable-header-names"),
+                                   std::string_view("x-envoy-hedge-on-per-try-timeout"),
+                                   std::string_view("x-envoy-upstream-alt-stat-name"),
+                                   std::string_view("x-envoy-ip-tags"),
+                                   std::string_view("x-envoy-attempt-count"),
+                                   std::string_view("x-envoy-expected-rq-timeout-ms"),
+                                   std::string_view("x-envoy-original-path"),
+                                   std::string_view("x-envoy-original-host")};
+  return std::ranges::find(kControl, name) != kControl.end();
+}
+
+void take_wishes(Exchange& x, http::Fields& fields) {
+  if (x.arrival.client.identity) {
+    for (const auto field : fields) read_wish(x.wishes, field.name, field.value);
+  }
+  fields.remove_if([](const http::Field& field) { return is_control(field.name); });
+}
+
+/// As Istio's waypoint (APPEND_FORWARD): what the caller forwards stays in front of who it is
+/// itself. Without a certificate nobody can be believed, and it goes.
+void set_client_cert(Exchange& x, http::Fields& fields) {
+  constexpr std::string_view kName = "x-forwarded-client-cert";
+  auto& text = x.memory->scratch;
+  text.clear();
+  if (x.memory->identity.empty()) {
+    fields.remove(kName);
+    return;
+  }
+  if (auto told = fields.joined(kName)) {
+    text = std::move(*told);
+    text += ',';
+  }
+  if (!x.context.settings().identity.empty()) {
+    text.append("By=").append(x.context.settings().identity).append(";");
+  }
+  text.append("URI=").append(x.memory->identity);
+  fields.set(kName, text);
+}
+
+void set_forwarded(Exchange& x, const Seen& seen, http::RequestHead& head) {
+  const bool edge = x.arrival.gateway != l7::kMesh;
+  if (edge) {
+    auto& text = x.memory->scratch;
+    text.clear();
+    if (auto told = head.fields.joined("x-forwarded-for")) text = *told + ",";
+    text += x.arrival.client.address.ip.to_string();
+    head.fields.set("x-forwarded-for", text);
+  }
+  if (edge || !seen.forwarded_proto) head.fields.set("x-forwarded-proto", head.scheme);
+}
+
+void set_views(Exchange& x, const http::RequestHead& head) {
+  auto& headers = x.memory->headers;
+  headers.clear();
+  for (const auto field : head.fields) headers.push_back({field.name, field.value});
+  x.request = {head.method, head.scheme, head.authority, head.path, headers};
+  x.request.protocol = head.version == http::Version::kHttp2    ? "HTTP/2"
+                       : head.version == http::Version::kHttp11 ? "HTTP/1.1"
+                                                                : "HTTP/1.0";
+}
+
+}  // namespace
+
+bool is_grpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!content_type.starts_with(kGrpc)) return false;
+  return content_type.size() == kGrpc.size() || content_type[kGrpc.size()] == '+' ||
+         content_type[kGrpc.size()] == ';';
+}
+
+bool receive_request(Exchange& x) {
+  auto& head = x.client.request();
+  auto& fields = head.fields;
+  const auto seen = look_at(fields);
+  const auto& identity = x.arrival.client.identity;
+  x.memory->identity = identity ? identity->to_string() : std::string();
+  x.grpc = seen.content_type && is_grpc(*seen.content_type);
+  if (x.grpc && seen.grpc_timeout) x.wishes.grpc_timeout = grpc::parse_timeout(*seen.grpc_timeout);
+  if (seen.envoy) take_wishes(x, fields);
+  if (seen.expect) fields.remove("expect");  // asked of us, and answered by us
+  if (!seen.request_id) {
+    make_request_id(x.context.random(), x.memory->scratch);
+    fields.add("x-request-id", x.memory->scratch);
+  }
+  set_forwarded(x, seen, head);
+  set_client_cert(x, fields);
+  auto path = http::normalized_path(head.path, x.context.settings().path_normalization);
+  if (path) head.path = std::move(*path);
+  set_views(x, head);
+  begin_record(x);
+  if (!path) x.record.details = "path_normalization_failed";
+  return path.has_value();
+}
+
+}  // namespace culvert::waypoint

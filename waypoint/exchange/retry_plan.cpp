@@ -1,0 +1,69 @@
+#include "waypoint/exchange/retry_plan.hpp"
+
+#include "culvert/io/loop.hpp"
+
+namespace culvert::waypoint {
+namespace {
+
+l7::Time now() {
+  return std::chrono::duration_cast<l7::Time>(io::Loop::current().now().time_since_epoch());
+}
+
+}  // namespace
+
+RetryPlan::RetryPlan(Exchange& exchange, ClusterState& cluster)
+    : exchange_(exchange), cluster_(cluster) {
+  const auto& wishes = exchange.wishes;
+  const auto* written = l7::retry_policy(exchange.decision);
+  if (written != nullptr) {
+    policy_ = *written;
+    left_ = written->attempts;
+  }
+  if (wishes.retry_on) {
+    auto& on = policy_.on;
+    on.conditions = static_cast<std::uint16_t>(on.conditions | wishes.retry_on->conditions);
+    on.status_codes.insert(on.status_codes.end(), wishes.retry_on->status_codes.begin(),
+                           wishes.retry_on->status_codes.end());
+    if (written == nullptr) left_ = 1;
+  }
+  if (wishes.max_retries) left_ = *wishes.max_retries;
+}
+
+bool RetryPlan::take(const l7::AttemptResult& result, bool can_replay) {
+  if (!l7::asks_for_retry(policy_.on, result)) return false;
+  if (left_ == 0) {
+    if (taken_ > 0) exchange_.record.flags.set(ExchangeFlag::kRetriesExceeded);
+    return false;
+  }
+  if (!can_replay) return false;
+  end_retry();
+  if (!cluster_.begin_retry(now())) {
+    exchange_.record.flags.set(ExchangeFlag::kUpstreamOverflow);
+    return false;
+  }
+  retrying_ = true;
+  --left_;
+  ++taken_;
+  return true;
+}
+
+std::chrono::milliseconds RetryPlan::backoff() {
+  return l7::retry_backoff(policy_, taken_, exchange_.context.random());
+}
+
+void RetryPlan::end_retry() {
+  if (std::exchange(retrying_, false)) cluster_.end_retry();
+}
+
+void set_times(Exchange& x) {
+  const auto* retry = l7::retry_policy(x.decision);
+  x.times.timeout = x.wishes.timeout.value_or(x.decision.forward->timeout);
+  if (retry != nullptr) x.times.per_try = retry->per_try_timeout;
+  if (x.wishes.per_try) x.times.per_try = x.wishes.per_try;
+  if (x.times.per_try && x.times.per_try->count() == 0) x.times.per_try.reset();
+  if (x.wishes.grpc_timeout) {
+    x.times.grpc = x.began + std::chrono::ceil<io::Clock::duration>(*x.wishes.grpc_timeout);
+  }
+}
+
+}  // namespace culvert::waypoint

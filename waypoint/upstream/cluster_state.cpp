@@ -1,0 +1,206 @@
+#include "waypoint/upstream/cluster_state.hpp"
+
+#include <algorithm>
+
+namespace culvert::waypoint {
+namespace {
+
+bool has_labels(const LabelMap* labels, const std::map<std::string, std::string>& wanted) {
+  if (wanted.empty()) return true;
+  return labels != nullptr && std::ranges::all_of(wanted, [&](const auto& one) {
+           const auto found = labels->find(one.first);
+           return found != labels->end() && found->second == one.second;
+         });
+}
+
+/// The application's port behind the service's: the endpoint's own mapping first; 0 where neither
+/// says it.
+std::uint16_t target_port(const mesh::Endpoint& endpoint, const mesh::Service* service,
+                          std::uint16_t service_port) {
+  const auto own =
+      std::ranges::find(endpoint.ports, service_port, &mesh::PortMapping::service_port);
+  if (own != endpoint.ports.end()) return own->target_port;
+  const auto* port = service != nullptr ? service->find_port(service_port) : nullptr;
+  return port != nullptr ? port->target_port : 0;
+}
+
+}  // namespace
+
+HostLease::HostLease(std::shared_ptr<ClusterState> cluster, HostPtr host)
+    : cluster_(std::move(cluster)), host_(std::move(host)) {
+  ++cluster_->active_requests_;
+  cluster_->load_changed(*host_, 1);
+}
+
+HostLease::~HostLease() {
+  if (!cluster_) return;
+  --cluster_->active_requests_;
+  cluster_->load_changed(*host_, -1);
+}
+
+bool HostLease::record(const l7::EndpointResult& result, l7::Time now) {
+  auto& outlier = cluster_->outlier_;
+  return outlier && outlier->record(host_->workload->uid, result, now);
+}
+
+ClusterState::ClusterState(std::string name, const l7::Cluster& cluster)
+    : name_(std::move(name)),
+      service_key_(cluster.service_key),
+      service_port_(cluster.port),
+      subset_labels_(cluster.subset_labels) {
+  take_policy(cluster.policy);
+}
+
+void ClusterState::take_policy(const l7::TrafficPolicy& policy) {
+  policy_ = policy;
+  if (!policy_.outlier) {
+    outlier_.reset();
+  } else if (outlier_) {
+    outlier_->set_policy(*policy_.outlier);
+  } else {
+    outlier_.emplace(*policy_.outlier);
+    tell_outlier();
+  }
+}
+
+std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View& view) {
+  std::vector<HostPtr> stale;
+  if (policy_ != cluster.policy) {
+    if (policy_.pool != cluster.policy.pool) stale = hosts_;
+    take_policy(cluster.policy);
+  }
+  const auto* endpoints = view.mesh->endpoints(service_key_).data();
+  auto service = view.mesh->service(service_key_);
+  const bool unchanged = mesh_ && endpoints == endpoints_ && service == service_ &&
+                         (subset_labels_.empty() || labels_ == view.labels) &&
+                         subset_labels_ == cluster.subset_labels;
+  mesh_ = view.mesh;
+  labels_ = view.labels;
+  service_ = std::move(service);
+  endpoints_ = endpoints;
+  if (unchanged) return stale;
+  subset_labels_ = cluster.subset_labels;
+  const auto left = take_endpoints(view, service_);
+  stale.insert(stale.end(), left.begin(), left.end());
+  return stale;
+}
+
+/// The list anew; who stays keeps his counts. Returns who has left.
+std::vector<HostPtr> ClusterState::take_endpoints(const View& view,
+                                                  const mesh::ServicePtr& service) {
+  std::vector<HostPtr> left;
+  std::vector<HostPtr> before;
+  before.swap(hosts_);
+  loads_.clear();
+  auto old = before.begin();  // both lists are in the order of uids
+  for (const auto& endpoint : view.mesh->endpoints(service_key_)) {
+    const auto& workload = endpoint.workload;
+    const auto port = target_port(endpoint, service.get(), service_port_);
+    const bool healthy = workload->healthy || (service && service->allow_unhealthy);
+    if (!healthy || port == 0 || workload->addresses.empty()) continue;
+    if (!has_labels(view.labels->of(workload->uid), subset_labels_)) continue;
+    while (old != before.end() && (*old)->workload->uid < workload->uid) left.push_back(*old++);
+    const bool known = old != before.end() && (*old)->workload->uid == workload->uid;
+    const bool moved =
+        known && ((*old)->port != port || (*old)->workload->addresses != workload->addresses);
+    HostPtr host = known && !moved ? *old : std::make_shared<Host>();
+    if (moved) left.push_back(*old);
+    if (known) ++old;
+    host->workload = workload;
+    host->port = port;
+    host->index = hosts_.size();
+    loads_.push_back({host->weight, host->active_requests});
+    hosts_.push_back(std::move(host));
+  }
+  left.insert(left.end(), old, before.end());
+  for (const auto& host : left) host->index = Host::kUnlisted;
+  tell_outlier();
+  return left;
+}
+
+void ClusterState::tell_outlier() {
+  if (!outlier_) return;
+  std::vector<std::string> ids;
+  ids.reserve(hosts_.size());
+  for (const auto& host : hosts_) ids.push_back(host->workload->uid);
+  outlier_->set_endpoints(ids);
+}
+
+void ClusterState::load_changed(Host& host, int by) {
+  host.active_requests += static_cast<std::uint32_t>(by);
+  if (host.index != Host::kUnlisted) loads_[host.index].active_requests = host.active_requests;
+}
+
+HostPtr ClusterState::pick(const Wanted& wanted, l7::Random& random, l7::Time now) {
+  last_used_ = now;
+  if (outlier_) outlier_->sweep(now);
+  if (wanted.only) return pick_only(wanted);
+  if (!wanted.tried.empty() || ejected() > 0) return pick_filtered(wanted.tried, random);
+  const auto drawn = draw(loads_, true, random);
+  return drawn ? hosts_[*drawn] : nullptr;
+}
+
+/// Whoever asked for a workload gets it, healthy or not: nobody else would do.
+HostPtr ClusterState::pick_only(const Wanted& wanted) const {
+  const auto same = [&](const HostPtr& host) { return host->workload->uid == wanted.only->uid; };
+  const auto found = std::ranges::find_if(hosts_, same);
+  if (found != hosts_.end() && (*found)->port == wanted.only_port) return *found;
+  if (wanted.only->addresses.empty()) return nullptr;
+  auto host = std::make_shared<Host>();
+  host->workload = wanted.only;
+  host->port = wanted.only_port;
+  return host;
+}
+
+HostPtr ClusterState::pick_filtered(std::span<const HostPtr> tried, l7::Random& random) {
+  std::vector<std::size_t> places;
+  std::vector<l7::EndpointLoad> loads;
+  const auto gather = [&](bool fresh) {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      if (outlier_ && !outlier_->usable(hosts_[i]->workload->uid)) continue;
+      if (fresh && std::ranges::find(tried, hosts_[i]) != tried.end()) continue;
+      places.push_back(i);
+      loads.push_back(loads_[i]);
+    }
+  };
+  gather(true);
+  if (places.empty()) gather(false);
+  const auto drawn = draw(loads, tried.empty(), random);
+  return drawn ? hosts_[places[*drawn]] : nullptr;
+}
+
+/// `all`: a first attempt, whose turns a retry must not disturb.
+std::optional<std::size_t> ClusterState::draw(std::span<const l7::EndpointLoad> loads, bool all,
+                                              l7::Random& random) {
+  switch (policy_.balancer) {
+    case l7::Balancer::kRoundRobin:
+      return (all ? turns_ : turns_of_rest_).pick(loads);
+    case l7::Balancer::kLeastRequest:
+      return l7::pick_least_request(loads, random);
+    case l7::Balancer::kRandom:
+    case l7::Balancer::kPassthrough:  // by a VIP, which is nobody's address: any of them
+      return l7::pick_random(loads, random);
+  }
+  return std::nullopt;
+}
+
+void ClusterState::count_request(l7::Time now) {
+  if (!policy_.retry_budget || policy_.retry_budget->interval.count() == 0) return;
+  window_.count(now, policy_.retry_budget->interval);
+}
+
+bool ClusterState::begin_retry(l7::Time now) {
+  const auto& budget = policy_.retry_budget;
+  bool allowed = active_retries_ < policy_.pool.max_retries;
+  if (budget) {
+    auto requests = active_requests_;
+    if (budget->interval.count() > 0) {
+      requests = std::max(requests, window_.total(now, budget->interval));
+    }
+    allowed = budget->allows(requests, active_retries_);
+  }
+  if (allowed) ++active_retries_;
+  return allowed;
+}
+
+}  // namespace culvert::waypoint

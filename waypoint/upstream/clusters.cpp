@@ -1,0 +1,55 @@
+#include "waypoint/upstream/clusters.hpp"
+
+#include <fmt/format.h>
+
+namespace culvert::waypoint {
+
+void UpstreamClusters::take_view(ViewPtr view, l7::Time now) {
+  if (view == newest_) return;
+  newest_ = std::move(view);
+  known_.clear();
+  if (now - swept_ < kClusterSweepInterval) return;
+  swept_ = now;
+  forget(now);
+}
+
+void UpstreamClusters::forget(l7::Time now) {
+  std::erase_if(by_name_, [&](const auto& entry) {
+    const auto& state = *entry.second;
+    if (state.active_requests() > 0) return false;
+    const bool gone = !newest_->mesh->service(state.service_key());
+    return gone || (now - state.last_used() > kForgetClusterAfter && state.ejected() == 0);
+  });
+}
+
+ClusterStatePtr UpstreamClusters::find(const l7::Cluster& cluster, const View& view) {
+  const bool newest = &view == newest_.get();
+  if (newest) {
+    const auto found = known_.find(&cluster);
+    if (found != known_.end()) return found->second;
+  }
+  auto name = cluster.name();
+  auto& state = by_name_[name];
+  const bool made = !state;
+  if (made) state = std::make_shared<ClusterState>(std::move(name), cluster);
+  if (newest || made) {
+    for (const auto& host : state->update(cluster, view)) retire(*host);
+  }
+  if (newest) known_.emplace(&cluster, state);
+  return state;
+}
+
+void UpstreamClusters::retire(const Host& host) {
+  for (const auto& ip : host.workload->addresses) {
+    connections_.retire({host.workload, {ip, host.port}});
+  }
+}
+
+ClusterStatePtr UpstreamClusters::of_workload(const mesh::Workload& workload, std::uint16_t port) {
+  auto name = fmt::format("inbound|{}||{}", port, workload.uid);
+  auto& state = by_name_[name];
+  if (!state) state = std::make_shared<ClusterState>(std::move(name), l7::Cluster());
+  return state;
+}
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,46 @@
+// UpstreamClusters: the clusters that a worker has sent requests to, by name, across views. Owned
+// by the worker; lives on its loop.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "waypoint/upstream/cluster_state.hpp"
+#include "waypoint/upstream/connections.hpp"
+
+namespace culvert::waypoint {
+
+/// A cluster to which nothing was sent for so long, and of which nobody is ejected, is forgotten;
+/// so is at once what is no more in the mesh.
+inline constexpr std::chrono::minutes kForgetClusterAfter{60};
+/// How often views are looked through for what is gone.
+inline constexpr std::chrono::seconds kClusterSweepInterval{10};
+
+class UpstreamClusters {
+ public:
+  /// Told of endpoints that have left; outlives this.
+  explicit UpstreamClusters(UpstreamConnections& connections) : connections_(connections) {}
+
+  /// From now on endpoints and policies are those of `view`.
+  void take_view(ViewPtr view, l7::Time now);
+  /// The state of a cluster of `view`'s table, made where there is none. A request of an older view
+  /// gets it as the newest view has it.
+  ClusterStatePtr find(const l7::Cluster& cluster, const View& view);
+  /// A workload that belongs to no service at the port where it was addressed.
+  ClusterStatePtr of_workload(const mesh::Workload& workload, std::uint16_t port);
+  std::size_t size() const { return by_name_.size(); }
+
+ private:
+  void forget(l7::Time now);
+  void retire(const Host& host);
+
+  UpstreamConnections& connections_;
+  ViewPtr newest_;
+  l7::Time swept_{0};
+  std::unordered_map<std::string, ClusterStatePtr> by_name_;
+  std::unordered_map<const l7::Cluster*, ClusterStatePtr> known_;  // of newest_'s table
+};
+
+}  // namespace culvert::waypoint
