@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 
 #include "culvert/base/error.hpp"
 #include "culvert/http/limits.hpp"
@@ -21,11 +22,12 @@ namespace culvert::waypoint {
 
 struct PoolWaiter;
 
-/// What the pools of one cluster share: its connections and waiting requests are counted here. Made
-/// by the cluster, held by it and by its connections.
+/// What the connections of one cluster are counted by. Made by the cluster, held by it and by its
+/// connections.
 struct ClusterQuota {
-  std::uint32_t connections = 0;       // open, or being opened
-  std::uint32_t pending = 0;           // requests that wait for a connection
+  std::uint32_t connections = 0;  // open, or being opened
+  std::uint32_t pending = 0;      // requests that wait for a connection
+  std::unordered_map<SocketAddress, std::uint32_t, SocketAddressHash> by_endpoint;  // connections
   PoolWaiter* first_waiter = nullptr;  // the pool's: oldest first
   PoolWaiter* last_waiter = nullptr;
 };
@@ -37,7 +39,7 @@ struct PoolOptions {
   std::size_t max_connections = 8192;
 };
 
-/// What a request needs of a connection. The references outlive the call of open() alone.
+/// What a request needs of a connection. The references outlive open().
 struct UpstreamRequest {
   const Endpoint& to;
   HttpVersion version;  // worked out of the policy's protocol, the port's and the client's
@@ -59,14 +61,14 @@ class HttpPool {
   /// whatever they are). Errors: kLimit with origin kLocal (overflow: max_pending_requests wait
   /// already, told at once; or the pool's own bound), kTimeout (`deadline`), those of
   /// Dialer::dial(), kCancelled. The exchange must end before the pool is closed.
-  io::Task<Result<std::unique_ptr<ClientExchange>>> open(const UpstreamRequest& request,
-                                                         io::Deadline deadline);
+  [[clang::coro_wrapper]] io::Task<Result<std::unique_ptr<ClientExchange>>> open(
+      const UpstreamRequest& request, io::Deadline deadline);
 
   /// No new request goes to connections that are open now; those under way end in order. For an
   /// endpoint that left, or whose policy changed.
   void retire(const Endpoint& endpoint);
   /// Ends all connections and waits for their fibers. Once; exchanges have ended.
-  io::Task<> close();
+  [[clang::coro_wrapper]] io::Task<> close();
 
   struct Counts {
     std::size_t connections = 0;

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include "client_pair.hpp"
 
 using namespace culvert;

@@ -1,5 +1,3 @@
-#include <fmt/format.h>
-
 #include "server_pair.hpp"
 
 using namespace culvert;

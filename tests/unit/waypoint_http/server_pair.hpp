@@ -1,6 +1,8 @@
 // A server's connection over memory: what a client says, cut as wanted, and what it gets.
 #pragma once
 
+#include <fmt/format.h>
+
 #include "../h2/pair.hpp"
 #include "waypoint/http/server.hpp"
 

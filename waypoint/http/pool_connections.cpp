@@ -1,0 +1,71 @@
+#include "waypoint/http/pool_connections.hpp"
+
+#include <functional>
+#include <initializer_list>
+
+#include "waypoint/http/pool_waiter.hpp"
+
+namespace culvert::waypoint {
+
+PoolKeyView PoolKeyView::of(const UpstreamRequest& request) {
+  const auto& client = request.client;
+  const bool told = client.identity.has_value();
+  return {request.to.workload != nullptr ? std::string_view(request.to.workload->uid) : "",
+          request.to.address, request.version, told ? &*client.identity : nullptr,
+          told ? client.address.ip : IpAddress{}};
+}
+
+PoolKey::PoolKey(const PoolKeyView& view)
+    : uid(view.uid), address(view.address), version(view.version), client(view.client) {
+  if (view.identity != nullptr) identity = *view.identity;
+}
+
+PoolKeyView PoolKey::view() const {
+  return {uid, address, version, identity ? &*identity : nullptr, client};
+}
+
+std::size_t PoolKeyHash::operator()(const PoolKeyView& key) const {
+  std::size_t hash = SocketAddressHash{}(key.address) * 31 + IpAddressHash{}(key.client);
+  hash = hash * 31 + std::hash<std::string_view>{}(key.uid);
+  if (key.identity != nullptr) {
+    for (const auto* part : {&key.identity->ns, &key.identity->service_account}) {
+      hash = hash * 31 + std::hash<std::string_view>{}(*part);
+    }
+  }
+  return hash * 31 + static_cast<std::size_t>(key.version);
+}
+
+bool PoolKeyEqual::same(const PoolKeyView& a, const PoolKeyView& b) {
+  if (a.address != b.address || a.version != b.version || a.uid != b.uid) return false;
+  if ((a.identity == nullptr) != (b.identity == nullptr) || a.client != b.client) return false;
+  return a.identity == nullptr || *a.identity == *b.identity;
+}
+
+PoolWaiter::PoolWaiter(PoolHost& of, ClusterQuota& cluster) : host(of), quota(cluster) {
+  ++host.waiting;
+  ++quota.pending;
+  previous = quota.last_waiter;
+  (previous != nullptr ? previous->next : quota.first_waiter) = this;
+  quota.last_waiter = this;
+}
+
+PoolWaiter::~PoolWaiter() {
+  --host.waiting;
+  --quota.pending;
+  (previous != nullptr ? previous->next : quota.first_waiter) = next;
+  (next != nullptr ? next->previous : quota.last_waiter) = previous;
+}
+
+void PoolWaiter::wake() {
+  woken = true;
+  event.notify();
+}
+
+void wake_one(const ClusterQuota& quota, const PoolHost* host) {
+  for (PoolWaiter* waiter = quota.first_waiter; waiter != nullptr; waiter = waiter->next) {
+    if (waiter->woken || (host != nullptr && &waiter->host != host)) continue;
+    return waiter->wake();
+  }
+}
+
+}  // namespace culvert::waypoint
