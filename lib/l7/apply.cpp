@@ -97,12 +97,12 @@ void apply(const HeaderOperations& operations, const ExchangeView& exchange,
            std::vector<Header>& headers) {
   using Kind = HeaderOperation::Kind;
   for (const auto& operation : operations) {
+    auto value = operation.value.format(exchange);
+    if (operation.kind != Kind::kRemove && value.empty()) continue;
     if (operation.kind != Kind::kAdd) {
       std::erase_if(headers, [&](const Header& h) { return h.name == operation.name; });
     }
-    if (operation.kind != Kind::kRemove) {
-      headers.push_back({operation.name, operation.value.format(exchange)});
-    }
+    if (operation.kind != Kind::kRemove) headers.push_back({operation.name, std::move(value)});
   }
 }
 
@@ -130,10 +130,8 @@ CorsResult cors(const CorsPolicy& policy, const RequestView& request) {
   }
   set(result.headers, "access-control-allow-origin", std::string(*origin));
   if (policy.allow_credentials) set(result.headers, "access-control-allow-credentials", "true");
-  if (!preflight) {
-    set(result.headers, "access-control-expose-headers", policy.expose_headers);
-    return result;
-  }
+  set(result.headers, "access-control-expose-headers", policy.expose_headers);
+  if (!preflight) return result;
   result.answer = true;
   set(result.headers, "access-control-allow-methods", policy.allow_methods);
   set(result.headers, "access-control-allow-headers", policy.allow_headers);

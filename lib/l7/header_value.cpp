@@ -15,10 +15,6 @@ bool is_field_text(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c == '\t' || (c >= ' ' && c != 0x7f); });
 }
 
-std::string_view or_dash(std::string_view text) {
-  return text.empty() ? "-" : text;
-}
-
 }  // namespace
 
 std::expected<HeaderValue::Part, std::string> HeaderValue::parse_command(std::string_view command) {
@@ -94,23 +90,23 @@ std::string HeaderValue::format(const ExchangeView& exchange) const {
       case kRequestHeader: {
         auto found = exchange.request.header(part.text, storage);
         if (!found && !part.other.empty()) found = exchange.request.header(part.other, storage);
-        out += or_dash(found.value_or("")).substr(0, part.length);
+        out += found.value_or("").substr(0, part.length);
         break;
       }
       case kProtocol:
-        out += or_dash(exchange.request.protocol);
+        out += exchange.request.protocol;
         break;
       case kRemoteAddress:
-        out += exchange.client.address ? exchange.client.address->to_string() : "-";
+        out += exchange.client.address ? exchange.client.address->to_string() : "";
         break;
       case kRemoteAddressWithoutPort:
-        out += exchange.client.address ? exchange.client.address->ip.to_string() : "-";
+        out += exchange.client.address ? exchange.client.address->ip.to_string() : "";
         break;
       case kPeerUri:
-        out += or_dash(exchange.client.identity);
+        out += exchange.client.identity;
         break;
       case kRouteName:
-        out += or_dash(exchange.route_name);
+        out += exchange.route_name;
         break;
     }
   }

@@ -24,15 +24,15 @@ bool is_everything(const std::optional<TextMatch>& uri) {
          (uri->kind == TextMatch::Kind::kRegex && uri->text == ".*");
 }
 
-bool header_holds(const NamedMatch& wanted, const RequestView& request, std::string& storage) {
-  const auto value = request.header(wanted.name, storage);
-  return value && wanted.match.matches(*value);
+bool header_holds(const NamedMatch& wanted, const RequestView& request) {
+  return request.any_value(wanted.name,
+                           [&](std::string_view value) { return wanted.match.matches(value); });
 }
 
-bool without_holds(const NamedMatch& wanted, const RequestView& request, std::string& storage) {
-  const auto value = request.header(wanted.name, storage);
-  if (wanted.match.kind == TextMatch::Kind::kPresent) return !value;
-  return !wanted.match.matches(value.value_or(""));
+bool without_holds(const NamedMatch& wanted, const RequestView& request) {
+  if (header_holds(wanted, request)) return false;
+  const bool there = request.any_value(wanted.name, [](std::string_view) { return true; });
+  return there || wanted.match.kind == TextMatch::Kind::kPresent || !wanted.match.matches("");
 }
 
 bool label_holds(const std::pair<std::string, std::string>& wanted, const ClientView& client) {
@@ -97,12 +97,11 @@ std::optional<Mismatch> RequestMatch::mismatch(const RequestView& request, const
   for (const auto& label : source_labels) {
     if (!label_holds(label, client)) return Mismatch{Field::kSourceLabel, label.first};
   }
-  std::string storage;
   for (const auto& wanted : headers) {
-    if (!header_holds(wanted, request, storage)) return Mismatch{Field::kHeader, wanted.name};
+    if (!header_holds(wanted, request)) return Mismatch{Field::kHeader, wanted.name};
   }
   for (const auto& wanted : without_headers) {
-    if (!without_holds(wanted, request, storage)) {
+    if (!without_holds(wanted, request)) {
       return Mismatch{Field::kWithoutHeader, wanted.name};
     }
   }

@@ -40,10 +40,11 @@ bool MatchIndex::add_by_header(std::uint32_t position, const RequestMatch& match
     auto known = std::ranges::find(headers_, wanted.name, &Header::name);
     if (known == headers_.end()) {
       if (headers_.size() == Candidates::kMaxHeaders) continue;
-      headers_.push_back(Header{wanted.name, {}});
+      headers_.push_back(Header{wanted.name, {}, {}});
       known = std::prev(headers_.end());
     }
     known->by_value[wanted.match.text].push_back(position);
+    known->all.push_back(position);
     return true;
   }
   return false;
@@ -119,10 +120,15 @@ Candidates MatchIndex::find(const RequestView& request, std::string& storage) co
     candidates.add(folded_.find_prefix(storage));
   }
   for (const auto& header : headers_) {
-    const auto value = request.header(header.name, storage);
-    if (!value) continue;
-    const auto found = header.by_value.find(*value);
-    if (found != header.by_value.end()) candidates.add(found->second);
+    std::size_t values = 0;
+    const Positions* found = nullptr;
+    request.any_value(header.name, [&](std::string_view value) {
+      const auto at = header.by_value.find(value);
+      if (at != header.by_value.end()) found = &at->second;
+      return ++values > 1;
+    });
+    if (values > 1) found = &header.all;
+    if (found) candidates.add(*found);
   }
   return candidates;
 }

@@ -68,6 +68,7 @@ class MatchIndex {
   struct Header {
     std::string name;
     ByText by_value;
+    Positions all;  // for a request that has the header several times
   };
   bool add_by_path(std::uint32_t position, const TextMatch& uri);
   bool add_by_header(std::uint32_t position, const RequestMatch& match);

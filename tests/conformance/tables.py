@@ -20,7 +20,7 @@ CLIENTS = {
 EDGES = {"edge": (f"{SHOP}/edge", 8080), "back": (f"{SHOP}/back", 8081)}
 EXPECTED = {"to", "rule", "status", "flag", "path", "host", "sees", "gets", "location", "body", "mirrored", "shares",
             "delay", "abort", "timeout", "retries", "policy", "statPrefix", "labels", "why", "attempts", "took"}
-ASKED = {"ask", "with", "from", "port", "via", "scheme", "authority", "to_service", "times", "servers", "note"}
+ASKED = {"ask", "with", "from", "port", "via", "scheme", "authority", "to_service", "times", "servers", "note", "differs"}
 GROUP = {"about", "http", "virtualService", "destinationRule", "more", "yaml", "services", "refused", "cases", "reports",
          "envoy", "ownNamespace"}
 

@@ -27,7 +27,8 @@ struct Header {
   std::string value;
   bool operator==(const Header&) const = default;
 };
-/// Does `operations` to `headers`, in order.
+/// Does `operations` to `headers`, in order. One whose value comes to nothing is left out, as Envoy
+/// does: setting a header to nothing leaves it as it is.
 void apply(const HeaderOperations& operations, const ExchangeView& exchange,
            std::vector<Header>& headers);
 /// Operations on the response of whatever the decision is; null for none.

@@ -27,7 +27,7 @@ class HeaderValue {
   /// single '%', a control character.
   static std::expected<HeaderValue, std::string> parse(std::string_view text);
 
-  /// As Envoy writes it, "-" for what is not there.
+  /// As Envoy writes it into headers: nothing for what is not there.
   std::string format(const ExchangeView& exchange) const;
   bool operator==(const HeaderValue&) const = default;
 

@@ -60,10 +60,10 @@ struct RequestMatch {
   std::string source_namespace;       // empty: any
   std::vector<std::string> gateways;  // "mesh" or "NAMESPACE/NAME"; empty: the VirtualService's
 
-  /// Nothing when all holds. The path is compared without its query. A header that is sent several
-  /// times is compared with its values joined; of a query parameter the first counts, as it was
-  /// sent. withoutHeaders take a header that is not there for an empty one, except where they ask
-  /// for presence (as Istio tells Envoy to).
+  /// Nothing when all holds. The path is compared without its query. Of a header that is sent
+  /// several times one value is enough, for withoutHeaders too; of a query parameter the first
+  /// counts, as it was sent. withoutHeaders take a header that is not there for an empty one,
+  /// except where they ask for presence (as Istio tells Envoy to).
   std::optional<Mismatch> mismatch(const RequestView& request, const ClientView& client,
                                    std::uint16_t arrived_at) const;
   /// Whether every request matches, of any client and at any port.

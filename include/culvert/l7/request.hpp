@@ -35,6 +35,20 @@ struct RequestView {
   /// Envoy does, crumbs of a cookie by "; " (RFC 9113, section 8.2.3). nullopt when there is none.
   /// The view is of `storage` where several had to be joined.
   std::optional<std::string_view> header(std::string_view name, std::string& storage) const;
+  /// Whether `holds` says so of a value of `name`. Of a header that is sent several times each
+  /// value is asked alone, as Envoy does; a cookie is one value however many crumbs it came in.
+  template <class Predicate>
+  bool any_value(std::string_view name, Predicate holds) const {
+    if (name.starts_with(':') || name == "host" || name == "cookie") {
+      std::string storage;
+      const auto value = header(name, storage);
+      return value && holds(*value);
+    }
+    for (const auto& field : headers) {
+      if (field.name == name && holds(field.value)) return true;
+    }
+    return false;
+  }
 };
 
 /// Who sent it, as far as that is verified or told by a trusted ztunnel.

@@ -91,8 +91,11 @@ TEST_CASE("headers: all must hold; names in any case, values as sent; {} is pres
       {"{headers: {x: {}}}", {.headers = {{"y", "1"}}}, false},
       {"{headers: {x: {exact: a}, y: {exact: b}}}", {.headers = {{"x", "a"}, {"y", "b"}}}, true},
       {"{headers: {x: {exact: a}, y: {exact: b}}}", {.headers = {{"x", "a"}}}, false},
-      {"{headers: {x: {exact: \"a,b\"}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, true},
-      {"{headers: {x: {exact: a}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, false},
+      {"{headers: {x: {exact: \"a,b\"}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, false},
+      {"{headers: {x: {exact: \"a,b\"}}}", {.headers = {{"x", "a,b"}}}, true},
+      {"{headers: {x: {exact: a}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, true},
+      {"{headers: {x: {exact: b}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, true},
+      {"{headers: {x: {exact: c}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, false},
       {"{headers: {\":method\": {exact: PUT}}}", {.method = "PUT"}, true},
       {"{headers: {host: {exact: a.example}}}", {.authority = "a.example"}, true},
   });
@@ -103,6 +106,7 @@ TEST_CASE("withoutHeaders: none may hold; one that is not there counts as empty"
       {"{withoutHeaders: {x: {exact: a}}}", {.headers = {{"x", "a"}}}, false},
       {"{withoutHeaders: {x: {exact: a}}}", {.headers = {{"x", "b"}}}, true},
       {"{withoutHeaders: {x: {exact: a}}}", {}, true},
+      {"{withoutHeaders: {x: {exact: b}}}", {.headers = {{"x", "a"}, {"x", "b"}}}, false},
       {"{withoutHeaders: {x: {}}}", {.headers = {{"x", ""}}}, false},
       {"{withoutHeaders: {x: {}}}", {}, true},
       {"{withoutHeaders: {x: {prefix: a}}}", {.headers = {{"x", "ab"}}}, false},
@@ -198,7 +202,8 @@ TEST_CASE("rules by header are found in their order, more names than are looked 
     CHECK(lab.choose({.headers = {{name, "1"}}}).route_name == name);
     CHECK(lab.choose({.headers = {{"x", "a"}, {name, "2"}}}).route_name == name + ".both");
     CHECK(lab.where({.headers = {{name, "2"}}}) == "v1");
-    CHECK(lab.where({.headers = {{name, "1"}, {name, "1"}}}) == "v1");
+    CHECK(lab.choose({.headers = {{name, "1"}, {name, "9"}}}).route_name == name);
+    CHECK(lab.where({.headers = {{name, "8"}, {name, "9"}}}) == "v1");
     // The older of two that hold.
     if (i != 3) {
       CHECK(lab.choose({.headers = {{name, "1"}, {"h3", "1"}}}).route_name ==

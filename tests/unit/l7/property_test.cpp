@@ -4,122 +4,13 @@
 #include <functional>
 
 #include "lab.hpp"
-#include "virtual_service.pb.h"
+#include "plain_reading.hpp"
 
 using namespace culvert::l7;
 using namespace culvert::l7::test;
 namespace v1 = istio::networking::v1alpha3;
 
 namespace {
-
-/// A pattern, and what it means, written by hand.
-struct Pattern {
-  const char* text;
-  bool (*holds)(const std::string&);
-};
-const Pattern kPatterns[] = {
-    {".*", [](const std::string&) { return true; }},
-    {"/a.*", [](const std::string& s) { return s.starts_with("/a"); }},
-    {"/a|/b", [](const std::string& s) { return s == "/a" || s == "/b"; }},
-    {"/[ab]c", [](const std::string& s) { return s == "/ac" || s == "/bc"; }},
-    {"x+",
-     [](const std::string& s) {
-       return !s.empty() && s.find_first_not_of('x') == std::string::npos;
-     }},
-    {".*c", [](const std::string& s) { return s.ends_with("c"); }},
-};
-
-std::string lower(std::string text) {
-  for (auto& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
-}
-
-// ---- the plain reading
-
-bool holds(const v1::StringMatch& match, const std::string& text, bool fold = false) {
-  const auto value = fold && !match.has_regex() ? lower(text) : text;
-  if (match.has_exact()) return value == (fold ? lower(match.exact()) : match.exact());
-  if (match.has_prefix()) return value.starts_with(fold ? lower(match.prefix()) : match.prefix());
-  if (match.has_regex()) {
-    return std::ranges::find(kPatterns, match.regex(),
-                             [](const Pattern& p) { return std::string(p.text); })
-        ->holds(text);
-  }
-  return true;
-}
-
-std::optional<std::string> header(const Ask& ask, const std::string& name) {
-  std::optional<std::string> all;
-  for (const auto& [own, value] : ask.headers) {
-    if (own == name) all = all ? *all + "," + value : value;
-  }
-  return all;
-}
-
-std::optional<std::string> param(const Ask& ask, const std::string& name) {
-  const auto question = ask.path.find('?');
-  if (question == std::string::npos) return std::nullopt;
-  std::string query = ask.path.substr(question + 1) + "&";
-  while (!query.empty()) {
-    const auto one = query.substr(0, query.find('&'));
-    query.erase(0, one.size() + 1);
-    if (one == name) return "";
-    if (one.starts_with(name + "=")) return one.substr(name.size() + 1);
-  }
-  return std::nullopt;
-}
-
-bool holds(const v1::HTTPMatchRequest& match, const Ask& ask) {
-  if (match.has_uri() &&
-      !holds(match.uri(), ask.path.substr(0, ask.path.find('?')), match.ignore_uri_case())) {
-    return false;
-  }
-  if (match.has_method() && !holds(match.method(), ask.method)) return false;
-  if (match.port() != 0 && match.port() != ask.port) return false;
-  if (!match.source_namespace().empty() && match.source_namespace() != ask.ns) return false;
-  for (const auto& [key, value] : match.source_labels()) {
-    if (!ask.labels.contains(key) || ask.labels.at(key) != value) return false;
-  }
-  for (const auto& [name, wanted] : match.headers()) {
-    const auto value = header(ask, name);
-    if (!value || !holds(wanted, *value)) return false;
-  }
-  for (const auto& [name, wanted] : match.without_headers()) {
-    const auto value = header(ask, name);
-    if (wanted.match_type_case() == 0 ? value.has_value() : holds(wanted, value.value_or("")))
-      return false;
-  }
-  for (const auto& [name, wanted] : match.query_params()) {
-    const auto value = param(ask, name);
-    if (!value || !holds(wanted, *value)) return false;
-  }
-  return true;
-}
-
-bool takes_any_request(const v1::HTTPMatchRequest& match) {
-  const bool uri = !match.has_uri() || match.uri().prefix() == "/" || match.uri().regex() == ".*";
-  return uri && !match.has_method() && match.headers().empty() && match.without_headers().empty() &&
-         match.query_params().empty();
-}
-
-/// The name of the first rule, in the order in which they are asked.
-std::string plainly(const std::vector<std::shared_ptr<v1::VirtualService>>& all, const Ask& ask) {
-  for (const bool last : {false, true}) {
-    for (const auto& spec : all) {
-      for (const auto& rule : spec->http()) {
-        if (rule.match().empty() && (all.size() == 1 || last)) return rule.name();
-        for (const auto& match : rule.match()) {
-          const bool now = all.size() == 1 || takes_any_request(match) == last;
-          if (now && holds(match, ask)) return rule.name() + "." + match.name();
-        }
-      }
-    }
-    if (all.size() == 1) break;
-  }
-  return "";
-}
-
-// ---- chance
 
 class Chance {
  public:

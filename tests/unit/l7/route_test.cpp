@@ -126,7 +126,7 @@ TEST_CASE("headers: Envoy's substitutions") {
                             {"e", "100%"},
                             {"f", "spiffe://cluster.local/ns/shop/sa/web"},
                             {"g", "r"},
-                            {"h", "<->"},
+                            {"h", "<>"},
                             {"i", "HTTP/1.1"}});
 }
 
@@ -302,6 +302,7 @@ TEST_CASE("CORS: preflights are answered, other responses get their headers") {
   CHECK(answered.answer);
   CHECK(answered.headers == std::vector<Header>{{"access-control-allow-origin", "https://x.b"},
                                                 {"access-control-allow-credentials", "true"},
+                                                {"access-control-expose-headers", "y,z"},
                                                 {"access-control-allow-methods", "GET,PUT"},
                                                 {"access-control-allow-headers", "x"},
                                                 {"access-control-max-age", "86400"}});

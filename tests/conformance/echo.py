@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""The destination of the tables: answers with what it received, and plays what the request tells it to.
+
+usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
+
+`x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
+The answer is JSON: version, method, path, headers in order, the body's length and hash, and how many requests with this
+`x-ask` have come so far.
+"""
+import argparse
+import collections
+import hashlib
+import http.server
+import json
+import re
+import socket
+import threading
+import time
+
+PLAY = re.compile(r"(\w+): (?:wait (\d+)s|(\d{3}))(?: (once|twice|always))?$")
+TIMES = {"once": 1, "twice": 2}
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    address_family = socket.AF_INET6
+    request_queue_size = 256
+
+    def __init__(self, version, port):
+        self.version = version
+        self.asked = collections.Counter()
+        self.lock = threading.Lock()
+        super().__init__(("::", port), Handler)
+
+    def server_bind(self):
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().server_bind()
+
+    def count(self, name):
+        with self.lock:
+            self.asked[name] += 1
+            return self.asked[name]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        number = self.server.count(self.headers.get("x-ask", ""))
+        status = self.play(number)
+        answer = json.dumps({"version": self.server.version, "method": self.command, "path": self.path,
+                             "headers": [[name.lower(), value] for name, value in self.headers.items()],
+                             "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), "number": number}).encode()
+        self.send_response(status)
+        self.send_header("x-served", "1")
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+
+    def play(self, number):
+        match = PLAY.match(self.headers.get("x-play", ""))
+        if not match or match[1] != self.server.version or number > TIMES.get(match[4], number):
+            return 200
+        if match[2]:
+            time.sleep(int(match[2]))
+        return int(match[3] or 200)
+
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do
+
+    def handle(self):
+        try:
+            super().handle()
+        except ConnectionError:  # who asked has gone, as after a timeout
+            pass
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("version")
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    server = Server(options.version, options.port)
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

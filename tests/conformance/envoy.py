@@ -1,0 +1,109 @@
+"""Envoy with the routes that groups have for it, written by hand: a listener a group, a cluster a version."""
+import contextlib
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import ask
+import outside
+import tables
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+READY_S = 60
+
+
+def binary():
+    """Envoy as the bench installs it."""
+    bench = ROOT / "tools" / "bench"
+    sys.path.insert(0, str(bench))
+    try:
+        spec = importlib.util.spec_from_file_location("bench_envoy", bench / "envoy.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(bench))
+    return module.install()
+
+
+def typed(name, **fields):
+    return {"@type": f"type.googleapis.com/envoy.extensions.filters.{name}", **fields}
+
+
+def listener(group, path):
+    filters = [{"name": "envoy.filters.http.cors", "typed_config": typed("http.cors.v3.Cors")},
+               {"name": "envoy.filters.http.fault", "typed_config": typed("http.fault.v3.HTTPFault")},
+               {"name": "envoy.filters.http.router", "typed_config": typed("http.router.v3.Router")}]
+    hosts = [{"name": "all", "domains": ["*"], "routes": group.given["envoy"]}]
+    manager = typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix=group.name,
+                    route_config={"virtual_hosts": hosts}, http_filters=filters)
+    return {"name": group.name, "address": {"pipe": {"path": path}},
+            "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}
+
+
+def cluster(version, port):
+    address = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    many = [{"max_connections": 10000, "max_pending_requests": 10000, "max_requests": 10000, "max_retries": 10000}]  # as Istio has it
+    return {"name": version, "type": "STATIC", "connect_timeout": "10s", "circuit_breakers": {"thresholds": many},
+            "load_assignment": {"cluster_name": version, "endpoints": endpoints}}
+
+
+class Envoy(contextlib.ExitStack):
+    """Running inside `with`, beside an echo server a version."""
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="culvert-envoy-")))
+            self.groups = [group for group in tables.groups() if "envoy" in group.given]
+            ports = {version: self.server(version) for version in tables.VERSIONS}
+            config = {"static_resources": {
+                "listeners": [listener(group, self.place(group)) for group in self.groups],
+                "clusters": [cluster(version, port) for version, port in ports.items()]}}
+            (self.folder / "envoy.json").write_text(json.dumps(config, indent=1))
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def place(self, group):
+        return str(self.folder / f"{group.name}.sock")
+
+    def server(self, version):
+        process = subprocess.Popen([sys.executable, HERE / "echo.py", version], stdout=subprocess.PIPE, text=True)
+        self.callback(end, process)
+        return int(process.stdout.readline())
+
+    def start(self):
+        log = self.folder / "envoy.log"
+        with log.open("w") as out:
+            process = subprocess.Popen([binary(), "-c", self.folder / "envoy.json", "--concurrency", "1", "-l", "warning",
+                                        "--disable-hot-restart"], stdout=out, stderr=subprocess.STDOUT)
+        self.callback(end, process)
+        deadline = time.monotonic() + READY_S
+        while any("error" in one for one in ask.ask_all([
+                {"to": self.place(self.groups[-1]), "method": "GET", "path": "/", "authority": "a", "headers": []}])):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"Envoy does not answer:\n{log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
+    def answers(self):
+        """(case, what came back) of each case of groups with routes for Envoy."""
+        cases = [case for group in self.groups for case in group.cases if case.given.get("times", 1) == 1]
+        asked = [outside.request(case, self.place(case.group)) for case in cases]
+        return list(zip(cases, ask.ask_all(asked), strict=True))
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
