@@ -38,6 +38,8 @@ const char* to_string(Path path) {
       return "inbound-tunnel";
     case Path::kInboundPlain:
       return "inbound-plain";
+    case Path::kWaypoint:
+      return "waypoint";
   }
   return "";
 }

@@ -136,49 +136,66 @@ Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::make(const mesh::Route& route,
   co_return tunnel;
 }
 
-Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::find_or_make(const mesh::Route& route,
-                                                               const mesh::Workload& source) {
-  const Key key{route.workload->uid, route.next_hop};
-  while (true) {
-    Entry& entry = entries_[key];
-    for (const auto& tunnel : entry.tunnels) {
-      if (tunnel->connection->can_open()) co_return tunnel;
-    }
-    if (entry.attempt == nullptr) break;
-    const auto attempt = entry.attempt;  // shared: it may be gone from the entry when we wake
-    while (!attempt->finished) {
-      if (auto woken = co_await attempt->done.wait(io::kNoDeadline); !woken) {
-        co_return std::unexpected(woken.error());
-      }
-    }
-    if (attempt->failed) co_return std::unexpected(attempt->failure);
-  }
-  const auto attempt = std::make_shared<Attempt>();
-  entries_[key].attempt = attempt;
+// A fiber of the owner's, not of whoever asked first: others wait for it too, and may stay when
+// that one goes away.
+Task<> TunnelPool::attempt(Key key, mesh::Route route, mesh::Workload source,
+                           std::shared_ptr<Attempt> attempt) {
   auto made = co_await make(route, source);
   Entry& entry = entries_[key];
   entry.attempt.reset();
   attempt->finished = true;
   if (made) {
+    attempt->tunnel = *made;
     entry.tunnels.push_back(*made);
+    // What only making it needed is gone while it lasts.
     owner_.fibers().spawn(
         [](TunnelPool* self, Key k, std::shared_ptr<Tunnel> tunnel) -> Task<> {
           co_await self->run(std::move(k), std::move(tunnel));
         },
-        this, key, *made);
+        this, std::move(key), std::move(*made));
   } else {
-    attempt->failed = true;
     attempt->failure = made.error();
     if (entry.tunnels.empty()) entries_.erase(key);
   }
   attempt->done.notify();
-  co_return made;
+}
+
+Task<Result<std::shared_ptr<Tunnel>>> TunnelPool::find_or_make(const mesh::Route& route,
+                                                               const mesh::Workload& source,
+                                                               io::Deadline deadline) {
+  const Key key{route.workload->uid, route.next_hop};
+  while (true) {
+    if (owner_.fibers().stopping()) co_return fail(ErrorCode::kCancelled, "open a tunnel");
+    Entry& entry = entries_[key];
+    for (const auto& tunnel : entry.tunnels) {
+      if (tunnel->connection->can_open()) co_return tunnel;
+    }
+    const bool first = entry.attempt == nullptr;
+    if (first) {
+      entry.attempt = std::make_shared<Attempt>();
+      owner_.fibers().spawn(
+          [](TunnelPool* self, Key k, mesh::Route r, mesh::Workload s,
+             std::shared_ptr<Attempt> a) -> Task<> {
+            co_await self->attempt(std::move(k), std::move(r), std::move(s), std::move(a));
+          },
+          this, key, route, source, entry.attempt);
+    }
+    const auto attempt = entry.attempt;  // shared: it may be gone from the entry when we wake
+    while (!attempt->finished) {
+      if (auto woken = co_await attempt->done.wait(deadline); !woken) {
+        co_return std::unexpected(from_upstream(woken.error()));
+      }
+    }
+    if (attempt->failure) co_return std::unexpected(*attempt->failure);
+    if (first) co_return attempt->tunnel;
+  }
 }
 
 Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
-                                               const mesh::Workload& source, h2::Headers request) {
+                                               const mesh::Workload& source, h2::Headers request,
+                                               io::Deadline deadline) {
   for (int tries = 1;; ++tries) {
-    auto tunnel = co_await find_or_make(route, source);
+    auto tunnel = co_await find_or_make(route, source, deadline);
     if (!tunnel) co_return std::unexpected(tunnel.error());
     auto stream = (*tunnel)->connection->open(request, false);
     if (!stream) {
@@ -186,7 +203,7 @@ Task<Result<OpenedStream>> TunnelPool::connect(const mesh::Route& route,
       if (tries < kMaxStreamTries) continue;
       co_return std::unexpected(from_upstream(stream.error()));
     }
-    auto response = co_await stream->response(io::in(kConnectResponseTimeout));
+    auto response = co_await stream->response(std::min(deadline, io::in(kConnectResponseTimeout)));
     if (owner_.draining()) (*tunnel)->connection->drain();  // made after the others were told
     if (!response) {
       if (response.error().code == ErrorCode::kRefused && tries < kMaxStreamTries) continue;

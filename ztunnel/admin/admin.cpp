@@ -2,9 +2,9 @@
 
 #include <fmt/ranges.h>
 
+#include "culvert/proxy/ask.hpp"
 #include "culvert/proxy/control_link.hpp"
 #include "culvert/proxy/trust_counters.hpp"
-#include "ztunnel/admin/ask.hpp"
 #include "ztunnel/admin/config_dump.hpp"
 #include "ztunnel/admin/connections.hpp"
 #include "ztunnel/admin/logging.hpp"
@@ -34,7 +34,7 @@ constexpr const char* kIndex =
     "--drain-time\n";
 
 admin::Response readiness(io::Loop& loop, const Kept& observed) {
-  const auto pending = ask(loop, [observed] { return pending_tasks(*observed); });
+  const auto pending = proxy::ask(loop, [observed] { return pending_tasks(*observed); });
   if (!pending) return busy();
   if (pending->empty()) return {200, "ready\n", kText};
   return {500, fmt::format("not ready, pending: {}\n", fmt::join(*pending, ", ")), kText};
@@ -43,10 +43,11 @@ admin::Response readiness(io::Loop& loop, const Kept& observed) {
 admin::Response dump(const Settings& settings, io::Loop& loop, const Kept& observed) {
   auto connections = list_connections(*observed->workers, kMaxListed);
   if (!connections) return busy();
-  const auto text = ask(loop, [&settings, observed,
-                               listed = std::make_shared<ConnectionList>(std::move(*connections))] {
-    return config_dump(settings, *observed, *listed);
-  });
+  const auto text = proxy::ask(
+      loop,
+      [&settings, observed, listed = std::make_shared<ConnectionList>(std::move(*connections))] {
+        return config_dump(settings, *observed, *listed);
+      });
   return text ? admin::Response{200, *text} : busy();
 }
 

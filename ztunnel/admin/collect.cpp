@@ -2,7 +2,7 @@
 
 #include "culvert/io/event.hpp"
 #include "culvert/io/loop.hpp"
-#include "ztunnel/admin/ask.hpp"
+#include "culvert/proxy/ask.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -26,8 +26,8 @@ OpenNow& OpenNow::operator+=(const OpenNow& other) {
 }
 
 std::optional<OpenNow> collect_now(const Workers& workers, telemetry::TrafficMetrics& metrics) {
-  const auto answers =
-      ask_workers(workers, [&metrics](Worker& worker) { return collect_from(worker, metrics); });
+  const auto answers = proxy::ask_workers(
+      workers, [&metrics](Worker& worker) { return collect_from(worker, metrics); });
   metrics.settle(io::Clock::now());
   if (!answers) return std::nullopt;
   OpenNow out;
@@ -53,7 +53,7 @@ io::Task<OpenNow> collect_on_loop(io::Loop& loop, const Workers& workers,
       });
     });
   }
-  const auto until = io::in(kAnswerTimeout);
+  const auto until = io::in(proxy::kAnswerTimeout);
   while (answers->missing > 0 && co_await answers->came.wait(until)) {
   }
   metrics.settle(io::Clock::now());

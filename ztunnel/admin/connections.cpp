@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "culvert/proxy/ask.hpp"
 #include "ztunnel/admin/admin.hpp"
-#include "ztunnel/admin/ask.hpp"
 
 namespace culvert::ztunnel {
 
@@ -71,7 +71,8 @@ std::optional<std::size_t> limit_of(const admin::Request& request) {
 
 std::optional<ConnectionList> list_connections(const Workers& workers, std::size_t limit) {
   const std::size_t each = (limit + workers.size() - 1) / workers.size();
-  auto answers = ask_workers(workers, [each](Worker& worker) { return list_worker(worker, each); });
+  auto answers =
+      proxy::ask_workers(workers, [each](Worker& worker) { return list_worker(worker, each); });
   if (!answers) return std::nullopt;
   ConnectionList out;
   for (auto& one : *answers) {

@@ -1,10 +1,11 @@
 #include "ztunnel/admin/metrics_page.hpp"
 
 #include "culvert/h2/budget.hpp"
+#include "culvert/proxy/ask.hpp"
 #include "culvert/proxy/control_link.hpp"
 #include "culvert/proxy/trust_counters.hpp"
+#include "culvert/proxy/xds_metrics.hpp"
 #include "culvert/telemetry/process_metrics.hpp"
-#include "ztunnel/admin/ask.hpp"
 #include "ztunnel/admin/collect.hpp"
 #include "ztunnel/control/zds_link.hpp"
 #include "ztunnel/handover/draining_links.hpp"
@@ -66,26 +67,6 @@ void render_open(PrometheusText& out, const OpenNow& open) {
       open.connections);
 }
 
-void render_xds(PrometheusText& out, const xds::ClientStatus& status) {
-  constexpr std::array<const char*, xds::kEndings> kReasons{"ConnectionError", "Error", "Reconnect",
-                                                            "Complete"};
-  out.family("istio_xds_connection_terminations_total",
-             "The total number of completed connections to the xDS server.", Type::kCounter);
-  for (std::size_t i = 0; i < kReasons.size(); ++i) {
-    out.sample(label("reason", kReasons[i]), status.endings[i]);
-  }
-  out.family("istio_xds_message_total", "The total number of xDS messages received.",
-             Type::kCounter);
-  for (const auto& [url, count] : status.received) out.sample(label("url", url), count.messages);
-  out.family("istio_xds_message_bytes_total",
-             "The total number of bytes in xDS resources received.", Type::kCounter);
-  for (const auto& [url, count] : status.received) out.sample(label("url", url), count.bytes);
-  one(out, "culvert_xds_nacks_total", "xDS responses of which a resource was rejected.",
-      Type::kCounter, status.nacks);
-  one(out, "culvert_xds_connected", "1 while an xDS stream is open.", Type::kGauge,
-      status.connected ? 1 : 0);
-}
-
 void render_pods(PrometheusText& out, const ControlState& state) {
   one(out, "workload_manager_active_proxy_count", "Pods that are served.", Type::kGauge,
       state.active_pods);
@@ -101,7 +82,7 @@ void render_pods(PrometheusText& out, const ControlState& state) {
 
 admin::Response metrics_page(io::Loop& loop, const std::shared_ptr<const Observed>& observed,
                              const admin::Request& request) {
-  const auto control = ask(loop, [observed] { return control_state(*observed); });
+  const auto control = proxy::ask(loop, [observed] { return control_state(*observed); });
   auto open = collect_now(*observed->workers, *observed->metrics);
   if (!control || !open) return busy();
   *open += control->draining;
@@ -112,7 +93,7 @@ admin::Response metrics_page(io::Loop& loop, const std::shared_ptr<const Observe
   observed->metrics->render(out);
   render_open(out, *open);
   render_build(out);
-  render_xds(out, control->xds);
+  proxy::render_xds(out, control->xds);
   render_pods(out, *control);
   observed->trust->render(out);
   one(out, "culvert_draining_ztunnels",

@@ -2,11 +2,10 @@
 
 #include "culvert/proxy/live_tunnels.hpp"
 
-#include "culvert/proxy/limits.hpp"
+#include "culvert/proxy/accept_tls.hpp"
 
 #include "culvert/h2/connection.hpp"
 #include "culvert/proxy/sockets.hpp"
-#include "culvert/tls/stream.hpp"
 #include "ztunnel/inbound/connect.hpp"
 #include "ztunnel/inbound/inbound.hpp"
 #include "ztunnel/worker/dial.hpp"
@@ -14,32 +13,7 @@
 
 namespace culvert::ztunnel {
 
-using io::Task;
-
 namespace {
-
-// The TLS session of an accepted tunnel, handshake done; or why there is none.
-Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(Worker* worker,
-                                                      const mesh::Workload* workload, UniqueFd fd) {
-  auto credentials = co_await worker->credentials_of(workload->identity().to_string(),
-                                                     io::in(proxy::kCertificateWait));
-  if (!credentials) co_return std::unexpected(credentials.error());
-  auto session = tls::Session::server(credentials->server, {.revoked = worker->revoked()});
-  if (!session) co_return std::unexpected(session.error());
-  auto stream = std::make_unique<tls::Stream>(std::move(fd), std::move(*session));
-  if (auto shaken = co_await stream->handshake(io::in(proxy::kHandshakeTimeout)); !shaken) {
-    worker->note_handshake_failure(shaken.error());
-    co_return std::unexpected(shaken.error());
-  }
-  // Revoked while the handshake was under way.
-  const auto current =
-      tls::check_revoked(stream->peer()->chain, worker->revoked(), Origin::kClient);
-  if (!current) {
-    worker->note_handshake_failure(current.error());
-    co_return std::unexpected(current.error());
-  }
-  co_return stream;
-}
 
 // A peer that floods or breaks the protocol is named; what networks do every day is not.
 void log_end(const InboundTunnel& tunnel, const Error& why) {
@@ -67,7 +41,8 @@ io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketA
     co_return report.fail(workload.error());
   }
   report.record.destination = worker->parties().of(*workload);
-  auto stream = co_await accept_tls(worker, workload->get(), std::move(fd));
+  auto stream = co_await proxy::accept_tls(&pod->tunnel_owner, (*workload)->identity().to_string(),
+                                           std::move(fd));
   if (!stream) co_return report.fail(stream.error());
   const auto identity = mesh::Identity::parse((*stream)->peer()->identity);
   if (!identity) {

@@ -27,8 +27,9 @@ enum class Path : std::uint8_t {
   kPlain,          // outbound in plaintext
   kInboundTunnel,  // a CONNECT of a tunnel that arrived
   kInboundPlain,
+  kWaypoint,  // passed through by a waypoint
 };
-/// "tunnel", "joined", "plain", "inbound-tunnel", "inbound-plain".
+/// "tunnel", "joined", "plain", "inbound-tunnel", "inbound-plain", "waypoint".
 const char* to_string(Path path);
 
 /// Why somebody here ended a connection that neither end had ended.

@@ -76,13 +76,15 @@ class TunnelPool {
   explicit TunnelPool(TunnelOwner& owner) : owner_(owner) {}
 
   /// Opens a CONNECT stream to route.workload, over a pooled tunnel if one has room. One tunnel a
-  /// destination is being made at a time; who comes meanwhile waits for it and shares its failure.
+  /// destination is being made at a time; who comes meanwhile waits for it and shares its failure;
+  /// it is made also when all who waited have gone away. Later than `deadline`: kTimeout.
   /// A stream that the peer refused unprocessed (GOAWAY, REFUSED_STREAM) is tried on another
   /// tunnel. Errors have origin kUpstream, or kLocal/kControl before the network was reached:
   /// kNoCertificate, kLimit (the owner has no room), kTimeout, kRefused, kTls, kIdentity,
   /// kDenied (401), kProtocol (another status).
   io::Task<Result<OpenedStream>> connect(const mesh::Route& route, const mesh::Workload& source,
-                                         h2::Headers request);
+                                         h2::Headers request,
+                                         io::Deadline deadline = io::kNoDeadline);
 
   /// Tells every tunnel that it gets no more streams; a later connect() makes another one, which is
   /// told after its first.
@@ -94,8 +96,8 @@ class TunnelPool {
   struct Attempt {
     io::Event done;
     bool finished = false;
-    Error failure;  // when finished without a tunnel
-    bool failed = false;
+    std::shared_ptr<Tunnel> tunnel;  // when finished with one
+    std::optional<Error> failure;    // else
   };
   struct Entry {
     std::vector<std::shared_ptr<Tunnel>> tunnels;
@@ -103,7 +105,10 @@ class TunnelPool {
   };
 
   io::Task<Result<std::shared_ptr<Tunnel>>> find_or_make(const mesh::Route& route,
-                                                         const mesh::Workload& source);
+                                                         const mesh::Workload& source,
+                                                         io::Deadline deadline);
+  io::Task<> attempt(Key key, mesh::Route route, mesh::Workload source,
+                     std::shared_ptr<Attempt> attempt);
   io::Task<Result<std::shared_ptr<Tunnel>>> make(const mesh::Route& route,
                                                  const mesh::Workload& source);
   io::Task<> run(Key key, std::shared_ptr<Tunnel> tunnel);

@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "culvert/io/loop.hpp"
-#include "ztunnel/worker/worker.hpp"
 
-namespace culvert::ztunnel {
+namespace culvert::proxy {
 
 inline constexpr auto kAnswerTimeout = std::chrono::seconds(2);
 
@@ -25,9 +24,10 @@ auto ask(io::Loop& loop, Question question) -> std::optional<decltype(question()
   return future.get();
 }
 
-/// Asks every worker and waits for all of their answers; nullopt when one does not get to it. A
-/// question that comes too late is still asked: what it hands over elsewhere is not lost.
-template <class Question>
+/// Asks every worker (which has post()) and waits for all of their answers; nullopt when one does
+/// not get to it. A question that comes too late is still asked: what it hands over elsewhere is
+/// not lost.
+template <class Worker, class Question>
 auto ask_workers(const std::vector<std::unique_ptr<Worker>>& workers, Question question)
     -> std::optional<std::vector<decltype(question(std::declval<Worker&>()))>> {
   using Answer = decltype(question(std::declval<Worker&>()));
@@ -46,4 +46,4 @@ auto ask_workers(const std::vector<std::unique_ptr<Worker>>& workers, Question q
   return out;
 }
 
-}  // namespace culvert::ztunnel
+}  // namespace culvert::proxy

@@ -1,0 +1,51 @@
+// From xDS resources to the view that workers serve by: the mesh, the routes compiled, the labels
+// of pods. On the control loop's thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "culvert/l7/compiler.hpp"
+#include "culvert/proxy/mesh_feed.hpp"
+#include "waypoint/view.hpp"
+
+namespace culvert::waypoint {
+
+class ViewFeed final : public proxy::Feed {
+ public:
+  using Publish = std::function<void(const ViewPtr&)>;
+
+  ViewFeed(std::string trust_domain, l7::CompilerSettings settings, Publish publish);
+
+  /// Applies what can be read, compiles what depends on it, and publishes the next view once, if it
+  /// is open; names what cannot, whose last good state stays.
+  std::vector<xds::Rejected> apply(std::string_view type_url, std::vector<xds::AddedResource> added,
+                                   std::vector<std::string> removed) override;
+  void open() override;
+  bool is_open() const override { return open_; }
+
+  const ViewPtr& view() const { return view_; }
+  /// What the last change cost.
+  const l7::Compiler::Work& last_work() const { return compiler_.work(); }
+
+ private:
+  std::vector<xds::Rejected> take_addresses(std::vector<xds::AddedResource> added,
+                                            std::vector<std::string> removed);
+  std::vector<xds::Rejected> take_virtual_services(std::vector<xds::AddedResource> added,
+                                                   const std::vector<std::string>& removed);
+  std::vector<xds::Rejected> take_destination_rules(std::vector<xds::AddedResource> added,
+                                                    const std::vector<std::string>& removed);
+  std::vector<xds::Rejected> take_labels(std::vector<xds::AddedResource> added,
+                                         const std::vector<std::string>& removed);
+
+  proxy::MeshFeed mesh_;
+  l7::Compiler compiler_;
+  std::shared_ptr<const Labels> labels_ = std::make_shared<const Labels>();
+  Labels::ByUid labels_by_uid_;
+  Publish publish_;
+  bool open_ = false;
+  ViewPtr view_ = std::make_shared<const View>();
+};
+
+}  // namespace culvert::waypoint

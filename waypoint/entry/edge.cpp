@@ -1,0 +1,55 @@
+// A connection to an edge: plain TCP, of a client outside the mesh. HTTP is all that is served.
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/sockets.hpp"
+#include "waypoint/entry/entry.hpp"
+#include "waypoint/entry/first_bytes.hpp"
+#include "waypoint/entry/protocol.hpp"
+#include "waypoint/entry/serve_http.hpp"
+#include "waypoint/worker/worker.hpp"
+
+namespace culvert::waypoint {
+
+using io::Task;
+
+namespace {
+
+Task<> serve(Worker* worker, const Arrival* arrival, UniqueFd fd) {
+  proxy::SocketEnd end(fd.get());
+  FirstBytes first;
+  const auto until = io::in(worker->server_options().idle_timeout);
+  while (first.speaks == http::Detected::kMore) {
+    const auto read = co_await read_first_bytes(&end, &first, io::in(kLameDuck));
+    if (!read || first.ended || worker->draining() || worker->loop().now() > until) break;
+  }
+  if (first.bytes.empty()) co_return;  // it asked nothing
+  const auto speaks = decide_protocol(declared_at(*arrival), first.speaks);
+  (void)co_await serve_http(
+      worker, arrival, version_of(speaks),
+      std::make_unique<ReadBytes>(std::move(first.bytes),
+                                  std::make_unique<io::FdStream>(std::move(fd))));
+}
+
+}  // namespace
+
+io::Scope::Child serve_edge(Worker* worker, UniqueFd fd, SocketAddress peer) {
+  const Admitted place(*worker);
+  proxy::Report report(worker->reporter(), telemetry::Direction::kInbound);
+  report.record.source_address = peer;
+  const auto dialed = proxy::local_address(fd.get());
+  if (!dialed) co_return report.fail(dialed.error());
+  report.record.destination_address = *dialed;
+  Arrival arrival;
+  arrival.client.address = peer;
+  arrival.gateway = worker->settings().gateway;
+  arrival.destination = *dialed;
+  proxy::LiveEntry live(worker->live(), report, proxy::Path::kWaypoint);
+  live.network_fd = fd.get();
+  live.scope.spawn(
+      [](Worker* w, const Arrival* a, UniqueFd f) -> Task<> { co_await serve(w, a, std::move(f)); },
+      worker, &arrival, std::move(fd));
+  co_await live.scope.join();
+  report.dismiss();  // its requests report for themselves
+}
+
+}  // namespace culvert::waypoint

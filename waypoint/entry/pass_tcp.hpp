@@ -1,0 +1,31 @@
+// TCP that is passed through: the endpoint is resolved, reached, and joined with the client.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "culvert/h2/stream.hpp"
+#include "culvert/io/task.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/reporter.hpp"
+#include "culvert/tls/session.hpp"
+#include "waypoint/entry/arrival.hpp"
+#include "waypoint/upstream/tunnel_dialer.hpp"
+
+namespace culvert::waypoint {
+
+class Worker;
+
+/// The endpoint that a connection for `arrival` gets: of a service, the next healthy one in turn.
+/// kNoUpstream, kInvalid.
+Result<Endpoint> choose_tcp_endpoint(Worker& worker, const Arrival& arrival);
+
+/// Reaches it, and fills the record with where it went.
+io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report);
+
+/// Joins the client's stream, of which `first` was read before, with the upstream until both have
+/// ended, and ends the report.
+io::Task<> relay_tcp(Worker* worker, h2::Stream* client, std::string first, Upstream upstream,
+                     proxy::Report* report, proxy::LiveEntry* live);
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,58 @@
+#include "waypoint/entry/serve_http.hpp"
+
+#include "culvert/base/log.hpp"
+#include "waypoint/exchange/serve.hpp"
+#include "waypoint/worker/worker.hpp"
+
+namespace culvert::waypoint {
+
+using io::Task;
+
+namespace {
+
+// The requests of one connection, and its end in order.
+class Requests final : public Handler, public Drainable {
+ public:
+  Requests(Worker& worker, const Arrival& arrival, HttpVersion version)
+      : worker_(worker), arrival_(arrival), version_(version) {}
+
+  Task<Result<void>> run(std::unique_ptr<io::ByteStream> bytes) {
+    connection_ =
+        ServerConnection::make(version_, std::move(bytes), worker_.server_options(), *this);
+    const DrainEntry entry(worker_, *this);
+    co_return co_await connection_->run();
+  }
+
+  // What begins while we drain is the last of its connection.
+  Task<> serve(ServerExchange& exchange) override {
+    if (worker_.draining()) connection_->drain();
+    co_await serve_exchange(&worker_.exchanges(), &arrival_, &exchange);
+  }
+
+  // An idle HTTP/1.1 connection has no way to say that it ends: whoever sends its next request just
+  // then would lose it. So it gets a while for one more, whose response says so.
+  void drain(bool idle_too) override {
+    const bool can_say = version_ == HttpVersion::kHttp2 || connection_->active_requests() > 0;
+    if (idle_too || can_say) connection_->drain();
+  }
+
+ private:
+  Worker& worker_;
+  const Arrival& arrival_;
+  const HttpVersion version_;
+  std::unique_ptr<ServerConnection> connection_;
+};
+
+}  // namespace
+
+Task<Result<void>> serve_http(Worker* worker, const Arrival* arrival, HttpVersion version,
+                              std::unique_ptr<io::ByteStream> bytes) {
+  Requests requests(*worker, *arrival, version);
+  auto ended = co_await requests.run(std::move(bytes));
+  if (!ended && ended.error().code != ErrorCode::kCancelled) {
+    log::debug("HTTP of {}: {}", arrival->client.address.to_string(), ended.error().to_string());
+  }
+  co_return ended;
+}
+
+}  // namespace culvert::waypoint

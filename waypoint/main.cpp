@@ -1,0 +1,150 @@
+// culvert-waypoint: reads its flags and serves HTTP and TCP for the services that name it, until
+// SIGTERM or SIGINT.
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <map>
+
+#include "culvert/base/log.hpp"
+#include "culvert/telemetry/access_filter.hpp"
+#include "waypoint/app.hpp"
+
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  # the waypoint of namespace shop, in a pod of its own
+  culvert-waypoint --name waypoint-0 --namespace shop --service-account waypoint \
+      --pod-ip 10.244.0.9 --control /run/culvert/control.sock
+
+  # a pod that a networking.istio.io Gateway selects: plain HTTP from outside the mesh
+  culvert-waypoint --name ingress-0 --namespace shop --service-account ingress \
+      --pod-ip 10.244.0.10 --control /run/culvert/control.sock \
+      --gateway shop/ingress --edge-port 80
+
+Ports: 15008 HBONE at the pod's addresses; 15000 administration (loopback), 15020 metrics,
+15021 readiness (GET /healthz/ready).
+
+SIGTERM (or POST /quitquitquit) drains: tunnels get GOAWAY, HTTP connections end behind the
+request that is under way, and what is still open after --drain-time is cut. A second signal
+ends at once.)";
+
+// "5s", "300ms", "24h": into milliseconds.
+CLI::AsNumberWithUnit duration() {
+  return CLI::AsNumberWithUnit(
+      std::map<std::string, std::int64_t>{
+          {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}},
+      CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION");
+}
+
+std::string check_address(const std::string& text) {
+  return culvert::SocketAddress::parse(text) ? "" : "not an address and port: " + text;
+}
+
+std::string check_ip(const std::string& text) {
+  return culvert::IpAddress::parse(text) ? "" : "not an address: " + text;
+}
+
+std::string check_gateway(const std::string& text) {
+  const auto slash = text.find('/');
+  const bool good = slash != std::string::npos && slash > 0 && slash + 1 < text.size() &&
+                    text.find('/', slash + 1) == std::string::npos;
+  return good ? "" : "not NAMESPACE/NAME: " + text;
+}
+
+std::string check_filter(const std::string& text) {
+  const auto filter = culvert::telemetry::AccessFilter::parse(text);
+  return filter ? "" : filter.error();
+}
+
+void add_identity(CLI::App& cli, culvert::waypoint::Settings& settings,
+                  std::vector<std::string>& pod_ips) {
+  cli.add_option("--name", settings.name, "this pod's name")->required();
+  cli.add_option("--namespace", settings.ns, "its namespace")->required();
+  cli.add_option("--service-account", settings.service_account,
+                 "its service account, which its identity is made of")
+      ->required();
+  cli.add_option("--pod-ip", pod_ips, "its addresses, which it listens at")
+      ->required()
+      ->check(check_ip);
+  cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
+  cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
+  cli.add_option("--network", settings.network, "the network that its addresses are of");
+}
+
+void add_logs(CLI::App& cli, culvert::waypoint::Settings& settings, std::string& log_level) {
+  cli.add_option("--log-level", log_level)
+      ->check(CLI::IsMember({"error", "warn", "info", "debug"}))
+      ->capture_default_str();
+  cli.add_option("--log-format", settings.log_format, "form of the access log")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  cli.add_option("--access-log-filter", settings.access_filter,
+                 "which connections are logged, e.g. errors,namespace=shop or sample=0.1 "
+                 "(docs/telemetry.md)")
+      ->check(check_filter);
+}
+
+void add_edge(CLI::App& cli, culvert::waypoint::Settings& settings) {
+  auto* gateway = cli.add_option("--gateway", settings.gateway,
+                                 "be an edge of this networking.istio.io Gateway "
+                                 "(NAMESPACE/NAME)")
+                      ->check(check_gateway);
+  cli.add_option("--edge-port", settings.edge_ports, "a port that the Gateway is served at")
+      ->check(CLI::Range(1, 65535))
+      ->needs(gateway);
+}
+
+void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
+  cli.add_option_function<std::string>(
+         "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
+         "off: keep all capabilities (docs/hardening.md)")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->default_str(settings.sandbox ? "on" : "off");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace culvert;
+  waypoint::Settings settings;
+  std::vector<std::string> pod_ips;
+  std::string log_level = "info";
+  std::int64_t drain_ms = settings.drain_time.count();
+  std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
+
+  CLI::App cli{
+      "A waypoint of a Culvert mesh: takes the connections to the services that name it, applies "
+      "their HTTP rules, and carries them on over mutual TLS.",
+      "culvert-waypoint"};
+  cli.footer(kFooter);
+  cli.set_version_flag("--version", "culvert-waypoint " CULVERT_VERSION);
+  add_identity(cli, settings, pod_ips);
+  cli.add_option("--control", settings.control_socket,
+                 "control's Unix socket: configuration and certificate")
+      ->required();
+  add_edge(cli, settings);
+  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
+      ->check(CLI::Range(0U, waypoint::kMaxWorkers))
+      ->capture_default_str();
+  cli.add_option("--crl-file", settings.crl_file,
+                 "PEM file of CRLs: peers with certificates in them are refused and their tunnels "
+                 "ended; watched");
+  cli.add_option("--admin-addr", admin)->check(check_address)->capture_default_str();
+  cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();
+  cli.add_option("--ready-addr", ready)->check(check_address)->capture_default_str();
+  add_logs(cli, settings, log_level);
+  cli.add_option("--drain-time", drain_ms, "how long what is under way may last after SIGTERM")
+      ->transform(duration())
+      ->default_str("25s");
+  add_sandbox(cli, settings);
+  CLI11_PARSE(cli, argc, argv);
+  for (const auto& ip : pod_ips) settings.pod_ips.push_back(*IpAddress::parse(ip));
+  settings.drain_time = std::chrono::milliseconds(drain_ms);
+  settings.admin_address = *SocketAddress::parse(admin);
+  settings.metrics_address = *SocketAddress::parse(metrics);
+  settings.ready_address = *SocketAddress::parse(ready);
+  log::set_component("waypoint");
+  log::set_level(*log::parse_level(log_level));
+  return waypoint::run(settings);
+}

@@ -1,0 +1,68 @@
+// What a waypoint is told at start. Immutable; shared by all threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "culvert/base/ip.hpp"
+#include "culvert/mesh/workload.hpp"
+#include "culvert/sandbox/privileges.hpp"
+#include "culvert/telemetry/traffic_metrics.hpp"
+#include "culvert/tls/context.hpp"
+
+namespace culvert::waypoint {
+
+struct Settings {
+  // Who it is: the pod that it runs in.
+  std::string name;
+  std::string ns;
+  std::string service_account;
+  std::vector<IpAddress> pod_ips;  // at least one; listened on
+
+  std::string control_socket;
+  std::string trust_domain = "cluster.local";
+  std::string cluster_id = "Kubernetes";
+  std::string network;
+  std::string crl_file;  // of revoked certificates; empty: none
+
+  /// An edge serves the listeners of this Gateway ("NAMESPACE/NAME") in plain TCP on edge_ports;
+  /// empty: a waypoint.
+  std::string gateway;
+  std::vector<std::uint16_t> edge_ports;
+
+  unsigned workers = 0;  // 0: a quarter of the cores, at least one
+  std::uint16_t hbone_port = mesh::kHbonePort;
+  tls::Records tls_records = tls::kDefaultRecords;
+  SocketAddress admin_address;
+  SocketAddress metrics_address;
+  SocketAddress ready_address;
+  bool sandbox = sandbox::kByDefault;
+  std::string log_format = "text";  // of the access log: text or json
+  std::string access_filter;        // telemetry::AccessFilter's text, checked
+  telemetry::TrafficOptions metrics;
+  std::chrono::milliseconds drain_time = std::chrono::seconds(25);  // after SIGTERM
+
+  mesh::Identity identity() const { return {trust_domain, ns, service_account}; }
+  bool is_edge() const { return !gateway.empty(); }
+};
+
+// Every wait on a peer; those that ztunnels have too: culvert/proxy/limits.hpp.
+inline constexpr auto kSelfWait = std::chrono::seconds(5);  // its own entry by xDS
+/// From accept (or CONNECT) to the client's first bytes: then it waits for its server to speak.
+inline constexpr auto kFirstBytesWait = std::chrono::milliseconds(100);
+/// After the word to end: new connections are taken so long, for clients that have not heard; then
+/// idle HTTP connections are closed.
+inline constexpr auto kLameDuck = std::chrono::seconds(1);
+
+// Bounds of what traffic can grow.
+inline constexpr std::size_t kMaxConnectionsPerWorker = 100'000;  // accepted
+/// Of the process' descriptors, kept from connections: one in so many.
+inline constexpr std::size_t kReservedPart = 8;
+inline constexpr int kListenBacklog = 1024;
+inline constexpr unsigned kMaxWorkers = 64;
+inline constexpr std::size_t kStreamBytesBudget = 256U << 20;  // all HTTP/2 streams together
+inline constexpr int kMaxIdleExpirySeconds = 30 * 24 * 3600;   // of the metrics' label sets
+
+}  // namespace culvert::waypoint

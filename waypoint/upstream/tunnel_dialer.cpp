@@ -1,0 +1,122 @@
+#include "waypoint/upstream/tunnel_dialer.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "culvert/hbone/headers.hpp"
+#include "culvert/proxy/stream_bytes.hpp"
+#include "culvert/proxy/workload_headers.hpp"
+#include "waypoint/worker/worker.hpp"
+
+namespace culvert::waypoint {
+
+using io::Task;
+
+namespace {
+
+void set_option(int fd, int level, int option, long value) {
+  const int narrow = static_cast<int>(value);
+  ::setsockopt(fd, level, option, &narrow, sizeof narrow);
+}
+
+void keep_alive_as(int fd, const l7::TcpKeepalive& wanted) {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  const auto seconds = [](std::chrono::milliseconds time) {
+    return std::max<long>(1, std::chrono::ceil<std::chrono::seconds>(time).count());
+  };
+  if (wanted.probes != 0) set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, wanted.probes);
+  if (wanted.time.count() != 0) set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds(wanted.time));
+  if (wanted.interval.count() != 0) {
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds(wanted.interval));
+  }
+}
+
+// Bytes of a plain connection, whose place is given back with it.
+class PlainBytes final : public io::ByteStream {
+ public:
+  explicit PlainBytes(PlainSocket socket)
+      : place_(std::move(socket.place)), bytes_(std::move(socket.fd)) {}
+  [[clang::coro_wrapper]] Task<Result<std::span<const std::uint8_t>>> read(
+      io::Deadline deadline) override {
+    return bytes_.read(deadline);
+  }
+  [[clang::coro_wrapper]] Task<Result<void>> write(std::span<const std::uint8_t> bytes,
+                                                   io::Deadline deadline) override {
+    return bytes_.write(bytes, deadline);
+  }
+  [[clang::coro_wrapper]] Task<> finish(io::Deadline deadline) override {
+    return bytes_.finish(deadline);
+  }
+
+ private:
+  std::unique_ptr<proxy::TunnelPlace> place_;
+  io::FdStream bytes_;
+};
+
+bool in_mesh(const Endpoint& to) {
+  return to.workload != nullptr &&
+         to.workload->protocol_for(to.address.port) == mesh::TunnelProtocol::kHbone;
+}
+
+}  // namespace
+
+Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
+                                     const mesh::Workload& self) {
+  hbone::ConnectRequest request;
+  request.authority.target = to.address;
+  request.baggage = proxy::baggage_of(client.workload == nullptr ? self : *client.workload);
+  if (client.identity) {
+    request.forwarded = hbone::Forwarded{client.address, ""};
+    request.source = hbone::OriginalSource{client.identity->to_string(), client.address};
+  }
+  const auto trace = proxy::trace_of(std::nullopt);
+  request.traceparent = hbone::TraceParent{trace.id, trace.span, trace.flags};
+  return hbone::build_connect(request);
+}
+
+Task<Result<Upstream>> TunnelDialer::open_plain(SocketAddress to, DialOptions options) {
+  PlainSocket socket;
+  socket.place = worker_.take_place();
+  if (socket.place == nullptr) co_return fail(ErrorCode::kLimit, "no room for a connection");
+  auto fd = co_await worker_.dial(to, io::in(options.connect_timeout));
+  if (!fd) co_return std::unexpected(fd.error());
+  if (options.keepalive) keep_alive_as(fd->get(), *options.keepalive);
+  socket.fd = std::move(*fd);
+  co_return Upstream(std::move(socket));
+}
+
+Task<Result<Upstream>> TunnelDialer::open(Endpoint to, Client client, DialOptions options) {
+  if (!in_mesh(to)) co_return co_await open_plain(to.address, options);
+  const auto deadline = io::in(options.connect_timeout);
+  const auto self = co_await worker_.self(std::min(deadline, io::in(kSelfWait)));
+  if (!self) co_return std::unexpected(self.error());
+  mesh::Route route;
+  route.protocol = mesh::Route::Protocol::kHbone;
+  route.next_hop = {to.address.ip, mesh::kHbonePort};
+  route.target = to.address;
+  route.workload = to.workload;
+  route.expected_identities.push_back(to.workload->identity());
+  auto request = upstream_request(to, client, **self);
+  if (!request) co_return std::unexpected(request.error());
+  auto opened = co_await worker_.tunnels().connect(route, **self, std::move(*request), deadline);
+  if (!opened) co_return std::unexpected(opened.error());
+  co_return Upstream(std::move(*opened));
+}
+
+Task<Result<std::unique_ptr<io::ByteStream>>> TunnelDialer::dial(const Endpoint& to,
+                                                                 const Client& client,
+                                                                 const DialOptions& options) {
+  auto opened = co_await open(to, client, options);
+  if (!opened) co_return std::unexpected(opened.error());
+  if (auto* plain = std::get_if<PlainSocket>(&*opened)) {
+    co_return std::make_unique<PlainBytes>(std::move(*plain));
+  }
+  auto& stream = std::get<proxy::OpenedStream>(*opened);
+  co_return std::make_unique<proxy::StreamBytes>(std::move(stream.stream),
+                                                 std::move(stream.tunnel));
+}
+
+}  // namespace culvert::waypoint

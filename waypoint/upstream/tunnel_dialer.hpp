@@ -1,0 +1,42 @@
+// TunnelDialer: how a worker reaches endpoints: over HBONE what is in the mesh, by plain TCP what
+// is not. Owned by the worker; lives on its loop.
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include "culvert/proxy/tunnel_pool.hpp"
+#include "waypoint/upstream/dialer.hpp"
+
+namespace culvert::waypoint {
+
+class Worker;
+
+/// A plain socket, counted in its worker's descriptors while it lives.
+struct PlainSocket {
+  std::unique_ptr<proxy::TunnelPlace> place;
+  UniqueFd fd;
+};
+using Upstream = std::variant<proxy::OpenedStream, PlainSocket>;
+
+class TunnelDialer final : public Dialer {
+ public:
+  explicit TunnelDialer(Worker& worker) : worker_(worker) {}  // outlives it
+
+  io::Task<Result<std::unique_ptr<io::ByteStream>>> dial(const Endpoint& to, const Client& client,
+                                                         const DialOptions& options) override;
+  /// The same, for who relays bytes himself.
+  io::Task<Result<Upstream>> open(Endpoint to, Client client, DialOptions options);
+
+ private:
+  io::Task<Result<Upstream>> open_plain(SocketAddress to, DialOptions options);
+
+  Worker& worker_;
+};
+
+/// The CONNECT to the ztunnel of `to`: whom the waypoint speaks for goes with it. `self` describes
+/// the waypoint where the client is not known. Pure.
+Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
+                                     const mesh::Workload& self);
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,86 @@
+#include "waypoint/worker/crew.hpp"
+
+#include <fmt/format.h>
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "culvert/proxy/process.hpp"
+
+namespace culvert::waypoint {
+namespace {
+
+constexpr unsigned kCoresPerWorker = 4;
+
+proxy::AccessLog access_log(const Settings& settings) {
+  proxy::AccessLog out;
+  out.level = log::level();
+  if (auto filter = telemetry::AccessFilter::parse(settings.access_filter)) {
+    out.filter = std::move(*filter);
+  }
+  return out;
+}
+
+// Its part of what connections may hold of the process' descriptors.
+std::size_t descriptors_for_worker(unsigned count) {
+  const std::size_t limit = proxy::descriptor_limit();
+  return (limit - limit / kReservedPart) / count;
+}
+
+}  // namespace
+
+unsigned worker_count(const Settings& settings) {
+  if (settings.workers != 0) return settings.workers;
+  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
+}
+
+Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
+  for (unsigned i = 0; i < count; ++i) {
+    auto loop = io::Loop::create();
+    if (!loop) return std::unexpected(loop.error());
+    proxy::Reporter reporter(shared.metrics.worker(i), shared.lines,
+                             shared.settings.log_format == "json", access_log(shared.settings));
+    workers_.push_back(std::make_unique<Worker>(shared, std::move(reporter), std::move(*loop),
+                                                descriptors_for_worker(count)));
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
+    ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
+  }
+  return {};
+}
+
+Result<void> Crew::serve(const Settings& settings) {
+  std::vector<std::shared_ptr<std::vector<Listener>>> opened;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    auto listeners = open_listeners(settings);
+    if (!listeners) return std::unexpected(listeners.error());
+    opened.push_back(std::make_shared<std::vector<Listener>>(std::move(*listeners)));
+  }
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->post([mine = opened[i]](Worker& w) { w.serve(std::move(*mine)); });
+  }
+  return {};
+}
+
+void Crew::publish(const proxy::Credentials& credentials) {
+  tell([credentials](Worker& w) { w.take_credentials(credentials); });
+}
+
+void Crew::publish(const tls::RevocationListPtr& revoked) {
+  tell([revoked](Worker& w) { w.take_revocations(revoked); });
+}
+
+void Crew::publish(const ViewPtr& view) {
+  tell([view](Worker& w) { w.take_view(view); });
+}
+
+void Crew::stop_all() {
+  for (auto& worker : workers_) worker->stop_all();
+}
+
+void Crew::join() {
+  for (auto& thread : threads_) thread.join();
+}
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,266 @@
+#include "waypoint/worker/worker.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <random>
+#include <utility>
+
+#include "culvert/base/log.hpp"
+#include "culvert/io/socket.hpp"
+#include "culvert/mesh/policy.hpp"
+#include "culvert/proxy/sockets.hpp"
+#include "waypoint/entry/entry.hpp"
+
+namespace culvert::waypoint {
+
+using io::Task;
+
+namespace {
+
+constexpr auto kAcceptPause = std::chrono::milliseconds(20);  // after a failed accept
+constexpr auto kBufferCheck = std::chrono::milliseconds(500);
+constexpr auto kQuietTunnel = std::chrono::milliseconds(500);  // its buffers are freed
+
+// A socket of a tunnel: one descriptor.
+class Place final : public proxy::TunnelPlace {
+ public:
+  explicit Place(std::size_t& count) : count_(count) { ++count_; }
+  ~Place() override { --count_; }
+  void connected(int, const mesh::Workload&, const mesh::Workload&) override {}
+
+ private:
+  std::size_t& count_;
+};
+
+// The policies that `self` names, alone.
+mesh::SnapshotPtr policies_of(const mesh::Snapshot& mesh, const mesh::Workload& self) {
+  mesh::Delta delta;
+  for (const auto& key : self.policies) {
+    if (const auto policy = mesh.policy(key)) delta.policies.push_back(*policy);
+  }
+  return mesh::apply(mesh::Snapshot(), std::move(delta));
+}
+
+}  // namespace
+
+Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
+               std::unique_ptr<io::Loop> loop, std::size_t descriptors)
+    : shared_(shared),
+      loop_(std::move(loop)),
+      view_(std::make_shared<const View>()),
+      own_policies_(std::make_shared<const mesh::Snapshot>()),
+      reporter_(std::move(reporter)),
+      descriptor_limit_(descriptors),
+      out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
+      over_share_("more connections than the worker's share of descriptors"),
+      exchange_settings_{.identity = settings().identity().to_string()},
+      exchanges_(exchange_settings_, pooled_, exchange_log_, parties_, std::random_device{}()) {}
+
+Worker::~Worker() = default;
+
+void Worker::run() {
+  post([](Worker& self) {
+    self.loop_->root().spawn([](Worker* worker) -> Task<> { co_await worker->free_idle_buffers(); },
+                             &self);
+    self.loop_->root().spawn([](Worker* worker) -> Task<> { co_await worker->live_and_end(); },
+                             &self);
+  });
+  loop_->run();
+}
+
+Task<> Worker::free_idle_buffers() {
+  while (co_await io::sleep_until(io::in(kBufferCheck))) {
+    live_tunnels_.free_idle_buffers(loop_->now() - kQuietTunnel);
+  }
+}
+
+void Worker::take_view(ViewPtr view) {
+  view_ = std::move(view);
+  const Settings& s = settings();
+  self_ = view_->mesh->workload_at({s.network, s.pod_ips.front()});
+  if (self_ != nullptr && self_->identity() != s.identity()) self_ = nullptr;
+  own_policies_ = self_ == nullptr ? std::make_shared<const mesh::Snapshot>()
+                                   : policies_of(*view_->mesh, *self_);
+  exchanges_.take_view(view_);
+  view_changed_.notify();
+}
+
+Task<Result<mesh::WorkloadPtr>> Worker::self(io::Deadline deadline) {
+  while (self_ == nullptr) {
+    const auto woken = co_await view_changed_.wait(deadline);
+    if (woken) continue;
+    if (woken.error().code == ErrorCode::kCancelled) co_return std::unexpected(woken.error());
+    co_return fail(ErrorCode::kNoWorkload, "wait for the waypoint's own entry from control",
+                   Origin::kControl);
+  }
+  co_return self_;
+}
+
+mesh::Verdict Worker::authorize(const mesh::Connection& connection) const {
+  if (self_ == nullptr || self_->policies.empty()) {
+    return {.allowed = true, .reason = mesh::Verdict::Reason::kNoPolicy, .policy = {}};
+  }
+  return mesh::authorize(*own_policies_, *self_, connection);
+}
+
+void Worker::take_credentials(proxy::Credentials credentials) {
+  credentials_.emplace(std::move(credentials));
+  credentials_changed_.notify();
+}
+
+void Worker::take_revocations(tls::RevocationListPtr revoked) {
+  revoked_ = std::move(revoked);
+  shared_.trust.ended_revoked.fetch_add(live_tunnels_.end_revoked(*revoked_, live_),
+                                        std::memory_order_relaxed);
+}
+
+void Worker::note_handshake_failure(const Error& error) {
+  if (error.sys_errno != EKEYREVOKED) return;
+  shared_.trust.refused_revoked.fetch_add(1, std::memory_order_relaxed);
+}
+
+Task<Result<proxy::Credentials>> Worker::credentials_of(std::string, io::Deadline deadline) {
+  while (!credentials_ || credentials_->server.not_after() <= std::chrono::system_clock::now()) {
+    const auto woken = co_await credentials_changed_.wait(deadline);
+    if (woken) continue;
+    if (woken.error().code == ErrorCode::kCancelled) co_return std::unexpected(woken.error());
+    co_return fail(ErrorCode::kNoCertificate, "wait for the waypoint's certificate",
+                   Origin::kControl);
+  }
+  co_return *credentials_;
+}
+
+Task<Result<UniqueFd>> Worker::dial(SocketAddress to, io::Deadline deadline) {
+  UniqueFd fd(::socket(to.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) co_return fail_errno(errno, "open a socket");
+  proxy::send_at_once(fd.get());
+  proxy::keep_alive(fd.get());
+  auto connected = co_await io::connect(fd.get(), to, deadline);
+  if (!connected) {
+    proxy::reset_on_close(fd.get());  // the other side may have accepted it just now
+    Error error = connected.error();
+    if (error.code != ErrorCode::kCancelled) error.origin = Origin::kUpstream;
+    co_return std::unexpected(error);
+  }
+  co_return fd;
+}
+
+std::unique_ptr<proxy::TunnelPlace> Worker::take_place() {
+  return has_room(1) ? std::make_unique<Place>(descriptors_) : nullptr;
+}
+
+bool Worker::has_room(std::size_t count) {
+  if (descriptors_ + count <= descriptor_limit_) {
+    over_share_.recovered(loop_->now());
+    return true;
+  }
+  over_share_.refused(settings().ns + "/" + settings().name, loop_->now());
+  return false;
+}
+
+void Worker::serve(std::vector<Listener> listeners) {
+  listeners_ = std::move(listeners);
+  for (const auto& listener : listeners_) {
+    accepting_.spawn(
+        [](Worker* self, const Listener* l) -> Task<> { co_await self->accept_loop(l); }, this,
+        &listener);
+  }
+}
+
+Task<> Worker::accept_loop(const Listener* listener) {
+  while (true) {
+    auto accepted = co_await io::accept(listener->fd.get());
+    if (!accepted) {
+      if (accepted.error().code == ErrorCode::kCancelled) co_return;
+      if (!co_await after_failed_accept(accepted.error())) co_return;
+      continue;
+    }
+    if (!admit(accepted->fd)) continue;
+    const auto serve = listener->kind == Listener::Kind::kHbone ? &serve_hbone : &serve_edge;
+    connections_.spawn(serve, this, std::move(accepted->fd), accepted->peer);
+  }
+}
+
+// With no descriptor left, the spare one is given up: the next accept gets it, and admit() refuses
+// what came with it. False: stop.
+Task<bool> Worker::after_failed_accept(Error error) {
+  const bool none_left = error.sys_errno == EMFILE || error.sys_errno == ENFILE;
+  if (none_left && spare_.held()) {
+    spare_.give_up();
+    co_return true;
+  }
+  if (none_left) {
+    out_of_descriptors_.refused(settings().name, loop_->now());
+  } else {
+    log::warn("accept: {}", error.to_string());
+  }
+  co_return co_await io::sleep_until(loop_->now() + kAcceptPause);
+}
+
+// False: refused, with RST.
+bool Worker::admit(UniqueFd& fd) {
+  if (spare_.take()) {
+    out_of_descriptors_.recovered(loop_->now());
+    if (open_connections_ < kMaxConnectionsPerWorker && has_room(1)) return true;
+  } else {
+    out_of_descriptors_.refused(settings().name, loop_->now());
+  }
+  proxy::reset_on_close(fd.get());
+  fd.reset();
+  spare_.take();
+  return false;
+}
+
+// What is told may end at once, and leave the set.
+void Worker::tell_drainables(bool idle_too) {
+  const std::vector<Drainable*> all(drainables_.begin(), drainables_.end());
+  for (Drainable* one : all) {
+    if (drainables_.contains(one)) one->drain(idle_too);
+  }
+}
+
+void Worker::drain(std::function<void()> ended) {
+  draining_ = true;
+  ended_ = std::move(ended);
+  tell_drainables(false);
+  asked_.notify();
+}
+
+// The worker's own life, from its first connection to the end of its loop.
+Task<> Worker::live_and_end() {
+  while (!draining_ && !stopping_) (void)co_await asked_.wait(io::kNoDeadline);
+  const auto until = io::in(kLameDuck);
+  while (!stopping_ && co_await asked_.wait(until)) {
+  }
+  accepting_.request_stop();
+  co_await accepting_.join();
+  listeners_.clear();
+  tell_drainables(true);
+  co_await connections_.join();
+  if (ended_) std::exchange(ended_, nullptr)();
+  while (!stopping_) (void)co_await asked_.wait(io::kNoDeadline);
+  co_await exchanges_.close();
+  co_await pool_.close();
+  tunnels_.drain();
+  tunnel_fibers_.request_stop();
+  co_await tunnel_fibers_.join();
+  loop_->stop();
+}
+
+void Worker::cut_all(proxy::Cut why) {
+  if (live_.size() > 0) log::info("{} connections are {}", live_.size(), proxy::to_string(why));
+  live_.for_each([&](proxy::LiveConnection& entry) { live_.cut(entry, why); });
+  connections_.request_stop();
+}
+
+void Worker::stop_all() {
+  post([](Worker& self) {
+    self.stopping_ = true;
+    self.connections_.request_stop();
+    self.asked_.notify();
+  });
+}
+
+}  // namespace culvert::waypoint

@@ -1,0 +1,205 @@
+// Worker: one data thread of a waypoint and all that it owns. It shares no lock with others: views
+// and certificates reach it as messages (Loop::post). Every member function is for the worker's own
+// loop thread unless it says otherwise.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "culvert/h2/budget.hpp"
+#include "culvert/io/event.hpp"
+#include "culvert/io/loop.hpp"
+#include "culvert/mesh/policy_change.hpp"
+#include "culvert/proxy/credentials.hpp"
+#include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/live_tunnels.hpp"
+#include "culvert/proxy/parties.hpp"
+#include "culvert/proxy/reporter.hpp"
+#include "culvert/proxy/shedding.hpp"
+#include "culvert/proxy/trust_counters.hpp"
+#include "culvert/proxy/tunnel_pool.hpp"
+#include "waypoint/entry/listeners.hpp"
+#include "waypoint/exchange/context.hpp"
+#include "waypoint/http/pool.hpp"
+#include "waypoint/http/server.hpp"
+#include "waypoint/settings.hpp"
+#include "waypoint/upstream/connections.hpp"
+#include "waypoint/upstream/tunnel_dialer.hpp"
+#include "waypoint/view.hpp"
+#include "waypoint/worker/exchange_lines.hpp"
+
+namespace culvert::waypoint {
+
+/// A connection (or tunnel) that can be told to end in order. Known to its worker while it lives.
+class Drainable {
+ public:
+  virtual ~Drainable() = default;
+  /// `idle_too`: also if no request is under way; else it ends behind the next one.
+  virtual void drain(bool idle_too) = 0;
+};
+
+/// What workers share; all outlive them.
+struct SharedByWorkers {
+  const Settings& settings;
+  h2::Budget& budget;
+  proxy::TrustCounters& trust;
+  telemetry::TrafficMetrics& metrics;  // of as many workers
+  telemetry::LineWriter& lines;
+};
+
+class Worker final : public proxy::TunnelOwner {
+ public:
+  /// `descriptors`: what its connections may hold.
+  Worker(const SharedByWorkers& shared, proxy::Reporter reporter, std::unique_ptr<io::Loop> loop,
+         std::size_t descriptors);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker() override;
+
+  /// Runs the loop until stop_all(); on its own thread.
+  void run();
+  /// Any thread: ends every connection and then the loop.
+  void stop_all();
+  /// Any thread: runs `message` on the worker's thread.
+  template <class F>
+  void post(F message) {
+    loop_->post([this, m = std::move(message)]() mutable { m(*this); });
+  }
+
+  // Messages.
+  /// New connections and requests are served by it at once.
+  void take_view(ViewPtr view);
+  /// For new handshakes; open tunnels keep theirs.
+  void take_credentials(proxy::Credentials credentials);
+  /// For new handshakes; open tunnels of peers that are revoked are ended.
+  void take_revocations(tls::RevocationListPtr revoked);
+  /// Starts accepting. Once.
+  void serve(std::vector<Listener> listeners);
+  /// The end of service: tunnels and HTTP connections are told to end behind what is under way.
+  /// What comes during kLameDuck is still served so; then nothing is accepted and idle HTTP
+  /// connections are closed. `ended` is called on this thread once the last connection has ended.
+  /// Once.
+  void drain(std::function<void()> ended);
+  /// Ends what is left; the access log says why.
+  void cut_all(proxy::Cut why);
+
+  // What connections ask.
+  const Settings& settings() const { return shared_.settings; }
+  const ViewPtr& view() const { return view_; }
+  /// The waypoint's own entry in the mesh; waits for it. kNoWorkload at the deadline.
+  io::Task<Result<mesh::WorkloadPtr>> self(io::Deadline deadline);
+  /// The policies that select the waypoint itself decide about `connection`.
+  mesh::Verdict authorize(const mesh::Connection& connection) const;
+  TunnelDialer& tunnel_dialer() { return dialer_; }
+  proxy::TunnelPool& tunnels() { return tunnels_; }
+  proxy::Reporter& reporter() { return reporter_; }
+  proxy::Parties& parties() { return parties_; }
+  mesh::RoundRobin& round_robin() { return round_robin_; }
+  proxy::LiveConnections& live() { return live_; }
+  ExchangeContext& exchanges() { return exchanges_; }
+  const ServerOptions& server_options() const { return server_options_; }
+  io::Loop& loop() { return *loop_; }
+  std::set<Drainable*>& drainables() { return drainables_; }
+  /// Whether `count` more descriptors may be taken; says so when not.
+  bool has_room(std::size_t count);
+  std::size_t& descriptors() { return descriptors_; }
+  std::size_t open_connections() const { return open_connections_; }
+  /// Accepted, told to end in order, and not ended.
+  bool draining() const override { return draining_; }
+
+  // TunnelOwner, for the tunnels that it opens and that it accepts.
+  std::unique_ptr<proxy::TunnelPlace> take_place() override;
+  io::Task<Result<proxy::Credentials>> credentials_of(std::string identity,
+                                                      io::Deadline deadline) override;
+  io::Task<Result<UniqueFd>> dial(SocketAddress to, io::Deadline deadline) override;
+  const tls::RevocationListPtr& revoked() const override { return revoked_; }
+  void note_handshake_failure(const Error& error) override;
+  proxy::LiveTunnels& live_tunnels() override { return live_tunnels_; }
+  h2::Budget& stream_bytes() override { return shared_.budget; }
+  io::Scope& fibers() override { return tunnel_fibers_; }
+
+ private:
+  friend class Admitted;
+  io::Task<> accept_loop(const Listener* listener);
+  io::Task<bool> after_failed_accept(Error error);
+  bool admit(UniqueFd& fd);
+  io::Task<> free_idle_buffers();
+  io::Task<> live_and_end();
+  void tell_drainables(bool idle_too);
+
+  const SharedByWorkers shared_;
+  std::unique_ptr<io::Loop> loop_;
+  ViewPtr view_;
+  mesh::WorkloadPtr self_;  // as the view has it; null before it came
+  /// What selects the waypoint itself, as a mesh of its own: nothing else is asked here, for the
+  /// rest is decided where the destination is.
+  mesh::SnapshotPtr own_policies_;
+  io::Event view_changed_;
+  std::optional<proxy::Credentials> credentials_;
+  io::Event credentials_changed_;
+  tls::RevocationListPtr revoked_;
+  proxy::LiveConnections live_;
+  proxy::LiveTunnels live_tunnels_;
+  proxy::Reporter reporter_;
+  proxy::Parties parties_;
+  mesh::RoundRobin round_robin_;
+  const std::size_t descriptor_limit_;
+  std::size_t descriptors_ = 0;
+  std::size_t open_connections_ = 0;
+  proxy::SpareDescriptor spare_;
+  proxy::ShedLog out_of_descriptors_, over_share_;
+  std::vector<Listener> listeners_;
+  std::set<Drainable*> drainables_;
+  bool draining_ = false, stopping_ = false;
+  io::Event asked_;              // one of these
+  std::function<void()> ended_;  // set by drain(), called once
+  io::Scope accepting_;
+  io::Scope connections_;
+  io::Scope tunnel_fibers_;
+  proxy::TunnelPool tunnels_{*this};
+  TunnelDialer dialer_{*this};
+  const ServerOptions server_options_;
+  const ExchangeSettings exchange_settings_;
+  ExchangeLines exchange_log_;
+  HttpPool pool_{dialer_, PoolOptions{}};
+  PooledConnections pooled_{pool_};
+  ExchangeContext exchanges_;
+};
+
+/// An accepted connection's place in its worker's counts, while it lives.
+class Admitted {
+ public:
+  explicit Admitted(Worker& worker) : worker_(worker) {
+    ++worker_.open_connections_;
+    ++worker_.descriptors_;
+  }
+  Admitted(const Admitted&) = delete;
+  Admitted& operator=(const Admitted&) = delete;
+  ~Admitted() {
+    --worker_.open_connections_;
+    --worker_.descriptors_;
+  }
+
+ private:
+  Worker& worker_;
+};
+
+/// Something drainable's registration, for its life. Both outlive it.
+class DrainEntry {
+ public:
+  DrainEntry(Worker& worker, Drainable& one) : worker_(worker), one_(one) {
+    worker_.drainables().insert(&one_);
+  }
+  DrainEntry(const DrainEntry&) = delete;
+  DrainEntry& operator=(const DrainEntry&) = delete;
+  ~DrainEntry() { worker_.drainables().erase(&one_); }
+
+ private:
+  Worker& worker_;
+  Drainable& one_;
+};
+
+}  // namespace culvert::waypoint
