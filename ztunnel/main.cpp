@@ -85,6 +85,20 @@ void add_tls(CLI::App& cli, culvert::ztunnel::Settings& settings) {
       ->default_str("own");
 }
 
+void add_waypoints(CLI::App& cli, culvert::ztunnel::Settings& settings) {
+  using culvert::mesh::WaypointBypass;
+  cli.add_option_function<std::string>(
+         "--waypoint-bypass",
+         [&settings](const std::string& text) {
+           settings.waypoint_bypass =
+               text == "allow" ? WaypointBypass::kAllow : WaypointBypass::kRefuse;
+         },
+         "connections to a port behind a waypoint that do not come from it; allow: as Istio "
+         "(docs/security.md)")
+      ->check(CLI::IsMember({"refuse", "allow"}))
+      ->default_str("refuse");
+}
+
 void add_sandbox(CLI::App& cli, culvert::ztunnel::Settings& settings) {
   cli.add_option_function<std::string>(
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
@@ -133,6 +147,7 @@ int main(int argc, char** argv) {
   cli.add_option("--same-node", same_node, "how two pods of this node are connected")
       ->check(CLI::IsMember({"join", "encrypt"}))
       ->capture_default_str();
+  add_waypoints(cli, settings);
   add_tls(cli, settings);
   cli.add_option("--admin-addr", admin)->check(check_address)->capture_default_str();
   cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();

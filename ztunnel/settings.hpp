@@ -6,6 +6,7 @@
 #include <string>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/mesh/waypoint.hpp"
 #include "culvert/sandbox/privileges.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "culvert/tls/context.hpp"
@@ -30,6 +31,7 @@ struct Settings {
   std::string state_dir;  // what outlives a restart, handover; empty: neither
   std::string crl_file;   // of revoked certificates; empty: none
   SameNode same_node = SameNode::kJoin;
+  mesh::WaypointBypass waypoint_bypass = mesh::WaypointBypass::kRefuse;
   tls::Records tls_records = tls::kDefaultRecords;
   SocketAddress admin_address;
   SocketAddress metrics_address;

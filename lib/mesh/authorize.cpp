@@ -134,6 +134,12 @@ const char* to_string(Verdict::Reason reason) {
   return "";
 }
 
+std::string in_words(const Verdict& verdict) {
+  std::string out = to_string(verdict.reason);
+  if (!verdict.waypoint.empty()) out.append(": ").append(verdict.waypoint);
+  return out;
+}
+
 bool matches(const Policy& policy, const Connection& connection) {
   return matches_any(policy, connection, Subjects(connection));
 }

@@ -60,11 +60,13 @@ const char* to_string(Cut cut) {
   return "";
 }
 
-mesh::Verdict decide(const mesh::Snapshot& snapshot, const Decided& decided) {
-  mesh::Connection question{std::nullopt, decided.source_ip, decided.address};
-  if (decided.proved != nullptr) question.source = *decided.proved;
-  if (decided.source != nullptr) question.source = decided.source->identity();
-  return mesh::authorize(snapshot, *decided.destination, question);
+mesh::Admission decide(const mesh::Snapshot& snapshot, const Decided& decided) {
+  mesh::Arriving question{
+      .peer = {}, .peer_ip = decided.source_ip, .destination = decided.address, .claim = {}};
+  if (decided.proved != nullptr) question.peer = *decided.proved;
+  if (decided.source != nullptr) question.peer = decided.source->identity();
+  if (decided.claim != nullptr) question.claim = *decided.claim;
+  return mesh::admit(snapshot, *decided.destination, std::move(question), decided.bypass);
 }
 
 LiveConnections::LiveConnections() : next_id_(first_id_of_a_table()) {}

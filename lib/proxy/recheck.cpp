@@ -69,7 +69,7 @@ void Recheck::decide(LiveConnection& entry, bool last_time) {
   if (entry.cut != Cut::kNone) return;
   Decided& decided = *entry.decided_by;
   renew(decided, *current_);
-  const auto verdict = proxy::decide(*current_, decided);
+  const auto verdict = proxy::decide(*current_, decided).verdict;
   counters_.rechecked.fetch_add(1, std::memory_order_relaxed);
   const bool unknown = verdict.reason == mesh::Verdict::Reason::kUnknownPolicy;
   if (unknown && !last_time) {
@@ -80,7 +80,7 @@ void Recheck::decide(LiveConnection& entry, bool last_time) {
   }
   entry.undecided_until = kDecided;
   if (verdict.allowed) return;
-  entry.cut_by = std::make_unique<const CutBy>(verdict.policy, mesh::to_string(verdict.reason));
+  entry.cut_by = std::make_unique<const CutBy>(verdict.policy, mesh::in_words(verdict));
   table_.cut(entry, Cut::kPolicy);
   counters_.cut_by_policy.fetch_add(1, std::memory_order_relaxed);
 }

@@ -80,8 +80,8 @@ void Report::fail(const Error& error) {
   end();
 }
 
-void Report::deny(std::string policy, const char* reason) {
-  cut(reason, std::move(policy), telemetry::ResponseFlag::kDeny);
+void Report::deny(const mesh::Verdict& verdict) {
+  cut(mesh::in_words(verdict), verdict.policy, telemetry::ResponseFlag::kDeny);
 }
 
 void Report::cut(std::string why, std::string policy, telemetry::ResponseFlag flag) {

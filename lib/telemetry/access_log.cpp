@@ -118,6 +118,8 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
   known(writer, "src.namespace", record.source->namespace_name);
   known(writer, "src.identity", record.source->identity);
   known(writer, "src.cluster", record.source->cluster);
+  known(writer, "via.workload", name(*record.via));
+  known(writer, "via.identity", record.via->identity);
   writer.plain("dst.addr", record.destination_address.to_string());
   if (record.hbone_address) writer.plain("dst.hbone_addr", record.hbone_address->to_string());
   known(writer, "dst.service", record.service->hostname);

@@ -136,6 +136,8 @@ std::string config_dump(const Settings& settings, const Observed& observed,
              {"clusterId", settings.cluster_id},
              {"trustDomain", settings.trust_domain},
              {"sameNode", settings.same_node == SameNode::kJoin ? "join" : "encrypt"},
+             {"waypointBypass",
+              settings.waypoint_bypass == mesh::WaypointBypass::kAllow ? "allow" : "refuse"},
              {"numWorkerThreads", observed.workers->size()}}},
            {"staticConfig", json::object()},
            {"certificates", json::array()}};

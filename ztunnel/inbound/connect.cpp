@@ -94,15 +94,30 @@ namespace {
 struct Asked {
   SocketAddress client;  // that the application is shown
   SocketAddress target;
+  std::optional<hbone::OriginalSource> source;         // whom the peer says that it speaks for
+  std::unique_ptr<const mesh::Arriving::Claim> claim;  // the same, as decisions have it
 };
+
+// kInvalid where the identity is no workload's: then the waypoint, or who plays it, is broken.
+Result<std::unique_ptr<const mesh::Arriving::Claim>> claim_of(
+    const std::optional<hbone::OriginalSource>& source) {
+  if (!source) return nullptr;
+  auto identity = mesh::Identity::parse(source->identity);
+  if (!identity) {
+    return fail(ErrorCode::kInvalid, "x-culvert-source names no workload", Origin::kClient);
+  }
+  return std::make_unique<const mesh::Arriving::Claim>(std::move(*identity), source->address.ip);
+}
 
 // Reads the request, which is not needed any more afterwards, and fills the record from it.
 Result<Asked> read_request(const InboundTunnel& tunnel, const mesh::WorkloadPtr& workload,
                            h2::Stream& stream, proxy::Report& report) {
   Worker& worker = *tunnel.worker;
-  const auto request = hbone::parse_connect(stream.request());
+  auto request = hbone::parse_connect(stream.request());
   stream.forget_headers();
   if (!request) return std::unexpected(request.error());
+  auto claim = claim_of(request->source);
+  if (!claim) return std::unexpected(claim.error());
   const SocketAddress client = client_address(tunnel, *request);
   report.record.source_address = client;
   report.record.trace = proxy::trace_of(request->traceparent);
@@ -114,7 +129,24 @@ Result<Asked> read_request(const InboundTunnel& tunnel, const mesh::WorkloadPtr&
   report.record.hbone_address = *target;
   report.record.source = source_of(tunnel, client.ip);
   fill_service(report, worker.parties(), *worker.snapshot(), *request, *workload);
-  return Asked{client, *target};
+  return Asked{client, *target, std::move(request->source), std::move(*claim)};
+}
+
+// The waypoint in force is believed: the connection is its client's from here on.
+void speak_for_client(const InboundTunnel& tunnel, Asked& asked, const mesh::Connection& decided,
+                      telemetry::ConnectionRecord& record) {
+  Worker& worker = *tunnel.worker;
+  const SocketAddress& client = asked.source->address;
+  const auto known = worker.snapshot()->workload_at({worker.settings().network, client.ip});
+  const bool same = known != nullptr && known->identity() == *decided.source;
+  record.via =
+      std::exchange(record.source,
+                    same ? worker.parties().of(known, asked.source->identity)
+                         : telemetry::Shared(telemetry::Party{.namespace_name = decided.source->ns,
+                                                              .identity = asked.source->identity}));
+  record.source_address = client;
+  // An application cannot be shown a peer of another family than its socket's.
+  if (client.ip.is_v4() == asked.target.ip.is_v4()) asked.client = client;
 }
 
 /// The application that was reached, and the connection's registration.
@@ -138,19 +170,23 @@ io::Task<std::optional<Reached>> reach_application(const InboundTunnel* tunnel, 
   auto found = co_await worker.workload_of(*tunnel->pod->pod, io::in(kWorkloadWait));
   if (!found) co_return refuse(503, found.error());
   workload = std::move(*found);
-  const auto asked = read_request(*tunnel, workload, *stream, *report);
+  auto asked = read_request(*tunnel, workload, *stream, *report);
   if (!asked) co_return refuse(400, asked.error());
 
   auto live =
       std::make_unique<proxy::LiveEntry>(worker.live(), *report, proxy::Path::kInboundTunnel);
   live->peer_certificate = &tunnel->certificate.sha256;
-  live->decided_by = std::make_unique<proxy::Decided>(workload, nullptr, &tunnel->peer_identity,
-                                                      tunnel->peer.ip, asked->target);
-  const auto verdict = proxy::decide(*worker.snapshot(), *live->decided_by);
-  if (!verdict.allowed) {
-    answer(*stream, 401, workload.get());
-    report->deny(verdict.policy, mesh::to_string(verdict.reason));
-    co_return std::nullopt;
+  live->decided_by = std::make_unique<proxy::Decided>(
+      workload, nullptr, &tunnel->peer_identity, tunnel->peer.ip, asked->target,
+      worker.settings().waypoint_bypass, std::move(asked->claim));
+  {
+    const auto admission = proxy::decide(*worker.snapshot(), *live->decided_by);
+    if (admission.asked.via) speak_for_client(*tunnel, *asked, admission.asked, report->record);
+    if (!admission.verdict.allowed) {
+      answer(*stream, 401, workload.get());
+      report->deny(admission.verdict);
+      co_return std::nullopt;
+    }
   }
 
   auto app = co_await dial(worker.maps(), *tunnel->pod->pod, asked->target, asked->client,

@@ -50,11 +50,12 @@ io::Scope::Child serve_plaintext(Worker* worker, LocalPod* pod, UniqueFd accepte
   fill_parties(report, *worker, *workload, peer.ip);
 
   proxy::LiveEntry live(worker->live(), report, proxy::Path::kInboundPlain);
-  live.decided_by = std::make_unique<proxy::Decided>(*workload, nullptr, nullptr, peer.ip, *dialed);
-  const auto verdict = proxy::decide(*worker->snapshot(), *live.decided_by);
+  live.decided_by = std::make_unique<proxy::Decided>(*workload, nullptr, nullptr, peer.ip, *dialed,
+                                                     worker->settings().waypoint_bypass);
+  const auto verdict = proxy::decide(*worker->snapshot(), *live.decided_by).verdict;
   if (!verdict.allowed) {
     proxy::reset_on_close(fd);
-    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
+    co_return report.deny(verdict);
   }
 
   auto server =

@@ -9,6 +9,8 @@
 #include "culvert/proxy/sockets.hpp"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "culvert/mesh/policy.hpp"
 #include "culvert/proxy/live_connections.hpp"
@@ -126,14 +128,14 @@ Task<> relay_joined(Captured* captured, std::shared_ptr<LocalPod> destination,
 
   proxy::LiveEntry live(worker.live(), report, proxy::Path::kJoined);
   live.app_fd = fd;
-  live.decided_by =
-      std::make_unique<proxy::Decided>(workload, resolved->source, nullptr, client.ip, target);
+  live.decided_by = std::make_unique<proxy::Decided>(workload, resolved->source, nullptr, client.ip,
+                                                     target, worker.settings().waypoint_bypass);
   resolved.reset();
-  const auto verdict = proxy::decide(*worker.snapshot(), *live.decided_by);
+  const auto verdict = proxy::decide(*worker.snapshot(), *live.decided_by).verdict;
   if (!verdict.allowed) {
     proxy::reset_on_close(fd);
-    inbound.deny(verdict.policy, mesh::to_string(verdict.reason));
-    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
+    inbound.deny(verdict);
+    co_return report.deny(verdict);
   }
   const Guest guest(destination, live.scope);
   if (!worker.has_room(pod, 1, Role::kClient)) {
@@ -156,17 +158,40 @@ Task<> relay_joined(Captured* captured, std::shared_ptr<LocalPod> destination,
   live.tell(inbound, failure);
 }
 
-// What only setting up needs is gone when this has ended.
+/// Replicas of a waypoint that one connection is tried at.
+constexpr std::size_t kWaypointTries = 3;
+
+// One that drains, is gone or out of reach is not the only one; what the peer decided stands.
+bool another_replica_may_do(const Error& error) {
+  return error.origin == Origin::kUpstream && error.code != ErrorCode::kDenied &&
+         error.code != ErrorCode::kProtocol && error.code != ErrorCode::kInvalid;
+}
+
+// What only setting up needs is gone when this has ended. Nothing of the connection has been sent
+// while it has no stream, so that another replica of a waypoint can have it, as the mesh knows them
+// by then.
 Task<Result<proxy::OpenedStream>> open_stream(Captured* captured, ResolvedPtr resolved) {
-  auto& record = captured->report.record;
-  const auto& [source, original, route] = *resolved;
-  auto stream = co_await captured->pod.tunnels.connect(
-      route, *source, connect_request(*source, route, record.source_address, *record.trace));
-  if (stream) {
-    record.destination =
-        captured->worker.parties().of(route.workload, stream->tunnel->peer.identity);
+  auto& [worker, pod, fd, report] = *captured;
+  std::vector<std::string> tried;
+  while (true) {
+    const auto& [source, original, route] = *resolved;
+    auto request =
+        connect_request(*source, route, report.record.source_address, *report.record.trace);
+    auto stream = co_await pod.tunnels.connect(route, *source, std::move(request));
+    if (stream) {
+      const auto& identity = stream->tunnel->peer.identity;
+      report.record.destination = worker.parties().of(route.workload, identity);
+      co_return stream;
+    }
+    tried.push_back(route.workload->uid);
+    const bool again = route.via_waypoint && another_replica_may_do(stream.error());
+    if (!again || tried.size() == kWaypointTries) co_return stream;
+    auto other = mesh::resolve_destination(*worker.snapshot(), original, *source,
+                                           worker.round_robin(), tried);
+    if (!other || !other->via_waypoint) co_return stream;
+    resolved = std::make_unique<const Resolved>(source, original, std::move(*other));
+    fill_record(report.record, worker.parties(), *resolved);
   }
-  co_return stream;
 }
 
 // Another node, or sameNode encrypt: one CONNECT stream in a pooled tunnel, which has the

@@ -105,6 +105,8 @@ struct Verdict {
 };
 /// "denied by policy", "no allow policy matched", ... for logs.
 const char* to_string(Verdict::Reason reason);
+/// The same with what it is about that is no policy: "only its waypoint is admitted: shop/wp...".
+std::string in_words(const Verdict& verdict);
 
 /// Whether the rules of `policy` match; looks at neither scope, action nor dry_run. Of a connection
 /// with two identities a rule may match either; what is excluded (not_...) must be neither.

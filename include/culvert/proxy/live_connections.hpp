@@ -12,7 +12,7 @@
 
 #include "culvert/io/deadline.hpp"
 #include "culvert/io/scope.hpp"
-#include "culvert/mesh/policy.hpp"
+#include "culvert/mesh/waypoint.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/telemetry/connection_record.hpp"
 
@@ -43,21 +43,23 @@ enum class Cut : std::uint8_t {
 /// For logs: "cut after a policy change", ...
 const char* to_string(Cut cut);
 
-/// What authorize() was asked about a connection, so that it can be asked again.
+/// What admit() was asked about a connection, so that it can be asked again.
 struct Decided {
   mesh::WorkloadPtr destination;
   mesh::WorkloadPtr source;  // kJoined, where the source's identity is its workload's; else null
   const mesh::Identity* proved = nullptr;  // the tunnel's client; outlives the entry
   IpAddress source_ip;
   SocketAddress address;  // at the destination workload
+  mesh::WaypointBypass bypass = mesh::WaypointBypass::kRefuse;
+  std::unique_ptr<const mesh::Arriving::Claim> claim{};  // of the tunnel's client; null: none
 };
 /// Asks it, of the workloads that `decided` has.
-mesh::Verdict decide(const mesh::Snapshot& snapshot, const Decided& decided);
+mesh::Admission decide(const mesh::Snapshot& snapshot, const Decided& decided);
 
 /// The verdict that cut a connection.
 struct CutBy {
   std::string policy;  // "NAMESPACE/NAME" of the policy that refuses
-  const char* reason;  // in words
+  std::string reason;  // in words
 };
 
 /// One connection. What it points at lives as long as the entry.

@@ -6,6 +6,7 @@
 #include "culvert/base/error.hpp"
 #include "culvert/base/log.hpp"
 #include "culvert/io/deadline.hpp"
+#include "culvert/mesh/policy.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/telemetry/access_filter.hpp"
 #include "culvert/telemetry/access_log.hpp"
@@ -69,8 +70,8 @@ class Report {
   void finish();
   /// Ends it with a failure; sets error text and flag.
   void fail(const Error& error);
-  /// Ends it as refused by policy.
-  void deny(std::string policy, const char* reason);
+  /// Ends it as refused by policy, or because a waypoint was passed by.
+  void deny(const mesh::Verdict& verdict);
   /// Ends it as cut by us: why, and the policy that refuses it now or "".
   void cut(std::string why, std::string policy, telemetry::ResponseFlag flag);
   /// Nothing to report: what it carried reports for itself.

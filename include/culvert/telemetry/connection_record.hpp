@@ -83,6 +83,7 @@ struct ConnectionRecord {
   std::optional<Trace> trace;                     // nullopt: none was carried or made
   Shared<Party> source;
   Shared<Party> destination;
+  Shared<Party> via;  // the waypoint that speaks for the source; nobody: none does
   Shared<ServiceName> service;
   // As the source sees them, at both reporters. Metrics name them the other way round, as Istio's:
   // there "received" is the request's direction.
