@@ -27,15 +27,22 @@ std::vector<PolicyCheck> checks(const mesh::Snapshot& snapshot, const mesh::Work
   return out;
 }
 
-// Asks the destination's policies; false when they refuse.
+// Asks what its ztunnel asks: waypoint, then policies; false when refused.
 bool judge(const Question& q, Branch& branch, std::optional<mesh::Identity> source,
            const IpAddress& source_ip) {
   const mesh::Workload& destination = *branch.route.workload;
-  branch.asked = mesh::Connection{std::move(source), source_ip, branch.route.target};
-  branch.policies = checks(q.snapshot, destination, *branch.asked);
-  branch.verdict = mesh::authorize(q.snapshot, destination, *branch.asked);
+  auto admission =
+      mesh::admit(q.snapshot, destination,
+                  mesh::Arriving{std::move(source), source_ip, branch.route.target, std::nullopt},
+                  q.bypass_of ? q.bypass_of(destination) : mesh::WaypointBypass::kRefuse);
+  branch.asked = std::move(admission.asked);
+  branch.verdict = std::move(admission.verdict);
+  // Who comes past the waypoint is refused before any policy is asked.
+  if (branch.verdict->reason != mesh::Verdict::Reason::kWaypointOnly) {
+    branch.policies = checks(q.snapshot, destination, *branch.asked);
+  }
   if (branch.verdict->allowed) return true;
-  std::string why = mesh::to_string(branch.verdict->reason);
+  std::string why = mesh::in_words(*branch.verdict);
   if (!branch.verdict->policy.empty()) why += " " + branch.verdict->policy;
   end(branch, Outcome::kReset, "DENY", std::move(why));
   return false;

@@ -70,6 +70,30 @@ Step endpoints_step(const Question& q, const Explanation& e) {
   return step;
 }
 
+// The waypoint in front of what was addressed; nullopt when there is none, or for its own pods.
+std::optional<Step> waypoint_step(const Question& q) {
+  const mesh::NetworkAddress address{q.source->network, q.destination.ip};
+  const auto service = q.snapshot.service_at(address, q.source->ns);
+  const auto workload = service ? nullptr : q.snapshot.workload_at(address);
+  const auto* gateway = service && service->waypoint     ? &*service->waypoint
+                        : workload && workload->waypoint ? &*workload->waypoint
+                                                         : nullptr;
+  if (gateway == nullptr) return std::nullopt;
+  const auto replicas =
+      mesh::waypoint_workloads(q.snapshot, mesh::find_waypoint(q.snapshot, *gateway, q.source->ns));
+  Step step{.name = "waypoint"};
+  std::vector<std::string> names;
+  for (const auto& w : replicas) {
+    if (w->uid == q.source->uid) return std::nullopt;
+    names.push_back(name_of(*w) + (w->healthy ? "" : " (not ready)"));
+    step.objects.push_back(pod_ref(*w));
+  }
+  step.text = fmt::format(
+      "{} is in front: {}; what is behind it admits nobody else", mesh::waypoint_name(*gateway),
+      names.empty() ? "it has no workload" : fmt::format("{}", fmt::join(names, ", ")));
+  return step;
+}
+
 Step path_step(const Question& q, const Branch& b) {
   Step step{.name = "path"};
   const std::string to = endpoint_name(b);
@@ -182,6 +206,9 @@ std::string endpoint_name(const Branch& branch) {
 std::vector<Step> in_words(const Question& q, const Explanation& e) {
   std::vector<Step> out{capture_step(q, e), destination_step(q, e)};
   if (e.service) out.push_back(endpoints_step(q, e));
+  if (e.captured) {
+    if (auto step = waypoint_step(q)) out.push_back(std::move(*step));
+  }
   if (e.unroutable)
     out.push_back(
         {.name = "decision", .text = fmt::format("refused: {}", e.unroutable->to_string())});

@@ -56,7 +56,8 @@ Json branch_json(const explain::Branch& b, const std::optional<bool>& listening,
   if (b.verdict)
     out["verdict"] = {{"allowed", b.verdict->allowed},
                       {"reason", mesh::to_string(b.verdict->reason)},
-                      {"policy", b.verdict->policy}};
+                      {"policy", b.verdict->policy},
+                      {"waypoint", b.verdict->waypoint}};
   out["outcome"] = explain::to_string(b.outcome);
   out["flag"] = b.flag;
   out["reason"] = b.reason;

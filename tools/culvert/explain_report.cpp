@@ -76,15 +76,34 @@ class Nodes {
   std::map<std::string, std::optional<CaptureMaps>> kernels_;
 };
 
-// Whether the node's ztunnel joins pods in process, as it says itself or as it was started.
-bool joins(const MeshSource& source, const std::string& node) {
-  const auto& flags = source.state().ztunnel_flags;
-  const bool flagged = std::ranges::find(flags, "--same-node=encrypt") == flags.end();
-  const auto dump = source.ztunnel(node, "/config_dump");
-  if (!dump || !dump->contains("config") || !(*dump)["config"].is_object()) return flagged;
-  const Json& config = (*dump)["config"];
-  return config.value("sameNode", Json(flagged ? "join" : "encrypt")) == Json("join");
-}
+/// Settings of ztunnels, as they say themselves or as they were started; each is asked once.
+class Ztunnels {
+ public:
+  explicit Ztunnels(const MeshSource& source) : source_(source) {}
+
+  bool joins(const std::string& node) { return setting(node, "sameNode", "join", "encrypt"); }
+  mesh::WaypointBypass bypass(const std::string& node) {
+    return setting(node, "waypointBypass", "refuse", "allow") ? mesh::WaypointBypass::kRefuse
+                                                              : mesh::WaypointBypass::kAllow;
+  }
+
+ private:
+  // Whether a setting is `usual`.
+  bool setting(const std::string& node, const char* key, const char* usual, const char* other) {
+    const auto [it, fresh] = configs_.try_emplace(node);
+    if (fresh) {
+      const auto dump = source_.ztunnel(node, "/config_dump");
+      if (dump && dump->contains("config")) it->second = (*dump)["config"];
+    }
+    if (it->second.is_object() && it->second.contains(key)) return it->second[key] == Json(usual);
+    const char* flag = key == std::string_view("sameNode") ? "--same-node" : "--waypoint-bypass";
+    const auto& flags = source_.state().ztunnel_flags;
+    return std::ranges::find(flags, fmt::format("{}={}", flag, other)) == flags.end();
+  }
+
+  const MeshSource& source_;
+  std::map<std::string, Json> configs_;
+};
 
 std::string capture_words(const explain::Capture& c) {
   if (!c.enrolled) return "not enrolled";
@@ -173,12 +192,14 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
   if (!to->note.empty()) out.notes.push_back(to->note);
 
   Nodes nodes(source, out.notes);
+  Ztunnels ztunnels(source);
   explain::Question question{*model.snapshot,
                              out.source,
                              to->address,
                              nodes.wanted(*out.source),
                              [&](const mesh::Workload& w) { return nodes.wanted(w); },
-                             joins(source, out.source->node)};
+                             ztunnels.joins(out.source->node),
+                             [&](const mesh::Workload& w) { return ztunnels.bypass(w.node); }};
   out.predicted = explain::explain(question);
   out.steps = explain::in_words(question, out.predicted);
 

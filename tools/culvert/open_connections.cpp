@@ -28,6 +28,7 @@ std::optional<SocketAddress> address_at(const Json& object, const char* member) 
 // One entry of an answer, as far as it matters here.
 struct Entry {
   std::string direction, path, identity;
+  std::string via;  // the identity of the waypoint that speaks for the source
   std::optional<SocketAddress> from, original, target;
   std::string from_pod, to_pod;  // "shop/web"; empty where nobody is known
   milliseconds age;
@@ -42,6 +43,7 @@ struct Entry {
     const Json source = c.is_object() ? c.value("source", none) : none;
     const Json destination = c.is_object() ? c.value("destination", none) : none;
     identity = text_at(source, "identity");
+    via = text_at(c.is_object() ? c.value("via", none) : none, "identity");
     from = address_at(source, "address");
     if (!target) target = address_at(destination, "address");
     const auto name = [](const Json& party) {
@@ -81,9 +83,15 @@ std::optional<mesh::Verdict> judge(const Entry& entry, const mesh::Snapshot& sna
   if (!here || !entry.target || !entry.from) return std::nullopt;
   const auto workload = snapshot.workload_at({network, entry.target->ip});
   if (!workload) return std::nullopt;
-  return mesh::authorize(
-      snapshot, *workload,
-      mesh::Connection{mesh::Identity::parse(entry.identity), entry.from->ip, *entry.target});
+  mesh::Arriving arriving{mesh::Identity::parse(entry.identity), entry.from->ip, *entry.target,
+                          std::nullopt};
+  if (!entry.via.empty() && arriving.peer) {
+    arriving.claim = {*arriving.peer, entry.from->ip};
+    arriving.peer = mesh::Identity::parse(entry.via);
+  }
+  // Who came past a waypoint is policy's to judge here: ztunnel may be set to admit it.
+  return mesh::admit(snapshot, *workload, std::move(arriving), mesh::WaypointBypass::kAllow)
+      .verdict;
 }
 
 auto group_of(const OpenConnections& o) {

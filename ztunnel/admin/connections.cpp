@@ -99,6 +99,7 @@ json connection_json(const ListedConnection& connection) {
   if (record.original_address) out["original_address"] = record.original_address->to_string();
   if (record.trace) out["traceparent"] = record.trace->to_string();
   put(out, "service", record.service->hostname);
+  if (!record.via->identity.empty()) out["via"] = party_json({}, *record.via);
   if (connection.app) {
     out["tcp"]["application"] = {{"rtt_us", connection.app->rtt_us},
                                  {"retransmits", connection.app->retransmits},

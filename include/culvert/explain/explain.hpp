@@ -1,5 +1,5 @@
 // Why a connection is, or is not, captured, routed, allowed: the decisions of the hooks and of
-// ztunnel (bpf/verdict.h, mesh::resolve_destination, mesh::authorize), made once more for a
+// ztunnel (bpf/verdict.h, mesh::resolve_destination, mesh::admit), made once more for a
 // connection that somebody asks about, with everything that was looked at. Pure; any thread.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include "culvert/explain/capture.hpp"
 #include "culvert/mesh/policy.hpp"
 #include "culvert/mesh/route.hpp"
+#include "culvert/mesh/waypoint.hpp"
 
 namespace culvert::explain {
 
@@ -24,6 +25,8 @@ struct Question {
   Capture capture;                                           // of the source
   std::function<Capture(const mesh::Workload&)> capture_of;  // of whoever answers
   bool joins = true;  // the source's ztunnel joins pods of its node in process
+  /// Of the ztunnel of whoever answers; none: all refuse.
+  std::function<mesh::WaypointBypass(const mesh::Workload&)> bypass_of{};
 };
 
 /// What the application sees.

@@ -16,8 +16,8 @@ struct ObjectRef {
 
 struct Step {
   std::string endpoint;  // "shop/web-1" for a step of one branch among several; else empty
-  std::string name;      // "capture", "destination", "endpoints", "path", "identity", "arrival",
-                         // "policy", "decision"
+  std::string name;      // "capture", "destination", "endpoints", "waypoint", "path", "identity",
+                         // "arrival", "policy", "decision"
   std::string text;
   std::vector<ObjectRef> objects;
 };

@@ -3,10 +3,11 @@
 
 usage: hbone_client.py IP --roots FILE [--cert FILE --key FILE] [--authority IP:PORT] [--method M]
                        [--alpn NAME] [--tls12] [--say TEXT] [--forwarded VALUE] [--traceparent VALUE]
-                       [--port 15008]
+                       [--source VALUE] [--hold] [--port 15008]
 
 Prints one JSON line: {"server": its URI SAN or null, "serial": ..., "status": 200 or null, "answer":
-what came back for --say, "local": [ip, port], "error": ...}. Knows of HPACK (RFC 7541) what it needs:
+what came back for --say, "local": [ip, port], "error": ...}; with --hold it says it again for each line of
+standard input, and prints one line an answer, or what ended it. Knows of HPACK (RFC 7541) what it needs:
 it sends literals, and reads the first field of a response, which is :status.
 """
 import argparse
@@ -16,6 +17,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 ACK, END_STREAM, END_HEADERS = 1, 1, 4
@@ -80,16 +82,14 @@ class Connection:
             elif kind in (HEADERS, DATA):
                 return kind, flags, payload
 
-    def connect(self, method, authority, forwarded, traceparent):
+    def connect(self, method, authority, **others):
         block = literal(":method", method)
         if method != "CONNECT":
             block += literal(":scheme", "http") + literal(":path", "/")
         if authority:
             block += literal(":authority", authority)
-        if forwarded:
-            block += literal("forwarded", forwarded)
-        if traceparent:
-            block += literal("traceparent", traceparent)
+        for name, value in others.items():
+            block += literal(name, value) if value else b""
         self.sock.sendall(frame(HEADERS, END_HEADERS, 1, block))
         kind, _, payload = self.next()
         assert kind == HEADERS
@@ -128,21 +128,26 @@ def run(options, out):
             out["server"] = found.group(1) if found else None
             out["serial"] = openssl("-serial", certificate=certificate).strip().removeprefix("serial=")
             connection = Connection(sock)
-            out["status"] = connection.connect(options.method, options.authority, options.forwarded,
-                                               options.traceparent)
+            out["status"] = connection.connect(options.method, options.authority, forwarded=options.forwarded,
+                                               traceparent=options.traceparent, **{"x-culvert-source": options.source})
             if options.say and out["status"] == 200:
+                out["answer"] = connection.exchange(options.say)
+            for _ in sys.stdin if options.hold else ():
+                print(json.dumps(out), flush=True)
+                out["answer"] = None
                 out["answer"] = connection.exchange(options.say)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("ip")
-    for name in ("roots", "cert", "key", "say", "authority", "forwarded", "traceparent"):
+    for name in ("roots", "cert", "key", "say", "authority", "forwarded", "traceparent", "source"):
         parser.add_argument("--" + name)
     parser.add_argument("--port", type=int, default=15008)
     parser.add_argument("--method", default="CONNECT")
     parser.add_argument("--alpn", default="h2")
     parser.add_argument("--tls12", action="store_true")
+    parser.add_argument("--hold", action="store_true")
     options = parser.parse_args()
     out = {"server": None, "serial": None, "status": None, "answer": None, "local": None, "error": None}
     try:

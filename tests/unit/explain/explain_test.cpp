@@ -69,6 +69,40 @@ TEST_CASE("a service leads to each of its ready endpoints in turn") {
   CHECK(mesh.explain("bank/vault", "10.96.0.1:81").unroutable->code == ErrorCode::kInvalid);
 }
 
+TEST_CASE("what is behind a waypoint is reached through it, and refuses who comes past it") {
+  SmallMesh mesh;
+  mesh.services.front().waypoint =
+      mesh::GatewayAddress{mesh::NetworkAddress{"", testing::ip("10.0.2.3")}, mesh::kHbonePort};
+  const auto by_vip = mesh.explain("bank/vault", "10.96.0.1:80");
+  REQUIRE(by_vip.branches.size() == 1);
+  CHECK(by_vip.branches[0].route.via_waypoint);
+  CHECK(by_vip.outcome == Outcome::kUnknown);
+  for (const char* from : {"bank/vault", "shop/stock", "wild/outside"}) {
+    const auto past = mesh.explain(from, "10.0.1.1:8080");
+    const bool is_waypoint = from == std::string("wild/outside");  // in plaintext here: refused too
+    CHECK(past.outcome == Outcome::kReset);
+    CHECK(past.flag == "DENY");
+    CHECK(past.reason.starts_with("only its waypoint is admitted: 10.0.2.3"));
+    CHECK(past.branches[0].policies.empty());
+    CHECK(past.branches[0].asked->source.has_value() != is_waypoint);
+  }
+  CHECK(mesh.explain("bank/vault", "10.0.1.1:9090").outcome == Outcome::kAnswered);
+  mesh.pods["wild/outside"].healthy = false;
+  const auto gone = mesh.explain("bank/vault", "10.96.0.1:80");
+  CHECK(gone.unroutable->code == ErrorCode::kNoUpstream);
+  const auto now = mesh.snapshot();
+  const Question question{*now, now->workload_named("bank", "vault"),
+                          *SocketAddress::parse("10.96.0.1:80"),
+                          mesh.capture_of(*now->workload_named("bank", "vault")),
+                          [&](const mesh::Workload& w) { return mesh.capture_of(w); }};
+  bool told = false;
+  for (const Step& step : in_words(question, gone)) {
+    told = told || (step.name == "waypoint" &&
+                    step.text.find("wild/outside (not ready)") != std::string::npos);
+  }
+  CHECK(told);
+}
+
 TEST_CASE("endpoints that end differently are said to") {
   SmallMesh mesh;
   mesh.pods["shop/web"].policies.push_back("shop/no");

@@ -179,3 +179,46 @@ TEST_CASE("a change that comes during a walk is walked too, also for those alrea
     co_await bench.end();
   });
 }
+
+TEST_CASE("a waypoint that comes cuts what does not come from it, on its ports alone") {
+  run_loop([]() -> io::Task<> {
+    Bench bench;
+    bench.far.live.decided_by->destination = bench.now->workload_named("shop", "web");
+    bench.near.live.decided_by->address = sample::at("10.0.0.1:9090");
+    Delta opted_in;
+    opted_in.workloads = {sample::web_pod("web", "10.0.0.1"), sample::pod("wp", "10.0.0.15")};
+    opted_in.workloads.back().services["shop/wp.shop.svc.cluster.local"] = {};
+    opted_in.services = {sample::web_service(), sample::web_service("10.96.0.15")};
+    opted_in.services.front().waypoint =
+        GatewayAddress{std::string("shop/wp.shop.svc.cluster.local"), kHbonePort};
+    opted_in.services.back().name = "wp";
+    opted_in.services.back().hostname = "wp.shop.svc.cluster.local";
+    bench.move_to(std::move(opted_in));
+    CHECK(co_await hear(bench.far.left.theirs.get()) == "|RST");
+    CHECK(bench.far.report.record.outcome->error ==
+          "cut after a policy change: only its waypoint is admitted: "
+          "shop/wp.shop.svc.cluster.local");
+    CHECK_FALSE(bench.near.live.was_cut());
+    co_await bench.end();
+  });
+}
+
+TEST_CASE("whom the waypoint speaks for decides again, as long as it is the waypoint") {
+  run_loop([]() -> io::Task<> {
+    Bench bench;
+    Delta opted_in;
+    opted_in.workloads = {sample::web_pod("web", "10.0.0.1"), sample::pod("far", "10.0.0.15")};
+    opted_in.workloads.front().waypoint =
+        GatewayAddress{NetworkAddress{"", sample::ip("10.0.0.15")}, kHbonePort};
+    bench.near.live.decided_by = nullptr;
+    bench.far.live.decided_by->claim = std::make_unique<const Arriving::Claim>(
+        Identity{"cluster.local", "shop", "client"}, sample::ip("10.0.0.9"));
+    bench.move_to(std::move(opted_in));
+    (void)co_await io::sleep_until(io::in(kUntilWalked));
+    CHECK_FALSE(bench.far.live.was_cut());
+    bench.move_to(adds(deny("no-client", "client")));
+    CHECK(co_await hear(bench.far.left.theirs.get()) == "|RST");
+    CHECK(bench.far.live.cut_by->policy == "shop/no-client");
+    co_await bench.end();
+  });
+}
