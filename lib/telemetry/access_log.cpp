@@ -4,9 +4,10 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 #include <string_view>
+
+#include "quoted.hpp"
 
 namespace culvert::telemetry {
 namespace {
@@ -43,26 +44,11 @@ class TextWriter {
   }
   void quoted(std::string_view key, std::string_view value) {
     start(key);
-    out_ += '"';
-    while (!value.empty()) {
-      const auto plain =
-          static_cast<std::size_t>(std::ranges::find_if_not(value, is_plain) - value.begin());
-      out_.append(value.substr(0, plain));
-      if (plain == value.size()) break;
-      const char c = value[plain];
-      if (c == '"' || c == '\\') {
-        out_ += {'\\', c};
-      } else {
-        fmt::format_to(std::back_inserter(out_), "\\x{:02x}", static_cast<unsigned char>(c));
-      }
-      value.remove_prefix(plain + 1);
-    }
-    out_ += '"';
+    append_quoted(out_, value);
   }
   std::string take() { return std::move(out_); }
 
  private:
-  static bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
   void start(std::string_view key) { out_.append(1, ' ').append(key).append(1, '='); }
 
   std::string out_;
@@ -77,20 +63,7 @@ class JsonWriter {
   }
   void quoted(std::string_view key, std::string_view value) {
     start(key);
-    out_ += '"';
-    for (const char c : value) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') {
-        out_ += {'\\', c};
-      } else if (byte >= 0x80) {
-        out_ += "\\ufffd";
-      } else if (byte < ' ' || byte == 0x7f) {
-        fmt::format_to(std::back_inserter(out_), "\\u{:04x}", byte);
-      } else {
-        out_ += c;
-      }
-    }
-    out_ += '"';
+    append_json_string(out_, value);
   }
   std::string take() { return std::move(out_) + "}"; }
 

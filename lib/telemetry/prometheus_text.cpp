@@ -4,13 +4,14 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cassert>
 #include <iterator>
 
 namespace culvert::telemetry {
 namespace {
 
 constexpr std::string_view kTotal = "_total";
-constexpr std::array<const char*, 3> kTypes{"counter", "gauge", "summary"};
+constexpr std::array<const char*, 4> kTypes{"counter", "gauge", "summary", "histogram"};
 
 std::string_view trim(std::string_view text) {
   while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
@@ -99,6 +100,23 @@ void PrometheusText::sample(std::string_view labels, double value) {
 void PrometheusText::summary(std::string_view labels, double sum, std::uint64_t count) {
   write("_sum", labels, fmt::format("{}", sum));
   write("_count", labels, fmt::format("{}", count));
+}
+
+void PrometheusText::histogram(std::string_view labels, std::span<const double> bounds,
+                               std::span<const std::uint64_t> counts, double sum) {
+  assert(counts.size() == bounds.size() + 1);
+  const std::string_view comma = labels.empty() ? "" : ",";
+  const auto bucket = [&](std::string_view bound, std::uint64_t count) {
+    write("_bucket", fmt::format("{}{}le=\"{}\"", labels, comma, bound), fmt::format("{}", count));
+  };
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    total += counts[i];
+    bucket(fmt::format("{}", bounds[i]), total);
+  }
+  total += counts.back();
+  bucket("+Inf", total);
+  summary(labels, sum, total);
 }
 
 const char* PrometheusText::content_type() const {

@@ -1,4 +1,5 @@
-"""docs/telemetry.md names every metric, label, log key, flag and admin path of ztunnel, and no other."""
+"""docs/telemetry.md names every metric, label, log key, flag and admin path of ztunnel, and no other; of a
+waypoint the metrics, labels, log keys and flags of requests."""
 import re
 
 import tree
@@ -23,8 +24,12 @@ def first_cells(text):
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
 
 
+REQUESTS = ("lib/telemetry/request_", "lib/telemetry/exchange_")  # the waypoint's part
+
+
 def sources(*folders):
-    return "".join(tree.text(f) for f in tree.with_suffix(".cpp", ".hpp") if f.startswith(folders))
+    return "".join(tree.text(f) for f in tree.with_suffix(".cpp", ".hpp")
+                   if f.startswith(folders) and not f.startswith(REQUESTS))
 
 
 def test_the_page_has_each_metric_and_its_type():
@@ -73,3 +78,28 @@ def test_the_page_has_each_reason():
     row = next(line for line in tree.text(PAGE).splitlines() if line.startswith("| `response_flags`"))
     assert len(reasons) == 8
     assert set(re.findall(r"`([A-Z0-9_-]+)`", row)) == set(reasons)
+
+
+def test_the_page_has_each_metric_of_requests():
+    named = re.findall(r'"(istio_[a-z0-9_]+)"', tree.text("lib/telemetry/request_metrics.cpp"))
+    assert sorted(named) == sorted(first_cells(section("Request metrics").split("### ")[0]))
+
+
+def test_the_page_has_each_label_of_requests_in_its_order():
+    code = tree.text("lib/telemetry/request_labels.cpp")
+    labels = re.findall(r'Label\{\s*"([a-z_]+)",', code)
+    answer = re.search(r"kOfTheAnswer\{([^}]*)\}", code).group(1)
+    assert first_cells(section("Request labels")) == labels + re.findall(r'"([a-z_]+)"', answer)
+
+
+def test_the_page_has_each_key_of_the_log_of_requests():
+    code = tree.text("lib/telemetry/exchange_log.cpp")
+    code = code[code.index("std::string exchange_json"):]
+    keys = set(re.findall(r'out\.(?:text|known|number|raw)\(\s*"([a-z_]+)"', code)) - {"attempt_list"}  # of tap alone
+    assert keys == set(first_cells(section("The log of requests")))
+
+
+def test_the_page_has_each_response_flag_of_requests():
+    code = tree.text("lib/telemetry/exchange_end.cpp")
+    flags = re.findall(r'"([A-Z]+)"', code[code.index("kFlags{"):code.index("};")])
+    assert len(flags) == 22 and first_cells(section("Response flags")) == flags

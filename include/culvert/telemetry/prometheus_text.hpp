@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,7 +24,7 @@ MetricsFormat metrics_format(std::string_view accept);
 
 class PrometheusText {
  public:
-  enum class Type : std::uint8_t { kCounter, kGauge, kSummary };
+  enum class Type : std::uint8_t { kCounter, kGauge, kSummary, kHistogram };
 
   explicit PrometheusText(MetricsFormat format = MetricsFormat::kText) : format_(format) {}
 
@@ -35,6 +36,11 @@ class PrometheusText {
   void sample(std::string_view labels, double value);
   /// The two samples of a kSummary without quantiles.
   void summary(std::string_view labels, double sum, std::uint64_t count);
+
+  /// The samples of a kHistogram: `counts` has one more than `bounds`, for what is beyond them, and
+  /// none is added up yet.
+  void histogram(std::string_view labels, std::span<const double> bounds,
+                 std::span<const std::uint64_t> counts, double sum);
 
   const char* content_type() const;
   const std::string& text() const { return text_; }

@@ -21,6 +21,15 @@ TEST_CASE("a complete connection has the keys of Istio's access log in their ord
   CHECK(access_level(AccessEvent::kComplete, sample_record()) == log::Level::kInfo);
 }
 
+TEST_CASE("the waypoint that speaks for the source is named beside it") {
+  auto record = sample_record();
+  set(record.via, &Party::pod, "wp-0");
+  set(record.via, &Party::identity, "spiffe://cluster.local/ns/shop/sa/wp");
+  const auto line = access_text(AccessEvent::kComplete, record);
+  CHECK(line.find(" via.workload=\"wp-0\" via.identity=\"spiffe://cluster.local/ns/shop/sa/wp\" "
+                  "dst.addr=") != std::string::npos);
+}
+
 TEST_CASE("a refusal names its reason and its policy") {
   auto record = sample_record();
   record.outcome = Outcome{"denied by policy", "data/only-api"};

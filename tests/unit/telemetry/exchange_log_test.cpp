@@ -1,0 +1,72 @@
+// Lines about requests, as text and as JSON.
+#include "culvert/telemetry/exchange_log.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "sample_exchange.hpp"
+
+using namespace culvert;
+using namespace culvert::telemetry;
+using culvert::test::sample_exchange;
+using nlohmann::json;
+
+TEST_CASE("the text has the fields of Istio's default form in their order, then the attempts") {
+  CHECK(exchange_text(sample_exchange()) ==
+        "[2026-11-21T21:00:00.123Z] \"GET /a?b=c HTTP/2\" 200 - via_upstream - \"-\" 5 70000 12 7 "
+        "\"10.0.0.5\" \"curl/8\" \"6f9a0c1e-0000-4000-8000-000000000001\" \"web.shop\" "
+        "\"10.0.0.7:8080\" outbound|80|v1|web.shop.svc.cluster.local - 10.96.0.1:80 "
+        "10.0.0.5:41000 - shop/routes/0 1");
+}
+
+TEST_CASE("what there is not is a dash, and an end of ours names flag and details") {
+  ExchangeRecord record = sample_exchange();
+  record.attempts = 0;
+  record.attempt_list.clear();
+  record.end = ExchangeEnd::kNoRoute;
+  record.status = 404;
+  record.upstream_time.reset();
+  record.user_agent = record.request_id = record.forwarded_for = record.cluster =
+      record.route_name = "";
+  CHECK(
+      exchange_text(record) ==
+      "[2026-11-21T21:00:00.123Z] \"GET /a?b=c HTTP/2\" 404 NR route_not_found - \"-\" 5 70000 12 "
+      "- \"-\" \"-\" \"-\" \"web.shop\" \"-\" - - 10.96.0.1:80 10.0.0.5:41000 - - 0");
+}
+
+TEST_CASE("no client can forge a field or a line") {
+  ExchangeRecord record = sample_exchange();
+  record.path = "/\" 200 - x\n[2026";
+  record.user_agent = "a\\\"b\r\n\xff";
+  const auto text = exchange_text(record);
+  CHECK(text.find('\n') == std::string::npos);
+  CHECK(text.find("\"GET /\\\" 200 - x\\x0a[2026 HTTP/2\"") != std::string::npos);
+  CHECK(text.find("\"a\\\\\\\"b\\x0d\\x0a\\xff\"") != std::string::npos);
+  const auto object = json::parse(exchange_json(record));
+  CHECK(object["path"] == record.path);
+  CHECK(object["user_agent"] == "a\\\"b\r\n\xef\xbf\xbd");
+}
+
+TEST_CASE("JSON has Istio's keys, who asked whom, and the attempts where they are wanted") {
+  ExchangeRecord record = sample_exchange();
+  record.flags.set(ExchangeFlag::kRetriesExceeded);
+  record.add_attempt({.address = *SocketAddress::parse("[fd00::8]:8080"),
+                      .destination = {},
+                      .status = 0,
+                      .end = ExchangeEnd::kConnectFailed,
+                      .duration = std::chrono::microseconds(1500)});
+  record.upstream_failure = "connect to upstream: refused";
+  const auto object = json::parse(exchange_json(record, true));
+  CHECK(object["response_flags"] == "URX");
+  CHECK(object["upstream_host"] == "[fd00::8]:8080");
+  CHECK(object["virtual_service"] == "shop/routes");
+  CHECK(object["source_principal"] == "spiffe://cluster.local/ns/shop/sa/front");
+  CHECK(object["destination_service"] == "web.shop.svc.cluster.local");
+  CHECK(object["attempts"] == 2);
+  REQUIRE(object["attempt_list"].size() == 2);
+  CHECK(object["attempt_list"][0]["response_code"] == 200);
+  CHECK(object["attempt_list"][1]["end"] == "connect-failed");
+  CHECK(object["attempt_list"][1]["duration_ms"] == 1.5);
+  CHECK_FALSE(json::parse(exchange_json(record)).contains("attempt_list"));
+}
