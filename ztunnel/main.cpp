@@ -85,7 +85,7 @@ void add_tls(CLI::App& cli, culvert::ztunnel::Settings& settings) {
       ->default_str("own");
 }
 
-void add_waypoints(CLI::App& cli, culvert::ztunnel::Settings& settings) {
+void add_security(CLI::App& cli, culvert::ztunnel::Settings& settings) {
   using culvert::mesh::WaypointBypass;
   cli.add_option_function<std::string>(
          "--waypoint-bypass",
@@ -97,9 +97,6 @@ void add_waypoints(CLI::App& cli, culvert::ztunnel::Settings& settings) {
          "(docs/security.md)")
       ->check(CLI::IsMember({"refuse", "allow"}))
       ->default_str("refuse");
-}
-
-void add_sandbox(CLI::App& cli, culvert::ztunnel::Settings& settings) {
   cli.add_option_function<std::string>(
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
          "off: keep all capabilities and system calls (docs/hardening.md)")
@@ -147,7 +144,6 @@ int main(int argc, char** argv) {
   cli.add_option("--same-node", same_node, "how two pods of this node are connected")
       ->check(CLI::IsMember({"join", "encrypt"}))
       ->capture_default_str();
-  add_waypoints(cli, settings);
   add_tls(cli, settings);
   cli.add_option("--admin-addr", admin)->check(check_address)->capture_default_str();
   cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();
@@ -166,7 +162,7 @@ int main(int argc, char** argv) {
                  "how long connections may last after a successor took over")
       ->transform(duration())
       ->default_str("24h");
-  add_sandbox(cli, settings);
+  add_security(cli, settings);
   CLI11_PARSE(cli, argc, argv);
   settings.metrics.labels = *telemetry::LabelSwitches::without(telemetry_flags.dropped_labels);
   settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
