@@ -27,19 +27,24 @@ void answer(h2::Stream& stream, int status) {
   (void)stream.send_headers(hbone::build_response({status, {}}), status != 200);
 }
 
-// The client's address counts only when it is the tunnel's own: the header informs, the network
-// decides. Its port is worth showing, the tunnel's is not.
+// The client's address counts only when it is of the workload that the tunnel comes from: the
+// header informs, the network and the certificate decide. Its port is worth showing, the tunnel's
+// is not; and a ztunnel may come by the other family.
 Client client_of(const ArrivedTunnel& tunnel, const hbone::ConnectRequest& request) {
-  const auto claimed = request.forwarded ? request.forwarded->source : std::nullopt;
+  Worker& worker = *tunnel.worker;
+  const auto at = [&](const IpAddress& ip) {
+    auto found = worker.view()->mesh->workload_at({worker.settings().network, ip});
+    return found != nullptr && found->identity() == tunnel.peer_identity ? found : nullptr;
+  };
   Client out;
   out.identity = tunnel.peer_identity;
-  out.address =
-      claimed && claimed->ip == tunnel.peer.ip && claimed->port != 0 ? *claimed : tunnel.peer;
-  Worker& worker = *tunnel.worker;
-  out.workload = worker.view()->mesh->workload_at({worker.settings().network, out.address.ip});
-  if (out.workload != nullptr && out.workload->identity() != tunnel.peer_identity) {
-    out.workload = nullptr;
-  }
+  out.address = tunnel.peer;
+  out.workload = at(tunnel.peer.ip);
+  const auto claimed = request.forwarded ? request.forwarded->source : std::nullopt;
+  if (!claimed || claimed->port == 0) return out;
+  const auto there = at(claimed->ip);
+  const bool same = there != nullptr && out.workload != nullptr && there->uid == out.workload->uid;
+  if (same || claimed->ip == tunnel.peer.ip) out.address = *claimed;
   return out;
 }
 

@@ -63,6 +63,14 @@ bool in_mesh(const Endpoint& to) {
 
 }  // namespace
 
+SocketAddress tunnel_address(const Endpoint& to, std::span<const IpAddress> own) {
+  const auto& wanted = to.address.ip;
+  const bool reachable =
+      std::ranges::any_of(own, [&](const IpAddress& ip) { return ip.is_v4() == wanted.is_v4(); });
+  if (reachable || own.empty()) return {wanted, mesh::kHbonePort};
+  return {to.workload->address_for(own.front()).value_or(wanted), mesh::kHbonePort};
+}
+
 Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
                                      const mesh::Workload& self) {
   hbone::ConnectRequest request;
@@ -95,7 +103,7 @@ Task<Result<Upstream>> TunnelDialer::open(Endpoint to, Client client, DialOption
   if (!self) co_return std::unexpected(self.error());
   mesh::Route route;
   route.protocol = mesh::Route::Protocol::kHbone;
-  route.next_hop = {to.address.ip, mesh::kHbonePort};
+  route.next_hop = tunnel_address(to, worker_.settings().pod_ips);
   route.target = to.address;
   route.workload = to.workload;
   route.expected_identities.push_back(to.workload->identity());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "culvert/proxy/tunnel_pool.hpp"
@@ -33,6 +34,10 @@ class TunnelDialer final : public Dialer {
 
   Worker& worker_;
 };
+
+/// Where the ztunnel of `to` (in the mesh) is dialed by a pod with the addresses `own`: at the
+/// endpoint's own address, or at another one of its workload if the pod has none of that family.
+SocketAddress tunnel_address(const Endpoint& to, std::span<const IpAddress> own);
 
 /// The CONNECT to the ztunnel of `to`: whom the waypoint speaks for goes with it. `self` describes
 /// the waypoint where the client is not known. Pure.
