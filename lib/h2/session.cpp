@@ -251,6 +251,7 @@ void Session::close_stream(StreamState& stream, std::uint32_t code) {
     stream.reset_code = code;
     const auto why = code == kRefusedStream ? ErrorCode::kRefused : ErrorCode::kReset;
     stream.failure = {why, peer(), 0, "HTTP/2: the peer reset the stream"};
+    stream.tell_cut();
   }
   send_queue_bytes_ -= stream.sendable_bytes();
   stream.to_send.clear();
@@ -272,6 +273,7 @@ void Session::end_streams() {
     if (!stream->closed) {
       stream->closed = true;
       if (!stream->reset_code) stream->failure = why;
+      stream->tell_cut();
       stream->to_send.clear();
       stream->borrowed = {};
     }

@@ -89,6 +89,11 @@ bool Stream::closed() const {
   return state_->closed;
 }
 
+void Stream::on_cut(std::function<void()> cut) {
+  if (cut == nullptr && state_->rare == nullptr) return;
+  state_->with_rare().cut = std::move(cut);
+}
+
 io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
   const auto state = state_;
   while (!state->headers_complete) {

@@ -4,9 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "byte_queue.hpp"
@@ -24,6 +26,7 @@ struct RareHeaders {
   Headers trailers_to_send;
   std::vector<Headers> informational;  // client: 1xx that nobody has asked for yet, oldest first
   std::size_t informational_count = 0;
+  std::function<void()> cut;  // Stream::on_cut
 };
 
 struct StreamState {
@@ -32,6 +35,10 @@ struct StreamState {
   RareHeaders& with_rare() {
     if (rare == nullptr) rare = std::make_unique<RareHeaders>();
     return *rare;
+  }
+  void tell_cut() {
+    if (rare == nullptr || rare->cut == nullptr) return;
+    std::exchange(rare->cut, nullptr)();
   }
   std::size_t sendable_bytes() const { return to_send.size() + borrowed.size(); }
 

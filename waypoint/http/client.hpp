@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "culvert/base/error.hpp"
+#include "culvert/h2/budget.hpp"
 #include "culvert/http/limits.hpp"
 #include "culvert/io/byte_stream.hpp"
 #include "culvert/io/task.hpp"
@@ -29,6 +30,7 @@ struct ClientOptions {
   std::uint32_t max_streams = 0x7fff'ffff;
   std::chrono::milliseconds ping_interval{0};
   std::chrono::milliseconds ping_timeout{20'000};
+  h2::Budget* budget = nullptr;  // as ServerOptions::budget
 };
 
 class ClientConnection {

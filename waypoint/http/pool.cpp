@@ -18,6 +18,7 @@ using Opened = Result<std::unique_ptr<ClientExchange>>;
 ClientOptions options_of(const l7::ConnectionPool& limits, const PoolOptions& pool) {
   ClientOptions options;
   options.limits = pool.limits;
+  options.budget = pool.budget;
   options.idle_timeout = limits.idle_timeout;
   options.max_duration = limits.max_connection_duration;
   options.max_requests = limits.max_requests_per_connection;
@@ -27,6 +28,15 @@ ClientOptions options_of(const l7::ConnectionPool& limits, const PoolOptions& po
     options.ping_timeout = limits.ping->timeout;
   }
   return options;
+}
+
+/// A stream that its exchange has let go may end a little later, and a peer may raise its limit:
+/// nobody tells who waits for a stream.
+constexpr std::chrono::milliseconds kStreamCheck{50};
+
+io::Deadline next_look(const PoolHost& host, io::Deadline deadline) {
+  if (host.key.version == HttpVersion::kHttp1) return deadline;
+  return std::min(deadline, io::Loop::current().now() + kStreamCheck);
 }
 
 }  // namespace
@@ -114,7 +124,12 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
       const auto connected = co_await connect(host, request, deadline);
       if (!connected) co_return std::unexpected(connected.error());
     } else if (!waiter.woken) {
-      const auto woken = co_await waiter.event.wait(deadline);
+      const auto woken = co_await waiter.event.wait(next_look(host, deadline));
+      if (!woken && woken.error().code == ErrorCode::kTimeout && !waiter.failure &&
+          io::Loop::current().now() < deadline) {
+        waiter.woken = true;
+        continue;
+      }
       if (waiter.failure) co_return std::unexpected(*waiter.failure);
       if (!woken) {
         if (waiter.woken) wake_one(*request.quota, nullptr);  // it was meant for who needs it

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "culvert/base/error.hpp"
+#include "culvert/h2/budget.hpp"
 #include "culvert/http/limits.hpp"
 #include "culvert/io/deadline.hpp"
 #include "culvert/io/task.hpp"
@@ -37,6 +38,7 @@ struct PoolOptions {
   /// Connections of all endpoints together; beyond it the one that has been idle longest is closed,
   /// and if none is, opening fails with kLimit.
   std::size_t max_connections = 8192;
+  h2::Budget* budget = nullptr;  // as ServerOptions::budget
 };
 
 /// What a request needs of a connection. The references outlive open().

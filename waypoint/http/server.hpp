@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "culvert/base/error.hpp"
+#include "culvert/h2/budget.hpp"
 #include "culvert/http/limits.hpp"
 #include "culvert/http/refusal.hpp"
 #include "culvert/io/byte_stream.hpp"
@@ -40,6 +41,8 @@ struct ServerOptions {
   std::uint32_t max_streams = 100;
   std::chrono::milliseconds ping_interval{10'000};
   std::chrono::milliseconds ping_timeout{20'000};
+  /// Of all HTTP/2 streams of the process; outlives the connections. Null: none.
+  h2::Budget* budget = nullptr;
   /// "http" or "https": of requests that do not say.
   const char* scheme = "http";
   /// Told of each request that was refused before any handler saw it: for the log. May be empty.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -93,6 +94,10 @@ class Stream {
 
   /// The code of the RST_STREAM that ended the stream, whoever sent it; nullopt when none did.
   std::optional<std::uint32_t> reset_code() const;
+  /// `cut` is called once, when the peer resets the stream or its connection ends before it did;
+  /// inside of the connection's work, so it only marks and wakes. Empty: no more. Whoever waits for
+  /// something else than this stream learns by it that nobody wants its answer.
+  void on_cut(std::function<void()> cut);
   /// END_STREAM was received (unread bytes may remain).
   bool remote_ended() const;
   /// END_STREAM was received, and nothing but the header block before it: no body, no trailers.

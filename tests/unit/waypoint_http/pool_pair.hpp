@@ -41,7 +41,7 @@ struct MemoryDialer final : Dialer {
     far.handler.served = &served.back();
     far.server = ServerConnection::make(
         version, std::make_unique<MemoryStream>(far.to_server, far.to_client), options,
-        far.handler);
+        handler != nullptr ? *handler : far.handler);
     scope.spawn([](ServerConnection* server) -> Task<> { (void)co_await server->run(); },
                 far.server.get());
     co_return std::make_unique<MemoryStream>(far.to_client, far.to_server);
@@ -55,6 +55,7 @@ struct MemoryDialer final : Dialer {
 
   HttpVersion version = HttpVersion::kHttp1;
   ServerOptions options;
+  Handler* handler = nullptr;  // instead of their own
   bool refuses = false;
   int dialled = 0;
   std::list<Far> fars;

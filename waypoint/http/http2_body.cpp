@@ -1,0 +1,84 @@
+#include "waypoint/http/http2_body.hpp"
+
+#include "culvert/h2/http.hpp"
+#include "culvert/h2/options.hpp"
+
+namespace culvert::waypoint {
+
+Error peer_error(Error error, Origin origin) {
+  if (error.code == ErrorCode::kCancelled) return error;
+  if (error.code == ErrorCode::kClosed) error.code = ErrorCode::kReset;
+  error.origin = origin;
+  return error;
+}
+
+Result<Bytes> Http2BodyReader::judge(Result<Bytes> part) {
+  if (!part) return std::unexpected(peer_error(part.error(), origin_));
+  if (!part->empty() || ended_) return part;
+  ended_ = true;
+  if (stream_.trailers().empty()) return part;
+  auto trailers = h2::trailer_fields(stream_, limits_);
+  if (!trailers) {
+    stream_.reset(h2::kProtocolError);
+    return std::unexpected(trailers.error().error(origin_));
+  }
+  trailers_ = std::move(*trailers);
+  return part;
+}
+
+std::optional<Result<Bytes>> Http2BodyReader::try_read() {
+  if (ended_) return Bytes{};
+  auto part = stream_.try_read();
+  if (!part) return std::nullopt;
+  return judge(*part);
+}
+
+io::Task<Result<Bytes>> Http2BodyReader::read(io::Deadline deadline) {
+  if (ended_) co_return Bytes{};
+  co_return judge(co_await stream_.read(deadline));
+}
+
+void Http2BodyWriter::begin(const http::Body& body, bool takes_bytes) {
+  takes_bytes_ = takes_bytes;
+  if (takes_bytes && body.present) left_bytes_ = body.length;
+}
+
+io::Task<Result<void>> Http2BodyWriter::write(Bytes bytes, io::Deadline deadline) {
+  if (bytes.empty() || !takes_bytes_) co_return Result<void>();
+  if (left_bytes_) {
+    if (bytes.size() > *left_bytes_) {
+      co_return fail(ErrorCode::kInvalid, "HTTP/2: more of a body than its head announced");
+    }
+    *left_bytes_ -= bytes.size();
+  }
+  auto written = bytes.size() >= h2::kPassBytes ? co_await stream_.pass(bytes, deadline)
+                                                : co_await stream_.write(bytes, deadline);
+  if (!written) co_return std::unexpected(peer_error(written.error(), origin_));
+  co_return written;
+}
+
+bool Http2BodyWriter::end_with_head() {
+  if (left_bytes_.value_or(0) > 0) return false;
+  ended_ = true;
+  return true;
+}
+
+Result<void> Http2BodyWriter::end(const http::Fields& trailers) {
+  if (ended_) return {};
+  ended_ = true;
+  if (left_bytes_.value_or(0) > 0) {
+    stream_.reset(h2::kInternalError);
+    return fail(ErrorCode::kInvalid, "HTTP/2: less of a body than its head announced");
+  }
+  const auto queued = h2::finish(stream_, trailers);
+  if (!queued) return std::unexpected(peer_error(queued.error(), origin_));
+  return queued;
+}
+
+io::Task<Result<void>> Http2BodyWriter::flushed(io::Deadline deadline) {
+  auto left = co_await stream_.flushed(deadline);
+  if (!left) co_return std::unexpected(peer_error(left.error(), origin_));
+  co_return left;
+}
+
+}  // namespace culvert::waypoint

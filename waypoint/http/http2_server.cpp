@@ -1,0 +1,192 @@
+#include "waypoint/http/http2_server.hpp"
+
+#include <coroutine>
+#include <optional>
+#include <utility>
+
+#include "culvert/h2/http.hpp"
+#include "waypoint/http/http2_body.hpp"
+#include "waypoint/http/http2_windows.hpp"
+
+namespace culvert::waypoint {
+namespace {
+
+/// `co_await`: the fiber that asks.
+struct ThisFiber {
+  io::Fiber* fiber = nullptr;
+  bool await_ready() const noexcept { return false; }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> handle) noexcept {
+    fiber = handle.promise().fiber;
+    return false;
+  }
+  io::Fiber* await_resume() const noexcept { return fiber; }
+};
+
+io::Deadline now() {
+  return io::Loop::current().now();
+}
+
+h2::Options h2_options(const ServerOptions& options) {
+  h2::Options out = h2::Options::server();
+  out.stream_window_bytes = kStreamWindowBytes;
+  out.connection_window_bytes = kConnectionWindowBytes;
+  out.max_streams = options.max_streams;
+  out.extended_connect = true;
+  out.ping_interval = options.ping_interval;
+  out.ping_timeout = options.ping_timeout;
+  out.ping_when_idle = false;
+  out.budget = options.budget;
+  return out;
+}
+
+}  // namespace
+
+/// One stream's; lives in the frame of its fiber.
+class Http2Server::Exchange final : public ServerExchange, private io::Timer {
+ public:
+  Exchange(const ServerOptions& options, h2::Stream stream, io::Fiber* fiber)
+      : options_(options),
+        stream_(std::move(stream)),
+        fiber_(fiber),
+        reader_(stream_, options.limits, Origin::kClient),
+        writer_(stream_, Origin::kClient) {
+    stream_.on_cut([fiber] { fiber->stop(); });
+    moved();
+    io::Loop::current().timers().add(*this, moved_at_ + options_.stream_idle_timeout);
+  }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() {
+    stream_.on_cut(nullptr);
+    io::Loop::current().timers().remove(*this);
+  }
+
+  /// False when it was refused, and answered.
+  bool read_head() {
+    auto head = h2::request_head(stream_, options_.limits);
+    if (!head) {
+      if (options_.refused) options_.refused(head.error());
+      answer(head.error().status);
+      return false;
+    }
+    request_ = std::move(*head);
+    to_head_ = request_.method == "HEAD";
+    continue_wanted_ = request_.expects_continue;
+    upgrade_ = !request_.upgrade.empty();
+    stream_.forget_headers();
+    return true;
+  }
+  /// The handler has ended.
+  void leave() {
+    if (writer_.ended()) return;
+    if (timed_out_ && !head_sent_) return answer(stream_.remote_ended() ? 504 : 408);
+    stream_.reset(timed_out_ ? h2::kCancel : h2::kInternalError);
+  }
+
+  io::Task<Result<Bytes>> read_body(io::Deadline deadline) override {
+    continue_if_wanted();
+    auto part = co_await reader_.read(deadline);
+    moved();
+    co_return part;
+  }
+  std::optional<Result<Bytes>> try_read_body() override {
+    continue_if_wanted();
+    moved();
+    return reader_.try_read();
+  }
+  http::Fields& request_trailers() override { return reader_.trailers(); }
+  void send_informational(const http::ResponseHead& head) override {
+    if (head_sent_ || head.status == 101) return;
+    if (head.status == 100) continue_wanted_ = false;
+    (void)h2::send_head(stream_, head, false);
+  }
+  void send_head(const http::ResponseHead& head, bool end) override {
+    if (std::exchange(head_sent_, true)) return;
+    const bool raw = upgrade_ && (head.status == 101 || head.status / 100 == 2);
+    const bool takes_bytes = raw || (head.body.present && !to_head_);
+    writer_.begin(head.body, takes_bytes);
+    const bool whole = end && writer_.end_with_head();
+    if (!h2::send_head(stream_, head, whole)) return stream_.reset(h2::kInternalError);
+    if (end && !whole) (void)writer_.end({});
+  }
+  io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) override {
+    auto written = co_await writer_.write(bytes, deadline);
+    moved();
+    co_return written;
+  }
+  io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) override {
+    if (auto ended = writer_.end(trailers); !ended) co_return ended;
+    moved();
+    co_return co_await writer_.flushed(deadline);
+  }
+  void reset(std::uint32_t http2_code) override { stream_.reset(http2_code); }
+
+ private:
+  void moved() { moved_at_ = now(); }
+  void expired() override {
+    const auto until = moved_at_ + options_.stream_idle_timeout;
+    if (until > now()) return io::Loop::current().timers().add(*this, until);
+    timed_out_ = true;
+    fiber_->stop();
+  }
+  void continue_if_wanted() {
+    if (!std::exchange(continue_wanted_, false) || stream_.readable()) return;
+    http::ResponseHead head;
+    head.status = 100;
+    send_informational(head);
+  }
+  void answer(std::uint16_t status) {
+    http::ResponseHead head;
+    head.status = status;
+    send_head(head, true);
+  }
+
+  const ServerOptions& options_;
+  h2::Stream stream_;
+  io::Fiber* const fiber_;
+  Http2BodyReader reader_;
+  Http2BodyWriter writer_;
+  io::Deadline moved_at_{};
+  bool to_head_ = false;
+  bool upgrade_ = false;
+  bool continue_wanted_ = false;
+  bool head_sent_ = false;
+  bool timed_out_ = false;
+};
+
+Http2Server::Http2Server(std::unique_ptr<io::ByteStream> bytes, const ServerOptions& options,
+                         Handler& handler)
+    : options_(options), handler_(handler) {
+  connection_ =
+      h2::Connection::server(std::move(bytes), h2_options(options), [this](h2::Stream stream) {
+        handlers_.spawn(&Http2Server::serve_stream, this, std::move(stream));
+      });
+}
+
+io::Task<Result<void>> Http2Server::run() {
+  auto& timers = io::Loop::current().timers();
+  timers.add(*this, now() + options_.idle_timeout);
+  auto result = co_await connection_->run();
+  timers.remove(*this);
+  handlers_.request_stop();
+  co_await handlers_.join();
+  co_return result;
+}
+
+void Http2Server::expired() {
+  const bool idle = connection_->active_streams() == 0;
+  const auto until = (idle ? connection_->idle_since() : now()) + options_.idle_timeout;
+  if (until <= now()) return connection_->drain();
+  io::Loop::current().timers().add(*this, until);
+}
+
+io::Scope::Child Http2Server::serve_stream(Http2Server* self, h2::Stream stream) {
+  if (stream.closed()) co_return;
+  Exchange exchange(self->options_, std::move(stream), co_await ThisFiber{});
+  if (!exchange.read_head()) co_return;
+  co_await self->handler_.serve(exchange);
+  exchange.leave();
+}
+
+}  // namespace culvert::waypoint
