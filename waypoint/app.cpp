@@ -164,7 +164,7 @@ class App final {
   proxy::TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
   Crew crew_;
-  ViewFeed feed_{settings_.trust_domain, compiler_settings(),
+  ViewFeed feed_{settings_.trust_domain, settings_.gateway, compiler_settings(),
                  [this](const ViewPtr& view) { publish(view); }};
   proxy::ControlLink control_{link_options(settings_), feed_};
   proxy::RevocationWatch revocations_{settings_.crl_file,

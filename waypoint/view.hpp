@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "culvert/l7/edge.hpp"
 #include "culvert/l7/route_table.hpp"
 #include "culvert/mesh/snapshot.hpp"
 
@@ -36,6 +37,8 @@ struct View {
   mesh::SnapshotPtr mesh = std::make_shared<const mesh::Snapshot>();
   l7::RouteTablePtr routes = std::make_shared<const l7::RouteTable>();
   std::shared_ptr<const Labels> labels = std::make_shared<const Labels>();
+  /// The Gateway that this process is an edge of; null at a waypoint, and while there is none.
+  std::shared_ptr<const l7::EdgeObject> edge;
 };
 using ViewPtr = std::shared_ptr<const View>;
 

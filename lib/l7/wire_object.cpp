@@ -6,10 +6,14 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/message.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
 #include <vector>
 
 #include "culvert/l7/unsupported.hpp"
 #include "destination_rule.pb.h"
+#include "istio_gateway.pb.h"
 #include "mcp.pb.h"
 #include "virtual_service.pb.h"
 
@@ -23,6 +27,14 @@ using google::protobuf::Message;
 
 /// Upstream's numbers are below (lib/proto/virtual_service.proto).
 constexpr int kFirstOwnNumber = 50'000;
+
+/// Protocols of a Gateway's servers that an edge serves, without TLS.
+constexpr std::array<std::string_view, 4> kPlainHttp{"http", "http2", "grpc", "grpc-web"};
+
+std::string lower(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return text;
+}
 
 void clear_own_fields(Message& message) {
   const auto& reflection = *message.GetReflection();
@@ -112,6 +124,28 @@ Result<DestinationRuleObject> parse_destination_rule(std::string_view wire) {
     return wrong(ErrorCode::kInvalid, "DestinationRule with fields that are not honoured yet");
   }
   return object;
+}
+
+Result<EdgeObject> parse_edge(std::string_view wire) {
+  struct Parsed {
+    std::string ns, name;
+    std::int64_t created = 0;
+    std::shared_ptr<const v1::Gateway> spec;
+  };
+  auto object = parse<Parsed, v1::Gateway>(wire);
+  if (!object) return std::unexpected(object.error());
+  EdgeObject out{object->ns, object->name, {}};
+  for (const auto& server : object->spec->servers()) {
+    const std::string protocol = lower(server.port().protocol());
+    if (std::ranges::find(kPlainHttp, protocol) == kPlainHttp.end()) continue;
+    auto& one = out.servers.emplace_back();
+    one.port = static_cast<std::uint16_t>(server.port().number());
+    for (const auto& host : server.hosts()) {
+      // "NAMESPACE/HOST": whose VirtualServices count is judged where they are compiled.
+      one.hosts.push_back(lower(host.substr(host.find('/') + 1)));
+    }
+  }
+  return out;
 }
 
 }  // namespace culvert::l7

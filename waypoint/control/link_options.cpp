@@ -21,6 +21,7 @@ proxy::ControlLinkOptions link_options(const Settings& settings) {
   options.type_urls = {std::string(xds::kAuthorizationType), std::string(xds::kAddressType),
                        std::string(xds::kLabelsType), std::string(l7::kDestinationRuleType),
                        std::string(l7::kVirtualServiceType)};
+  if (settings.is_edge()) options.type_urls.emplace_back(l7::kGatewayType);
   return options;
 }
 

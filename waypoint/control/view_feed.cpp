@@ -1,5 +1,7 @@
 #include "waypoint/control/view_feed.hpp"
 
+#include <algorithm>
+
 #include "culvert/base/log.hpp"
 #include "culvert/l7/wire_object.hpp"
 #include "culvert/xds/resources.hpp"
@@ -24,8 +26,10 @@ std::pair<std::string_view, std::string_view> split(std::string_view name) {
 
 }  // namespace
 
-ViewFeed::ViewFeed(std::string trust_domain, l7::CompilerSettings settings, Publish publish)
+ViewFeed::ViewFeed(std::string trust_domain, std::string gateway, l7::CompilerSettings settings,
+                   Publish publish)
     : mesh_(std::move(trust_domain), [](const mesh::SnapshotPtr&) {}),
+      gateway_(std::move(gateway)),
       compiler_(std::move(settings)),
       publish_(std::move(publish)) {}
 
@@ -42,6 +46,8 @@ RejectedList ViewFeed::apply(std::string_view type_url, AddedList added,
     rejected = take_virtual_services(std::move(added), removed);
   } else if (type_url == l7::kDestinationRuleType) {
     rejected = take_destination_rules(std::move(added), removed);
+  } else if (type_url == l7::kGatewayType) {
+    rejected = take_gateways(std::move(added), removed);
   } else if (type_url == xds::kLabelsType) {
     rejected = take_labels(std::move(added), removed);
   } else if (type_url == xds::kAddressType) {
@@ -53,6 +59,7 @@ RejectedList ViewFeed::apply(std::string_view type_url, AddedList added,
   next->mesh = mesh_.snapshot();
   next->routes = compiler_.compile();
   next->labels = labels_;
+  next->edge = edge_;
   view_ = std::move(next);
   if (open_) publish_(view_);
   return rejected;
@@ -93,6 +100,22 @@ RejectedList ViewFeed::take_destination_rules(AddedList added,
   for (const auto& one : added) {
     auto object = l7::parse_destination_rule(one.bytes);
     object ? compiler_.put(std::move(*object)) : reject(rejected, one.name, object.error());
+  }
+  return rejected;
+}
+
+// Only the one that is served here is looked at.
+RejectedList ViewFeed::take_gateways(AddedList added, const std::vector<std::string>& removed) {
+  RejectedList rejected;
+  if (std::ranges::find(removed, gateway_) != removed.end()) edge_ = nullptr;
+  for (const auto& one : added) {
+    if (one.name != gateway_) continue;
+    auto object = l7::parse_edge(one.bytes);
+    if (!object) {
+      reject(rejected, one.name, object.error());
+      continue;
+    }
+    edge_ = std::make_shared<const l7::EdgeObject>(std::move(*object));
   }
   return rejected;
 }

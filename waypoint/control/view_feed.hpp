@@ -16,7 +16,9 @@ class ViewFeed final : public proxy::Feed {
  public:
   using Publish = std::function<void(const ViewPtr&)>;
 
-  ViewFeed(std::string trust_domain, l7::CompilerSettings settings, Publish publish);
+  /// `gateway`: "NAMESPACE/NAME" of the Gateway that this process is an edge of; "" at a waypoint.
+  ViewFeed(std::string trust_domain, std::string gateway, l7::CompilerSettings settings,
+           Publish publish);
 
   /// Applies what can be read, compiles what depends on it, and publishes the next view once, if it
   /// is open; names what cannot, whose last good state stays.
@@ -39,7 +41,12 @@ class ViewFeed final : public proxy::Feed {
   std::vector<xds::Rejected> take_labels(std::vector<xds::AddedResource> added,
                                          const std::vector<std::string>& removed);
 
+  std::vector<xds::Rejected> take_gateways(std::vector<xds::AddedResource> added,
+                                           const std::vector<std::string>& removed);
+
   proxy::MeshFeed mesh_;
+  const std::string gateway_;
+  std::shared_ptr<const l7::EdgeObject> edge_;
   l7::Compiler compiler_;
   std::shared_ptr<const Labels> labels_ = std::make_shared<const Labels>();
   Labels::ByUid labels_by_uid_;

@@ -110,31 +110,50 @@ Task<Result<FirstBytes>> learn_protocol(const Worker* worker, h2::Stream* stream
   }
 }
 
+/// One CONNECT that was let in, while it is served.
+struct Served {
+  Worker* worker;
+  const ArrivedTunnel* tunnel;
+  const Arrival* arrival;
+  h2::Stream* stream;
+  proxy::Report* report;
+};
+
 // The application is reached first where the client need not be heard: so that it learns at once
-// when there is none.
-Task<> serve_tcp(Worker* worker, const Arrival* arrival, h2::Stream* stream, bool answered,
-                 std::string first, proxy::Report* report, proxy::LiveEntry* live) {
+// when there is none. What comes back is HTTP that the client spoke after all.
+Task<FirstBytes> serve_tcp(const Served* served, bool answered, FirstBytes first) {
+  auto& [worker, tunnel, arrival, stream, report] = *served;
+  proxy::LiveEntry live(worker->live(), *report, proxy::Path::kWaypoint);
+  live.peer_certificate = &tunnel->certificate.sha256;
+  live.network_fd = tunnel->fd;
   auto upstream = co_await open_tcp(worker, arrival, report);
-  if (!upstream || live->was_cut()) {
+  if (!upstream || live.was_cut()) {
     answered ? stream->reset(h2::kConnectError) : answer(*stream, 503);
-    if (upstream) co_return live->tell(*report, std::nullopt);
-    co_return report->fail(upstream.error());
+    upstream ? live.tell(*report, std::nullopt) : report->fail(upstream.error());
+    co_return FirstBytes{};
   }
   if (!answered) answer(*stream, 200);
-  co_await relay_tcp(worker, stream, std::move(first), std::move(*upstream), report, live);
+  if (answered && first.bytes.empty() && !first.ended) {
+    co_return co_await relay_undecided(stream, std::move(*upstream), report, &live);
+  }
+  co_await relay_tcp(stream, std::move(first.bytes), std::move(*upstream), report, &live);
+  co_return FirstBytes{};
 }
 
 // In the scope from where the connection can be cut. Its requests report for themselves.
-Task<> serve_requests(Worker* worker, const Arrival* arrival, HttpVersion version,
-                      h2::Stream stream, std::string first, proxy::LiveEntry* live) {
+Task<> serve_requests(const Served* served, Speaks speaks, std::string first) {
+  proxy::LiveEntry live(served->worker->live(), *served->report, proxy::Path::kWaypoint);
+  live.peer_certificate = &served->tunnel->certificate.sha256;
+  live.network_fd = served->tunnel->fd;
   std::unique_ptr<io::ByteStream> bytes = std::make_unique<ReadBytes>(
-      std::move(first), std::make_unique<proxy::StreamBytes>(std::move(stream)));
-  live->scope.spawn(
+      std::move(first), std::make_unique<proxy::StreamBytes>(std::move(*served->stream)));
+  live.scope.spawn(
       [](Worker* w, const Arrival* a, HttpVersion v, std::unique_ptr<io::ByteStream> b) -> Task<> {
         (void)co_await serve_http(w, a, v, std::move(b));
       },
-      worker, arrival, version, std::move(bytes));
-  co_await live->scope.join();
+      served->worker, served->arrival, version_of(speaks), std::move(bytes));
+  co_await live.scope.join();
+  served->report->dismiss();
 }
 
 }  // namespace
@@ -148,32 +167,30 @@ io::Scope::Child serve_connect(const ArrivedTunnel* tunnel, h2::Stream stream) {
     answer(stream, arrival.error().status);
     co_return report.fail(arrival.error().error);
   }
-  proxy::LiveEntry live(worker.live(), report, proxy::Path::kWaypoint);
-  live.peer_certificate = &tunnel->certificate.sha256;
-  live.network_fd = tunnel->fd;
   const auto verdict = worker.authorize(
       {tunnel->peer_identity, (*arrival)->client.address.ip, (*arrival)->destination});
   if (!verdict.allowed) {
     answer(stream, 401);
-    co_return report.deny(verdict.policy, mesh::to_string(verdict.reason));
+    co_return report.deny(verdict);
   }
 
+  const Served served{&worker, tunnel, arrival->get(), &stream, &report};
   const auto declared = declared_at(**arrival);
-  if (!asks_first_bytes(declared)) {
-    co_await serve_tcp(&worker, arrival->get(), &stream, false, {}, &report, &live);
-    co_return;
+  const bool asks = asks_first_bytes(declared);
+  FirstBytes first;
+  if (asks) {
+    answer(stream, 200);
+    auto learned = co_await learn_protocol(&worker, &stream, declared);
+    if (!learned) co_return report.fail(learned.error());
+    first = std::move(*learned);
   }
-  answer(stream, 200);
-  auto first = co_await learn_protocol(&worker, &stream, declared);
-  if (!first) co_return report.fail(first.error());
-  const auto speaks = decide_protocol(declared, first->speaks);
-  if (speaks != Speaks::kTcp) {
-    co_await serve_requests(&worker, arrival->get(), version_of(speaks), std::move(stream),
-                            std::move(first->bytes), &live);
-    co_return report.dismiss();
+  auto speaks = decide_protocol(declared, first.speaks);
+  if (speaks == Speaks::kTcp) {
+    first = co_await serve_tcp(&served, asks, std::move(first));
+    if (first.speaks == http::Detected::kMore) co_return;
+    speaks = decide_protocol(declared, first.speaks);
   }
-  co_await serve_tcp(&worker, arrival->get(), &stream, true, std::move(first->bytes), &report,
-                     &live);
+  co_await serve_requests(&served, speaks, std::move(first.bytes));
 }
 
 }  // namespace culvert::waypoint

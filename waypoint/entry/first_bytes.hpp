@@ -12,6 +12,7 @@
 #include "culvert/io/byte_stream.hpp"
 #include "culvert/io/task.hpp"
 #include "culvert/proxy/relay.hpp"
+#include "culvert/proxy/stream_end.hpp"
 
 namespace culvert::waypoint {
 
@@ -104,6 +105,56 @@ class ReadEnd {
  private:
   End& end_;
   std::string first_;
+};
+
+/// The end of a client that did not speak in time, joined with its server. If it is the first of
+/// the two to speak after all, and what it says is HTTP, the relay fails and leaves the client as
+/// it is: take_http() has what was read.
+class UndecidedEnd {
+ public:
+  /// `passed`: the relay's counters. Both outlive it.
+  UndecidedEnd(proxy::StreamEnd& end, const proxy::RelayCounters& passed)
+      : end_(end), passed_(passed) {}
+
+  class [[nodiscard]] Read {
+   public:
+    Read(UndecidedEnd& end, io::Deadline deadline) : end_(end), inner_(end.end_.read(deadline)) {}
+    bool await_ready() const noexcept { return inner_.await_ready(); }
+    template <class P>
+    bool await_suspend(std::coroutine_handle<P> handle) {
+      return inner_.await_suspend(handle);
+    }
+    Result<proxy::StreamPart> await_resume() { return end_.look_at(inner_.await_resume()); }
+
+   private:
+    UndecidedEnd& end_;
+    proxy::StreamEnd::Read inner_;
+  };
+
+  Read read(io::Deadline deadline) { return {*this, deadline}; }
+  [[clang::coro_wrapper]] io::Task<Result<void>> write(std::span<const std::uint8_t> bytes,
+                                                       io::Deadline deadline) {
+    return end_.write(bytes, deadline);
+  }
+  void passed_on(proxy::StreamPart& part) { end_.passed_on(part); }
+  void finish(bool last) {
+    decided_ = true;  // the server has ended: there is no way back
+    end_.finish(last);
+  }
+  void reset() {
+    if (http_.speaks == http::Detected::kMore) end_.reset();
+  }
+
+  /// speaks kMore: it never spoke HTTP.
+  FirstBytes take_http() { return std::move(http_); }
+
+ private:
+  Result<proxy::StreamPart> look_at(Result<proxy::StreamPart> part);
+
+  proxy::StreamEnd& end_;
+  const proxy::RelayCounters& passed_;
+  bool decided_ = false;
+  FirstBytes http_;
 };
 
 /// A byte stream whose first bytes were read before.

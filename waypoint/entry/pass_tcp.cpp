@@ -37,21 +37,44 @@ Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::R
   co_return upstream;
 }
 
-Task<> relay_tcp(Worker* worker, h2::Stream* client, std::string first, Upstream upstream,
-                 proxy::Report* report, proxy::LiveEntry* live) {
+namespace {
+
+template <class Source>
+Task<std::optional<Error>> join(Source* source, Upstream* upstream, proxy::LiveEntry* live) {
+  if (auto* plain = std::get_if<PlainSocket>(upstream)) {
+    live->app_fd = plain->fd.get();
+    proxy::SocketEnd destination(plain->fd.get());
+    co_return co_await proxy::relay(source, &destination, &live->bytes, &live->scope);
+  }
+  auto& opened = std::get<proxy::OpenedStream>(*upstream);
+  live->app_fd = opened.tunnel->fd;
+  proxy::StreamEnd destination(opened.stream);
+  co_return co_await proxy::relay(source, &destination, &live->bytes, &live->scope);
+}
+
+}  // namespace
+
+Task<> relay_tcp(h2::Stream* client, std::string first, Upstream upstream, proxy::Report* report,
+                 proxy::LiveEntry* live) {
   report->open(&live->bytes);
   proxy::StreamEnd stream(*client);
   ReadEnd source(stream, std::move(first));
-  if (auto* plain = std::get_if<PlainSocket>(&upstream)) {
-    live->app_fd = plain->fd.get();
-    proxy::SocketEnd destination(plain->fd.get());
-    live->tell(*report, co_await proxy::relay(&source, &destination, &live->bytes, &live->scope));
-    co_return;
+  live->tell(*report, co_await join(&source, &upstream, live));
+}
+
+Task<FirstBytes> relay_undecided(h2::Stream* client, Upstream upstream, proxy::Report* report,
+                                 proxy::LiveEntry* live) {
+  report->open(&live->bytes);
+  proxy::StreamEnd stream(*client);
+  UndecidedEnd source(stream, live->bytes);
+  const auto failure = co_await join(&source, &upstream, live);
+  auto http = source.take_http();
+  if (http.speaks == http::Detected::kMore) {
+    live->tell(*report, failure);
+  } else {
+    report->finish();
   }
-  auto& opened = std::get<proxy::OpenedStream>(upstream);
-  live->app_fd = opened.tunnel->fd;
-  proxy::StreamEnd destination(opened.stream);
-  live->tell(*report, co_await proxy::relay(&source, &destination, &live->bytes, &live->scope));
+  co_return http;
 }
 
 }  // namespace culvert::waypoint

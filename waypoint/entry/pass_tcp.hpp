@@ -10,6 +10,7 @@
 #include "culvert/proxy/reporter.hpp"
 #include "culvert/tls/session.hpp"
 #include "waypoint/entry/arrival.hpp"
+#include "waypoint/entry/first_bytes.hpp"
 #include "waypoint/upstream/tunnel_dialer.hpp"
 
 namespace culvert::waypoint {
@@ -25,7 +26,13 @@ io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, prox
 
 /// Joins the client's stream, of which `first` was read before, with the upstream until both have
 /// ended, and ends the report.
-io::Task<> relay_tcp(Worker* worker, h2::Stream* client, std::string first, Upstream upstream,
+io::Task<> relay_tcp(h2::Stream* client, std::string first, Upstream upstream,
                      proxy::Report* report, proxy::LiveEntry* live);
+
+/// The same for a client that did not speak in time and of whom nobody said what it speaks. If it
+/// is HTTP after all, the server having said nothing: the upstream is given up, and the first bytes
+/// of the client are returned; else speaks is kMore.
+io::Task<FirstBytes> relay_undecided(h2::Stream* client, Upstream upstream, proxy::Report* report,
+                                     proxy::LiveEntry* live);
 
 }  // namespace culvert::waypoint

@@ -55,11 +55,22 @@ void set_target(Exchange& x) {
   }
 }
 
+// The Gateway's own hosts and ports come before any rule.
+bool is_served_at_edge(const Exchange& x) {
+  const auto& edge = x.view->edge;
+  return edge != nullptr && l7::serves(*edge, x.arrival.destination.port, x.request.authority);
+}
+
 }  // namespace
 
 void choose_route(Exchange& x) {
   set_asker(x);
   set_target(x);
+  if (x.arrival.gateway != l7::kMesh && !is_served_at_edge(x)) {
+    x.decision.kind = l7::Decision::Kind::kNoHost;
+    record_route(x);
+    return;
+  }
   auto& random = x.context.random();
   if (x.only_port == 0 || !x.target_host.empty()) {
     x.decision = l7::choose_route(*x.view->routes, x.target, x.request, x.asker, random);

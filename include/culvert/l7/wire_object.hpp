@@ -7,6 +7,7 @@
 
 #include "culvert/base/error.hpp"
 #include "culvert/l7/compiler.hpp"
+#include "culvert/l7/edge.hpp"
 
 namespace google::protobuf {
 class Message;
@@ -34,5 +35,7 @@ Result<VirtualServiceObject> parse_virtual_service(std::string_view wire);
 /// The same; a rule that uses what is not honoured yet is kInvalid, so that its last good state
 /// stays.
 Result<DestinationRuleObject> parse_destination_rule(std::string_view wire);
+/// What a Gateway has of plain HTTP; its other servers are left out.
+Result<EdgeObject> parse_edge(std::string_view wire);
 
 }  // namespace culvert::l7
