@@ -46,7 +46,11 @@ io::Task<bool> wait_before_retry(Exchange& x, RetryPlan& plan) {
   const auto until = io::Loop::current().now() + plan.backoff();
   const bool awake = co_await io::sleep_until(std::min(until, x.times.whole()));
   if (awake && io::Loop::current().now() < x.times.whole()) co_return true;
-  if (awake) co_await answer_failure(x, x.times.expired(io::Loop::current().now()));
+  if (awake) {
+    co_await answer_failure(x, x.times.expired(io::Loop::current().now()));
+  } else {
+    x.end(ExchangeEnd::kClientGone);
+  }
   co_return false;
 }
 
