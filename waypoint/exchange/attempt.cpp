@@ -207,7 +207,7 @@ void Attempt::expire() {
   if (end_ != End::kStopped && !answering_) return;  // it came to its end all the same
   const auto now = io::Loop::current().now();
   const auto how = x_.times.expired(now);
-  if (how == ExchangeEnd::kTryTimeout) {
+  if (how == ExchangeEnd::kTryTimeout && !answering_) {
     finish_failed(how, {Kind::kPerTryTimeout});
     return;
   }

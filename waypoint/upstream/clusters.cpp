@@ -22,12 +22,23 @@ void UpstreamClusters::forget(l7::Time now) {
   });
 }
 
+/// A client chooses the ports of workloads that it addresses, so that these are as many as it
+/// likes.
+void UpstreamClusters::make_room() {
+  if (by_name_.size() < kMaxClusters) return;
+  known_.clear();
+  std::erase_if(by_name_, [](const auto& entry) {
+    return entry.second->active_requests() == 0 && entry.second->ejected() == 0;
+  });
+}
+
 ClusterStatePtr UpstreamClusters::find(const l7::Cluster& cluster, const View& view) {
   const bool newest = &view == newest_.get();
   if (newest) {
     const auto found = known_.find(&cluster);
     if (found != known_.end()) return found->second;
   }
+  make_room();
   auto name = cluster.name();
   auto& state = by_name_[name];
   const bool made = !state;
@@ -46,6 +57,7 @@ void UpstreamClusters::retire(const Host& host) {
 }
 
 ClusterStatePtr UpstreamClusters::of_workload(const mesh::Workload& workload, std::uint16_t port) {
+  make_room();
   auto name = fmt::format("inbound|{}||{}", port, workload.uid);
   auto& state = by_name_[name];
   if (!state) state = std::make_shared<ClusterState>(std::move(name), l7::Cluster());

@@ -15,6 +15,8 @@ namespace culvert::waypoint {
 /// A cluster to which nothing was sent for so long, and of which nobody is ejected, is forgotten;
 /// so is at once what is no more in the mesh.
 inline constexpr std::chrono::minutes kForgetClusterAfter{60};
+/// Beyond this many those that nobody uses at the moment are forgotten first.
+inline constexpr std::size_t kMaxClusters = 16'384;
 /// How often views are looked through for what is gone.
 inline constexpr std::chrono::seconds kClusterSweepInterval{10};
 
@@ -34,6 +36,7 @@ class UpstreamClusters {
 
  private:
   void forget(l7::Time now);
+  void make_room();
   void retire(const Host& host);
 
   UpstreamConnections& connections_;
