@@ -155,7 +155,7 @@ json answer(const l7::RouteTable& table, const Asked& asked, l7::Random& random)
       l7::choose_route(table, views.target, views.request, views.client, again, &told);
   json out = {{"kind", kind_name(decision.kind)},
               {"route", decision.route_name},
-              {"explained", explained.route_name == decision.route_name},
+              {"explained", explained.rule == decision.rule && explained.match == decision.match},
               {"why", told.steps.empty() ? "" : told.steps.front().why}};
   if (decision.rule) out["rule"] = decision.rule->virtual_service;
   if (decision.match) out["statPrefix"] = decision.match->stat_prefix;

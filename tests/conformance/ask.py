@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Sends requests and tells what came back: a JSON list on standard input, another on standard output.
 
-A request: `to` (a Unix socket's path, or [host, port]), method, path, authority, headers as pairs, body. What came of it: status,
+A request: `to` (a Unix socket's path, or [host, port] with `family` 4 or 6), method, path, authority, headers as pairs, body. What came of it: status,
 headers as pairs, body, seconds; or error. Only Python's own library, so that it runs in any pod.
 """
 import concurrent.futures
@@ -16,9 +16,9 @@ AT_ONCE = 16
 
 
 class ToPlace(http.client.HTTPConnection):
-    def __init__(self, place):
+    def __init__(self, place, family):
         super().__init__("localhost", timeout=TIMEOUT_S)
-        self.place = place
+        self.place, self.family = place, {4: socket.AF_INET, 6: socket.AF_INET6}.get(family, socket.AF_UNSPEC)
 
     def connect(self):
         if isinstance(self.place, str):
@@ -26,12 +26,13 @@ class ToPlace(http.client.HTTPConnection):
             self.sock.settimeout(TIMEOUT_S)
             self.sock.connect(self.place)
         else:
-            self.sock = socket.create_connection(tuple(self.place), TIMEOUT_S)
+            found = socket.getaddrinfo(*self.place, family=self.family, type=socket.SOCK_STREAM)
+            self.sock = socket.create_connection(found[0][4][:2], TIMEOUT_S)
 
 
 def ask(one):
     started = time.monotonic()
-    connection = ToPlace(one["to"])
+    connection = ToPlace(one["to"], one.get("family"))
     try:
         connection.putrequest(one["method"], one["path"], skip_host=True, skip_accept_encoding=True)
         connection.putheader("host", one["authority"])

@@ -17,11 +17,11 @@ def program():
     return pathlib.Path(os.environ.get("CULVERT_DECIDE", build / "tests/conformance/conformance-decide"))
 
 
-def decide(questions):
+def decide(questions, using=None):
     """Answers of the program to a list of (objects as text, services, requests, own namespace)."""
     asked = [{"objects": text, "services": services, "asks": asks, "ownNamespace": own}
              for text, services, asks, own in questions]
-    done = subprocess.run([program()], input=json.dumps(asked), text=True, capture_output=True, timeout=120)
+    done = subprocess.run([using or program()], input=json.dumps(asked), text=True, capture_output=True, timeout=120)
     if done.returncode != 0:
         raise RuntimeError(f"conformance-decide ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)
@@ -58,7 +58,7 @@ def seen(answer):
     out["mirrored"] = [f"{place(one)} as {one['authority']}" for one in answer.get("mirrors", [])]
     out["status"] = answer.get("status", STATUS.get(kind, 200))
     out["labels"] = answer.get("cluster", {}).get("labels")
-    out["to"] = place(answer["cluster"]) + (f":{answer['cluster']['port']}") if kind == "forward" else None
+    out["to"] = place(answer["cluster"]) + (f":{answer['cluster']['port']}") if "cluster" in answer else None
     played = answer.get("played", {})
     out["attempts"] = played.get("attempts")
     if played:

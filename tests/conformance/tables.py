@@ -14,6 +14,7 @@ SHOP = "shop"
 CLIENTS = {
     "web": (SHOP, {"app": "web", "tier": "front"}),
     "admin": ("other", {"app": "admin", "tier": "front"}),
+    "reader": ("books", {"app": "user"}),
     "outside": ("", {}),
 }
 # Where traffic enters from outside: name, namespace, port.
@@ -21,7 +22,7 @@ EDGES = {"edge": (f"{SHOP}/edge", 8080), "back": (f"{SHOP}/back", 8081)}
 EXPECTED = {"to", "rule", "status", "flag", "path", "host", "sees", "gets", "location", "body", "mirrored", "shares",
             "delay", "abort", "timeout", "retries", "policy", "statPrefix", "labels", "why", "attempts", "took"}
 ASKED = {"ask", "with", "from", "port", "via", "scheme", "authority", "to_service", "times", "servers", "note", "differs"}
-GROUP = {"about", "http", "virtualService", "destinationRule", "more", "yaml", "services", "refused", "cases", "reports",
+GROUP = {"about", "http", "virtualService", "destinationRule", "more", "yaml", "file", "services", "refused", "cases", "reports",
          "envoy", "ownNamespace"}
 
 
@@ -65,7 +66,7 @@ class Group:
     def objects(self):
         """The group's objects, oldest first; [] where they are given as text."""
         given = self.given
-        if "yaml" in given:
+        if "yaml" in given or "file" in given:
             return []
         out = []
         rule = given.get("destinationRule", {})
@@ -79,6 +80,8 @@ class Group:
         return [{**one, "spec": full_rules(one["spec"])} if one["kind"] == "VirtualService" else one for one in out]
 
     def text(self):
+        if "file" in self.given:
+            return (TABLES.parents[2] / self.given["file"]).read_text()
         return self.given["yaml"] if "yaml" in self.given else yaml.safe_dump_all(self.objects(), sort_keys=False)
 
     def services(self):

@@ -8,6 +8,7 @@ they are not written here and stay.
 """
 import importlib
 import pathlib
+import random
 import ssl
 import struct
 import subprocess
@@ -391,7 +392,8 @@ def main():
               "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds(),
               "h2_client": h2_client_seeds(), "state_files": state_seeds(), "xds_session": xds_session_seeds(),
               "certificate_request": certificate_request_seeds(), "revocation_list": revocation_seeds(),
-              "tls_handshake": handshake_seeds(), "http1": http1_seeds()}
+              "tls_handshake": handshake_seeds(), "http1": http1_seeds(),
+              "routes": {f"{n}": random.Random(n).randbytes(300 * n) for n in range(1, 5)}}
     for target in sys.argv[1:] or seeds:
         inputs = seeds[target]
         folder = HERE / "corpus" / target

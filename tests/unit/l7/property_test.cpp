@@ -3,96 +3,20 @@
 #include <algorithm>
 #include <functional>
 
+#include "drawn_rules.hpp"
 #include "lab.hpp"
 #include "plain_reading.hpp"
 
 using namespace culvert::l7;
 using namespace culvert::l7::test;
-namespace v1 = istio::networking::v1alpha3;
-
-namespace {
-
-class Chance {
- public:
-  explicit Chance(std::uint64_t seed) : random_(seed) {}
-  std::uint32_t below(std::uint32_t n) { return random_.below(n); }
-  bool one_in(std::uint32_t n) { return below(n) == 0; }
-  std::string of(std::initializer_list<const char*> all) {
-    return all.begin()[below(static_cast<std::uint32_t>(all.size()))];
-  }
-
-  std::string path() {
-    return of({"/", "/a", "/ab", "/ac", "/b", "/bc", "/A", "/aB/c", "/a/b/c", "x", "/abc"});
-  }
-  void text(v1::StringMatch& match, std::string value) {
-    switch (below(8)) {
-      case 0:
-        match.set_regex(kPatterns[below(std::size(kPatterns))].text);
-        break;
-      case 1:
-      case 2:
-        match.set_prefix(value);
-        break;
-      case 3:
-        break;  // presence
-      default:
-        match.set_exact(value);
-    }
-  }
-  void match(v1::HTTPMatchRequest& out) {
-    if (!one_in(4)) {
-      do text(*out.mutable_uri(), path());
-      while (out.uri().match_type_case() == 0);
-      out.set_ignore_uri_case(one_in(3));
-    }
-    if (one_in(5)) out.mutable_method()->set_exact(of({"GET", "POST"}));
-    if (one_in(6)) out.set_port(one_in(2) ? 80 : 9090);
-    if (one_in(8)) out.set_source_namespace(of({"shop", "web"}));
-    if (one_in(8)) (*out.mutable_source_labels())[of({"app", "v"})] = of({"x", "y"});
-    if (one_in(4)) text((*out.mutable_headers())[of({"h", "i"})], of({"x", "xx", "y"}));
-    if (one_in(6)) text((*out.mutable_without_headers())[of({"h", "i"})], of({"x", "xx", "y"}));
-    if (one_in(6)) text((*out.mutable_query_params())[of({"p", "q"})], of({"x", "", "y"}));
-  }
-  std::shared_ptr<v1::VirtualService> virtual_service(const std::string& name) {
-    auto spec = std::make_shared<v1::VirtualService>();
-    spec->add_hosts("reviews");
-    const auto rules = 1 + below(12);
-    for (std::uint32_t i = 0; i < rules; ++i) {
-      auto& rule = *spec->add_http();
-      rule.set_name(name + std::to_string(i));
-      rule.add_route()->mutable_destination()->set_host("reviews");
-      if (one_in(12)) continue;
-      const auto matches = 1 + below(3);
-      for (std::uint32_t j = 0; j < matches; ++j) {
-        rule.add_match()->set_name("m" + std::to_string(j));
-        match(*rule.mutable_match(static_cast<int>(j)));
-      }
-    }
-    return spec;
-  }
-  Ask ask() {
-    Ask one{.path = path(), .method = of({"GET", "POST"}), .ns = of({"shop", "web", ""})};
-    if (one_in(3)) one.path += of({"?p=x", "?q", "?p=y&q=x", "?x"});
-    for (std::uint32_t n = below(4); n > 0; --n) {
-      one.headers.emplace_back(of({"h", "i"}), of({"x", "xx", "y", ""}));
-    }
-    if (one_in(2)) one.labels[of({"app", "v"})] = of({"x", "y"});
-    if (one_in(3)) one.port = 9090;
-    return one;
-  }
-
- private:
-  Random random_;
-};
-
-}  // namespace
 
 TEST_CASE("the compiled table chooses what a plain reading of the rules does") {
   int matched = 0;
   int none = 0;
   for (std::uint64_t seed = 1; seed <= 400; ++seed) {
     CAPTURE(seed);
-    Chance chance(seed);
+    Random random(seed);
+    DrawnRules chance([&](std::uint32_t n) { return random.below(n); });
     auto lab = Lab("");
     std::vector<std::shared_ptr<v1::VirtualService>> all;
     const auto objects = 1 + chance.below(3);
