@@ -76,6 +76,8 @@ Result<void> ConfigFolder::reload() {
     auto compiled = compile(*next->objects, settings_, store_.refused());
     next->conditions.insert(next->conditions.end(), compiled.conditions.begin(),
                             compiled.conditions.end());
+    const auto routes = routes_.update(*next->objects, compiled.resources);
+    next->conditions.insert(next->conditions.end(), routes.begin(), routes.end());
     if (store_.generation() != view_->generation || view_->resources->types.empty()) {
       next->generation = store_.generation();
       next->resources = std::make_shared<const xds::ResourceSet>(

@@ -7,6 +7,7 @@
 #include "control/compile/compile.hpp"
 #include "culvert/base/error.hpp"
 #include "culvert/config/object_store.hpp"
+#include "route_status.hpp"
 #include "view.hpp"
 
 namespace culvert::control {
@@ -17,7 +18,8 @@ class ConfigFolder {
   ConfigFolder(std::string folder, CompileSettings settings, const std::string& state_dir = {})
       : folder_(std::move(folder)),
         settings_(std::move(settings)),
-        saved_(state_dir.empty() ? "" : state_dir + "/objects.bin") {}
+        saved_(state_dir.empty() ? "" : state_dir + "/objects.bin"),
+        routes_(settings_) {}
 
   /// Takes the objects that an earlier run had in force as last good states; before the first
   /// reload(). A file that is damaged or of another format is ignored, and logged.
@@ -36,6 +38,7 @@ class ConfigFolder {
   const std::string saved_;
   std::string save_problem_;
   config::ObjectStore store_;
+  RouteStatus routes_;
   ViewPtr view_ = std::make_shared<View>();
 };
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "culvert/l7/wire_object.hpp"
 #include "culvert/xds/resources.hpp"
 
 namespace culvert::control {
@@ -35,6 +36,8 @@ std::string model_json(const View& view) {
   Json out = {{"generation", view.generation},
               {"addresses", bytes_of(*view.resources, xds::kAddressType)},
               {"authorizations", bytes_of(*view.resources, xds::kAuthorizationType)},
+              {"virtual_services", bytes_of(*view.resources, l7::kVirtualServiceType)},
+              {"destination_rules", bytes_of(*view.resources, l7::kDestinationRuleType)},
               {"objects", Json::array()}};
   for (const auto& [key, object] : *view.objects) {
     out["objects"].push_back({{"kind", key.kind},

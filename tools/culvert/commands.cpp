@@ -42,6 +42,8 @@ void register_all(CLI::App& app) {
   register_maps(app);
   register_connections(app);
   register_sockets(app);
+  register_waypoint(app);
+  register_routes(app);
   register_completion(app);
 }
 

@@ -23,6 +23,9 @@ void register_explain(CLI::App& app);
 void register_connections(CLI::App& app);
 /// Adds `sockets`: what goes past ztunnel.
 void register_sockets(CLI::App& app);
+/// Adds `waypoint` with apply, list, status and delete.
+void register_waypoint(CLI::App& app);
+void register_routes(CLI::App& app);
 void register_completion(CLI::App& app);
 /// All of the above, and what every command has: the whole tree.
 void register_all(CLI::App& app);

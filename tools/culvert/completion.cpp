@@ -98,6 +98,7 @@ std::vector<std::string> values_of(const CLI::Option& option, const Position& at
   if (name == "pod" || name == "workload" || name == "from") return names.pods(at.lab);
   if (name == "to") return joined(names.pods(at.lab), names.services(at.lab));
   if (name == "target") return with_nodes(names.pods(at.lab), names.nodes(at.lab));
+  if (name == "waypoint") return names.waypoints(at.lab);
   if (name == "object" && command == "services") return names.services(at.lab);
   if (name == "object" && command == "workloads") return names.pods(at.lab);
   return {};
@@ -143,6 +144,11 @@ class MachineNames final : public LiveNames {
   std::vector<std::string> namespaces(const std::string& lab) const override {
     return of(lab, [](const lab::Placement& p, auto& out) {
       for (const auto& pod : p.pods) out.insert(pod.ns);
+    });
+  }
+  std::vector<std::string> waypoints(const std::string& lab) const override {
+    return of(lab, [](const lab::Placement& p, auto& out) {
+      for (const auto& gateway : p.gateways) out.insert(gateway.name);
     });
   }
 

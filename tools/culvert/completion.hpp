@@ -17,6 +17,7 @@ class LiveNames {
   virtual std::vector<std::string> pods(const std::string& lab) const = 0;
   virtual std::vector<std::string> services(const std::string& lab) const = 0;
   virtual std::vector<std::string> namespaces(const std::string& lab) const = 0;
+  virtual std::vector<std::string> waypoints(const std::string& lab) const = 0;
 };
 
 /// `words` is the line without the program's name; the last one is unfinished and may be empty.

@@ -79,6 +79,8 @@ void register_up(CLI::App& lab, const Shared& o) {
   up->add_option("--control-flag", o->up.control_flags, "a further flag for culvert-control");
   up->add_option("--agent-flag", o->up.agent_flags, "a further flag for every culvert-agent");
   up->add_option("--ztunnel-flag", o->up.ztunnel_flags, "a further flag for every culvert-ztunnel");
+  up->add_option("--waypoint-flag", o->up.waypoint_flags,
+                 "a further flag for every culvert-waypoint");
   up->callback([o] {
     o->up.mesh = o->mesh != "none";
     o->up.timeout = o->timeout();
@@ -104,7 +106,8 @@ void register_changes(CLI::App& lab, const Shared& o) {
   CLI::App* remove = add(lab, o, "delete", "remove objects and pods; returns when it is in force",
                          "  culvert lab delete -f deny.yaml\n"
                          "  culvert lab delete AuthorizationPolicy shop/deny-all\n"
-                         "  culvert lab delete Pod shop/web");
+                         "  culvert lab delete Pod shop/web\n"
+                         "  culvert lab delete Gateway shop/waypoint");
   add_files(remove, o, false);
   add_wait(remove, o);
   add_timeout(remove, o);
@@ -162,14 +165,18 @@ void register_views(CLI::App& lab, const Shared& o) {
 
 void register_processes(CLI::App& lab, const Shared& o) {
   const auto targets = [&](CLI::App* command) {
-    command->add_option("target", o->target, "node/NAME, control, or NAMESPACE/POD")->required();
-    command->add_option("component", o->part, "on a node: ztunnel or agent; of a pod: a container");
+    command->add_option("target", o->target, "node/NAME, control, NAMESPACE/POD, or waypoint")
+        ->required();
+    command->add_option("component", o->part,
+                        "on a node: ztunnel or agent; of a pod: a container; of waypoint: "
+                        "NAMESPACE/NAME of its Gateway");
   };
   CLI::App* restart =
       add(lab, o, "restart",
-          "start a component anew: ztunnel and agent by a handover, the others end gracefully "
-          "first; also after kill --hold",
-          "  culvert lab restart node/east ztunnel\n  culvert lab restart control");
+          "start a component anew: ztunnel and agent by a handover, a waypoint pod by pod, the "
+          "others end gracefully first; also after kill --hold",
+          "  culvert lab restart node/east ztunnel\n  culvert lab restart control\n"
+          "  culvert lab restart waypoint shop/waypoint");
   targets(restart);
   add_timeout(restart, o);
   restart->callback([o] {
@@ -178,7 +185,8 @@ void register_processes(CLI::App& lab, const Shared& o) {
   });
   CLI::App* kill =
       add(lab, o, "kill", "SIGKILL a component; it comes back after a second",
-          "  culvert lab kill node/east ztunnel\n  culvert lab kill node/east agent --hold");
+          "  culvert lab kill node/east ztunnel\n  culvert lab kill node/east agent --hold\n"
+          "  culvert lab kill waypoint shop/waypoint");
   targets(kill);
   kill->add_flag("--hold", o->hold, "do not bring it back before lab restart");
   kill->callback([o] {

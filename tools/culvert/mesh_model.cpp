@@ -83,6 +83,13 @@ lab::Outcome<MeshModel> load_model(const MeshSource& source) {
   const auto answer = source.control("/model");
   if (!answer) return std::unexpected(answer.error());
   mesh::Delta all;
+  MeshModel out;
+  const auto keep = [](std::vector<std::string>& to) {
+    return [&to](const std::string& bytes) {
+      to.push_back(bytes);
+      return true;
+    };
+  };
   const bool read = each_resource(*answer, "addresses",
                                   [&](const std::string& bytes) {
                                     auto address = xds::parse_address(bytes, kTrustDomain);
@@ -93,14 +100,16 @@ lab::Outcome<MeshModel> load_model(const MeshSource& source) {
                                       all.services.push_back(std::get<mesh::Service>(*address));
                                     return true;
                                   }) &&
-                    each_resource(*answer, "authorizations", [&](const std::string& bytes) {
-                      auto policy = xds::parse_authorization(bytes);
-                      if (policy) all.policies.push_back(std::move(*policy));
-                      return policy.has_value();
-                    });
+                    each_resource(*answer, "authorizations",
+                                  [&](const std::string& bytes) {
+                                    auto policy = xds::parse_authorization(bytes);
+                                    if (policy) all.policies.push_back(std::move(*policy));
+                                    return policy.has_value();
+                                  }) &&
+                    each_resource(*answer, "virtual_services", keep(out.virtual_services)) &&
+                    each_resource(*answer, "destination_rules", keep(out.destination_rules));
   if (!read)
     return lab::problem("control's model cannot be read", "use the CLI of control's version");
-  MeshModel out;
   out.snapshot = mesh::apply(mesh::Snapshot(), std::move(all));
   out.generation = answer->value("generation", std::uint64_t{0});
   read_places(*answer, source, out);

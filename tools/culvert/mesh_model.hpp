@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "culvert/mesh/snapshot.hpp"
 #include "culvert/mesh_source.hpp"
@@ -14,6 +15,7 @@ namespace culvert::cli {
 struct MeshModel {
   mesh::SnapshotPtr snapshot;
   std::uint64_t generation = 0;
+  std::vector<std::string> virtual_services, destination_rules;  // as they go to waypoints
   std::map<std::string, std::string> places;  // "AuthorizationPolicy shop/deny" -> "deny.yaml:12"
 
   /// Where an object is written; empty when it is not known.

@@ -9,6 +9,7 @@
 
 #include "lab/names.hpp"
 #include "lab/objects.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -69,6 +70,7 @@ Outcome<void> place_pod(Pod& pod, const std::vector<Node>& nodes,
 Membership membership_of(const Pod& pod, const std::vector<Namespace>& namespaces, bool mesh) {
   if (!mesh) return Membership::kMeshOff;
   if (pod.host_network) return Membership::kHostNetwork;
+  if (std::ranges::any_of(pod.containers, &Container::waypoint)) return Membership::kWaypoint;
   if (const auto own = pod.labels.find(kModeLabel); own != pod.labels.end()) {
     if (own->second == "ambient") return Membership::kPodLabel;
     if (own->second == "none") return Membership::kOptedOut;
@@ -95,6 +97,8 @@ const char* membership_reason(Membership membership) {
       return "it uses the host network";
     case Membership::kMeshOff:
       return "the lab runs with --mesh=none";
+    case Membership::kWaypoint:
+      return "it runs culvert-waypoint, which speaks for itself";
   }
   return "";
 }
@@ -108,6 +112,7 @@ Pod fresh_pod(const Pod& pod) {
                           .name = pod.name};
   Pod out = read_pod(document).value_or(pod);  // it was read from this text before
   out.owner = pod.owner;
+  out.edge_of = pod.edge_of;
   out.folder = pod.folder;
   return out;
 }
@@ -136,6 +141,7 @@ Outcome<Placement> place(const Manifest& wanted, const Placement& running, bool 
     std::erase_if(out.namespaces, [&](const Namespace& old) { return old.name == ns.name; });
     out.namespaces.push_back(ns);
   }
+  remember_gateways(wanted, running, out);
   std::vector<Node> all_nodes = running.nodes;
   all_nodes.insert(all_nodes.end(), out.nodes.begin(), out.nodes.end());
   std::map<std::string, unsigned> load;

@@ -12,7 +12,7 @@
 
 namespace culvert::lab {
 
-/// Istio's rules: hostNetwork never; the pod's label decides, else its namespace's.
+/// Istio's rules: hostNetwork and waypoints never; the pod's label decides, else its namespace's.
 Membership membership_of(const Pod& pod, const std::vector<Namespace>& namespaces, bool mesh);
 const char* membership_reason(Membership membership);
 
@@ -21,13 +21,17 @@ struct Placement {
   std::vector<Namespace> namespaces;
   std::vector<Pod> pods;
   std::vector<Service> services;
+  std::vector<Gateway> gateways;
+  std::vector<EdgeGateway> edges;
+  std::vector<std::string> waypoint_classes;
 };
 
 inline constexpr const char* kOnlyNode = "node-1";  // of a manifest without Node objects
 
 /// Completes `wanted` beside what `running` has already: nodes numbered, pods placed (nodeName, or
 /// the node with the fewest pods, the first of equals), uids from `new_uid`, addresses from `pool`,
-/// which must hold those of `running`. The answer is the new objects only, except `namespaces`.
+/// which must hold those of `running`. The answer is the new objects only, except what is never
+/// placed: namespaces, gateways, edges, waypoint_classes.
 Outcome<Placement> place(const Manifest& wanted, const Placement& running, bool mesh,
                          AddressPool& pool, const std::function<std::string()>& new_uid);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lab/manifest.hpp"
 #include "lab/problem.hpp"
 #include "lab/state.hpp"
 
@@ -18,7 +19,7 @@ struct UpOptions {
   bool mesh = true;
   bool keep_failed = false;  // leave what was made when it fails, to look at it
   std::chrono::seconds timeout{60};
-  std::vector<std::string> control_flags, agent_flags, ztunnel_flags;
+  std::vector<std::string> control_flags, agent_flags, ztunnel_flags, waypoint_flags;
 };
 struct ChangeReport {
   LabState state;
@@ -29,6 +30,9 @@ struct ChangeReport {
 Outcome<ChangeReport> lab_up(const UpOptions& options);
 Outcome<ChangeReport> lab_apply(const std::string& name, const std::vector<std::string>& files,
                                 bool wait, std::chrono::seconds timeout);
+/// The same of files that are nowhere on disk.
+Outcome<ChangeReport> lab_apply_files(const std::string& name, const std::vector<SourceFile>& files,
+                                      bool wait, std::chrono::seconds timeout);
 /// By the files' objects, and by "KIND NS/NAME".
 Outcome<ChangeReport> lab_delete(const std::string& name, const std::vector<std::string>& files,
                                  const std::string& kind, const std::string& object, bool wait,
@@ -47,7 +51,9 @@ Problem lab_exec(const std::string& name, const std::string& target, const std::
 Outcome<std::vector<std::string>> lab_logs(const std::string& name, const std::string& target,
                                            const std::string& part);
 
-/// Graceful restart, or SIGKILL, of a node's ztunnel or agent, of control, or of a pod's processes.
+/// Graceful restart, or SIGKILL, of a node's ztunnel or agent, of control, of a pod's processes, or
+/// of all pods of a waypoint (`target` "waypoint", `component` "NS/NAME"), which are restarted one
+/// after the other.
 /// A ztunnel that runs is not ended: another one takes over, and it drains.
 /// A component that is running again is ready when this returns; after `kill` nothing is awaited
 /// but the death.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "lab/changes.hpp"
@@ -10,47 +11,12 @@
 #include "lab/lab.hpp"
 #include "lab/network.hpp"
 #include "lab/pods.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct OpenLab {
-  LabLock lock;
-  LabState state;
-};
-
-Outcome<OpenLab> open_lab(const std::string& name) {
-  const LabNames names(name);
-  auto lock = LabLock::open(names);
-  if (!lock) return std::unexpected(lock.error());
-  auto state = load_state(names);
-  if (!state) return std::unexpected(state.error());
-  if (!state->up)
-    return problem(fmt::format("lab {} was left half made", name),
-                   fmt::format("remove it with: culvert lab down --name {}", name));
-  return OpenLab{std::move(*lock), std::move(*state)};
-}
-
-AddressPool pool_of(const LabState& state) {
-  AddressPool pool(state.plan);
-  for (const Node& node : state.objects.nodes)
-    for (const IpAddress& ip : node.ips) pool.take(ip);
-  for (const Pod& pod : state.objects.pods)
-    for (const IpAddress& ip : pod.ips) pool.take(ip);
-  for (const Service& service : state.objects.services)
-    for (const IpAddress& ip : service.cluster_ips) pool.take(ip);
-  return pool;
-}
-
-Outcome<void> take_out(LabState& state, const Pod& pod) {
-  if (pod.meshed())
-    if (auto gone = withdraw(state, pod); !gone) return gone;
-  if (auto removed = remove_pod(state, pod); !removed) return removed;
-  std::erase_if(state.objects.pods, [&](const Pod& p) { return p.key() == pod.key(); });
-  return {};
-}
 
 // Pods of the state that must go: another text under the same name, surplus replicas, or a
 // membership in the mesh that a changed Namespace turns over.
@@ -59,6 +25,10 @@ std::vector<Pod> superseded(const LabState& state, Manifest& wanted) {
   std::set<std::string> deployments;
   for (const Document& d : wanted.documents)
     if (d.kind == "Deployment") deployments.insert(d.ns + "/" + d.name);
+  for (std::string& key : listed_waypoints(wanted, state.objects))
+    deployments.insert(std::move(key));
+  Placement known;
+  remember_gateways(wanted, state.objects, known);
   std::vector<Namespace> namespaces = wanted.namespaces;
   for (const Namespace& ns : state.objects.namespaces)
     if (std::ranges::find(namespaces, ns.name, &Namespace::name) == namespaces.end())
@@ -66,8 +36,10 @@ std::vector<Pod> superseded(const LabState& state, Manifest& wanted) {
   for (const Pod& pod : state.objects.pods) {
     const auto same =
         std::ranges::find_if(wanted.pods, [&](const Pod& p) { return p.key() == pod.key(); });
-    const bool turned = (membership_of(pod, namespaces, state.mesh) != pod.membership) &&
-                        !pod.host_network && state.mesh;
+    const EdgeGateway* edge = edge_for(pod, known.edges);
+    const bool turned = state.mesh && !pod.host_network &&
+                        (membership_of(pod, namespaces, state.mesh) != pod.membership ||
+                         (edge != nullptr && edge_text(*edge) != pod.edge_of));
     if (same == wanted.pods.end()) {
       const bool surplus = !pod.owner.empty() && deployments.contains(pod.ns + "/" + pod.owner);
       if (!surplus && !turned) continue;
@@ -124,7 +96,10 @@ Outcome<std::vector<Note>> change(LabState& state, Manifest wanted,
                                   const std::vector<SourceFile>& files, bool wait,
                                   std::chrono::seconds timeout) {
   AddressPool pool = pool_of(state);
+  add_waypoints(wanted, state.objects, state.mesh);
   const std::vector<Pod> old_pods = superseded(state, wanted);
+  if (auto chosen = choose_edges(wanted, state.objects); !chosen)
+    return std::unexpected(chosen.error());
   Placement staying = state.objects;
   for (const Pod& pod : old_pods) {
     std::erase_if(staying.pods, [&](const Pod& p) { return p.key() == pod.key(); });
@@ -136,10 +111,14 @@ Outcome<std::vector<Note>> change(LabState& state, Manifest wanted,
   auto placed = place(wanted, staying, state.mesh, pool, random_uid);
   if (!placed) return std::unexpected(placed.error());
   // From here on the lab changes; all refusals are above.
+  if (auto told = retire(state, old_pods, timeout); !told) return std::unexpected(told.error());
   for (const Pod& pod : old_pods)
     if (auto gone = take_out(state, pod); !gone) return std::unexpected(gone.error());
   state.objects.services = next.objects.services;
   state.objects.namespaces = placed->namespaces;
+  state.objects.gateways = placed->gateways;
+  state.objects.edges = placed->edges;
+  state.objects.waypoint_classes = placed->waypoint_classes;
   append(state.objects.services, placed->services);
   if (auto added = add_files(state, files); !added) return std::unexpected(added.error());
   if (auto added = add_nodes(state, placed->nodes, timeout); !added)
@@ -157,18 +136,54 @@ ChangeReport report(LabState state, std::vector<Note> notes, Clock::time_point b
           std::chrono::duration<double>(Clock::now() - begin).count()};
 }
 
-// Removes one object; "" when the lab had no such thing.
-Outcome<bool> remove_one(LabState& state, const Document& object) {
-  bool found = false;
-  const std::vector<Pod> pods = state.objects.pods;
+// Which pods an object stands for.
+bool runs_for(const Document& object, const Pod& pod) {
   const std::string key = object.ns + "/" + object.name;
+  if (object.kind == "Pod") return pod.key() == key;
+  const bool owned = !pod.owner.empty() && pod.ns + "/" + pod.owner == key;
+  if (object.kind == "Deployment") return owned && !is_waypoint(pod);
+  return object.key() == "KubernetesGateway " + key && owned && is_waypoint(pod);
+}
+
+// A Gateway named on the command line is of the group that the lab has one of; Istio's first.
+Document settled(const LabState& state, Document object) {
+  const std::string key = object.ns + "/" + object.name;
+  const auto& edges = state.objects.edges;
+  const bool istio = std::ranges::find(edges, key, &EdgeGateway::key) != edges.end();
+  if (object.kind == "KubernetesGateway" ||
+      (object.kind == "Gateway" && object.api_version.empty() && !istio)) {
+    object.kind = "Gateway";
+    object.api_version = "gateway.networking.k8s.io/v1";
+  }
+  return object;
+}
+
+void forget_gateway(LabState& state, const Document& object) {
+  Placement& objects = state.objects;
+  const std::string key = object.ns + "/" + object.name;
+  if (object.kind == "GatewayClass") std::erase(objects.waypoint_classes, object.name);
+  if (object.kind != "Gateway") return;
+  if (!object.api_version.starts_with("gateway.networking.k8s.io/")) {
+    std::erase_if(objects.edges, [&](const EdgeGateway& e) { return e.key() == key; });
+    return;
+  }
+  std::erase_if(objects.gateways, [&](const Gateway& g) { return g.key() == key; });
+  std::erase_if(objects.services,
+                [&](const Service& s) { return s.key() == key && is_waypoint_service(s); });
+}
+
+// Removes one object; false when the lab had no such thing.
+Outcome<bool> remove_one(LabState& state, const Document& object, std::chrono::seconds timeout) {
+  bool found = false;
+  std::vector<Pod> pods;
+  std::ranges::copy_if(state.objects.pods, std::back_inserter(pods),
+                       [&](const Pod& pod) { return runs_for(object, pod); });
+  if (auto told = retire(state, pods, timeout); !told) return std::unexpected(told.error());
   for (const Pod& pod : pods) {
-    const bool meant = (object.kind == "Pod" && pod.key() == key) ||
-                       (object.kind == "Deployment" && pod.ns + "/" + pod.owner == key);
-    if (!meant) continue;
     found = true;
     if (auto gone = take_out(state, pod); !gone) return std::unexpected(gone.error());
   }
+  const std::string key = object.ns + "/" + object.name;
   if (object.kind == "Service")
     found = std::erase_if(state.objects.services,
                           [&](const Service& s) { return s.key() == key; }) != 0;
@@ -176,6 +191,7 @@ Outcome<bool> remove_one(LabState& state, const Document& object) {
     return problem("a node cannot leave a running lab",
                    fmt::format("culvert lab down --name {}, then up without it", state.name));
   if (object.lab_owned()) return found;
+  forget_gateway(state, object);
   return remove_object(state, object.key());
 }
 
@@ -183,14 +199,19 @@ Outcome<bool> remove_one(LabState& state, const Document& object) {
 
 Outcome<ChangeReport> lab_apply(const std::string& name, const std::vector<std::string>& paths,
                                 bool wait, std::chrono::seconds timeout) {
-  const auto begin = Clock::now();
   auto files = read_sources(paths);
   if (!files) return std::unexpected(files.error());
-  Manifest manifest = read_manifest(*files);
+  return lab_apply_files(name, *files, wait, timeout);
+}
+
+Outcome<ChangeReport> lab_apply_files(const std::string& name, const std::vector<SourceFile>& files,
+                                      bool wait, std::chrono::seconds timeout) {
+  const auto begin = Clock::now();
+  Manifest manifest = read_manifest(files);
   if (!manifest.problems.empty()) return std::unexpected(manifest_problem(manifest.problems));
   auto lab = open_lab(name);
   if (!lab) return std::unexpected(lab.error());
-  auto notes = change(lab->state, std::move(manifest), *files, wait, timeout);
+  auto notes = change(lab->state, std::move(manifest), files, wait, timeout);
   // Whatever was reached is what the lab now is.
   if (auto saved = save_state(lab->state); !saved) return std::unexpected(saved.error());
   if (!notes) return std::unexpected(notes.error());
@@ -216,7 +237,7 @@ Outcome<ChangeReport> lab_delete(const std::string& name, const std::vector<std:
   if (!lab) return std::unexpected(lab.error());
   std::string missing;
   for (const Document& document : objects) {
-    auto removed = remove_one(lab->state, document);
+    auto removed = remove_one(lab->state, settled(lab->state, document), timeout);
     if (!removed) {
       (void)save_state(lab->state);
       return std::unexpected(removed.error());

@@ -6,17 +6,28 @@
 #include "lab/components.hpp"
 #include "lab/lab.hpp"
 #include "lab/supervisor_protocol.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
 
 constexpr std::chrono::seconds kAskTimeout{30};
 constexpr std::string_view kNodePrefix = "node/";
+constexpr std::string_view kWaypointTarget = "waypoint";
 
 // The supervisor's ids that `target` and `component` mean.
 Outcome<std::vector<std::string>> processes_of(const LabState& state, const std::string& target,
                                                const std::string& component) {
   if (target == kControlId) return std::vector<std::string>{kControlId};
+  if (target == kWaypointTarget) {
+    auto pods = waypoint_pods(state, component);
+    if (!pods) return std::unexpected(pods.error());
+    std::vector<std::string> out;
+    for (const Pod& pod : *pods)
+      for (const Container& c : pod.containers)
+        out.push_back(fmt::format("pod/{}/{}", pod.key(), c.name));
+    return out;
+  }
   if (!target.starts_with(kNodePrefix)) {
     auto pod = find_pod(state, target);
     if (!pod) return std::unexpected(pod.error());
@@ -62,6 +73,7 @@ int pid_of(const LabState& state, const std::string& id) {
 
 Outcome<void> lab_restart(const std::string& name, const std::string& target,
                           const std::string& component, std::chrono::seconds timeout) {
+  if (target == kWaypointTarget) return restart_waypoint(name, component, timeout);
   auto state = load_state(LabNames(name));
   if (!state) return std::unexpected(state.error());
   auto ids = processes_of(*state, target, component);

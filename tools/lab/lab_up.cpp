@@ -18,6 +18,7 @@
 #include "lab/network.hpp"
 #include "lab/pods.hpp"
 #include "lab/supervisor_protocol.hpp"
+#include "lab/waypoints.hpp"
 
 #include <fcntl.h>
 
@@ -136,8 +137,10 @@ Outcome<ChangeReport> lab_up(const UpOptions& options) {
   if (::geteuid() != 0) return problem("a lab needs root", "run: sudo culvert lab up ...");
   auto files = read_sources(options.files);
   if (!files) return std::unexpected(files.error());
-  const Manifest manifest = read_manifest(*files);
+  Manifest manifest = read_manifest(*files);
   if (!manifest.problems.empty()) return std::unexpected(manifest_problem(manifest.problems));
+  add_waypoints(manifest, {}, options.mesh);
+  if (auto chosen = choose_edges(manifest, {}); !chosen) return std::unexpected(chosen.error());
   auto plan = choose_ranges(machine_routes());
   if (!plan) return std::unexpected(plan.error());
   AddressPool pool(*plan);
@@ -153,7 +156,8 @@ Outcome<ChangeReport> lab_up(const UpOptions& options) {
                  .objects = std::move(*objects),
                  .control_flags = options.control_flags,
                  .agent_flags = options.agent_flags,
-                 .ztunnel_flags = options.ztunnel_flags};
+                 .ztunnel_flags = options.ztunnel_flags,
+                 .waypoint_flags = options.waypoint_flags};
   std::optional<LabLock> lock;
   {
     auto created = LabLock::create(LabNames(*name));

@@ -11,6 +11,7 @@
 #include "culvert/base/fd.hpp"
 #include "culvert/config/parse.hpp"
 #include "lab/objects.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -71,6 +72,8 @@ void add_document(Manifest& out, Diagnostics& problems, const Document& document
   } else if (document.kind == "Pod") {
     keep(read_pod(document), out.pods);
     if (!out.pods.empty()) out.pods.back().folder = folder;
+  } else if (document.kind == "Gateway" || document.kind == "GatewayClass") {
+    read_gateway(document, folder, out);
   } else if (document.kind == "Deployment") {
     auto pods = read_deployment(document);
     if (!pods) {

@@ -29,8 +29,11 @@ struct Document {
   std::string name;
 
   /// "AuthorizationPolicy shop/deny-all": an object of the same kind, namespace and name is the
-  /// same object.
-  std::string key() const { return kind + " " + ns + "/" + name; }
+  /// same object. Two groups have a Gateway: Istio's is "Gateway", the other "KubernetesGateway".
+  std::string key() const {
+    const bool other = kind == "Gateway" && api_version.starts_with("gateway.networking.k8s.io/");
+    return (other ? "Kubernetes" : "") + kind + " " + ns + "/" + name;
+  }
   /// The lab writes these objects itself.
   bool lab_owned() const { return lab_owns(kind); }
   static bool lab_owns(std::string_view kind) {
@@ -44,11 +47,15 @@ struct Manifest {
   std::vector<Namespace> namespaces;
   std::vector<Pod> pods;  // Deployments expanded
   std::vector<Service> services;
+  std::vector<Gateway> gateways;
+  std::vector<EdgeGateway> edges;
+  std::vector<std::string> waypoint_classes;  // GatewayClasses of ours
   Diagnostics problems;  // errors only; the rest of the manifest is still filled
 };
 
 inline constexpr std::size_t kManifestBytesMax = 16U << 20;
 inline constexpr std::size_t kReplicasMax = 1000;
+inline constexpr unsigned kWaypointReplicasMax = 100;
 
 /// Reads a file, or standard input for "-".
 Outcome<SourceFile> read_source(const std::string& path);

@@ -46,10 +46,20 @@ struct Container {
   std::string working_dir;
   std::vector<ContainerPort> ports;
   std::optional<Probe> readiness;
+  /// Runs culvert-waypoint, with flags of the lab's before `args`; `command` is empty then.
+  bool waypoint = false;
 };
 
 /// Why a pod is, or is not, in the mesh (Istio's rules for ambient mode).
-enum class Membership { kPodLabel, kNamespaceLabel, kNoLabel, kOptedOut, kHostNetwork, kMeshOff };
+enum class Membership {
+  kPodLabel,
+  kNamespaceLabel,
+  kNoLabel,
+  kOptedOut,
+  kHostNetwork,
+  kMeshOff,
+  kWaypoint,
+};
 
 struct Pod {
   std::string ns = "default";
@@ -63,7 +73,8 @@ struct Pod {
   std::vector<Container> containers;
   std::vector<IpAddress> ips;  // at most one a family
   std::string guard;           // annotation culvert.io/guard; empty: the agent's setting
-  std::string owner;           // the Deployment's name; empty for a bare pod
+  std::string owner;           // the Deployment's or Gateway's name; empty for a bare pod
+  std::string edge_of;         // "NS/NAME PORTS" of the Gateway of Istio's that it serves
   Membership membership = Membership::kNoLabel;
   bool ready = false;
   std::string source;  // the Pod as text, from which the rest was read
@@ -103,6 +114,29 @@ struct Service {
 struct Namespace {
   std::string name;
   Labels labels;
+};
+
+/// A Gateway of the Gateway API: a waypoint when its class is ours.
+struct Gateway {
+  std::string ns = "default";
+  std::string name;
+  std::string class_name;
+  unsigned replicas = 1;
+  std::string folder;
+  std::string file;
+  int line = 0;
+
+  std::string key() const { return ns + "/" + name; }
+};
+
+/// A Gateway of Istio's: pods with these labels serve it.
+struct EdgeGateway {
+  std::string ns = "default";
+  std::string name;
+  Labels selector;
+  std::vector<std::uint16_t> ports;
+
+  std::string key() const { return ns + "/" + name; }
 };
 
 }  // namespace culvert::lab

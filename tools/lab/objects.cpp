@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "lab/names.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -115,9 +116,11 @@ Container container_of(Reader& r, const YAML::Node& node, const std::string& fie
     r.bad(node.Mark(), field + ".name", "a container needs a name of letters, digits and -");
   out.command = words_of(r, node["command"], field + ".command");
   out.args = words_of(r, node["args"], field + ".args");
-  if (out.command.empty())
+  out.waypoint = out.command.empty() && is_waypoint_image(text_of(r, node["image"], field));
+  if (out.command.empty() && !out.waypoint)
     r.bad(node.Mark(), field + ".command",
-          "the lab runs processes, not images: give the container a command");
+          "the lab runs processes, not images: give the container a command (or the image "
+          "culvert-waypoint: an edge)");
   out.working_dir = text_of(r, node["workingDir"], field + ".workingDir");
   for (const auto& entry : node["env"])
     out.env.push_back({text_of(r, entry["name"], field + ".env"),
@@ -136,6 +139,8 @@ Container container_of(Reader& r, const YAML::Node& node, const std::string& fie
   }
   if (const auto probe = node["readinessProbe"])
     out.readiness = probe_of(r, probe, field + ".readinessProbe");
+  else if (out.waypoint)
+    out.readiness = waypoint_probe();
   return out;
 }
 

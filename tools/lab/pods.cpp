@@ -12,12 +12,14 @@
 #include <map>
 
 #include "lab/cgroup.hpp"
+#include "lab/components.hpp"
 #include "lab/config_folder.hpp"
 #include "lab/environment.hpp"
 #include "lab/hosts.hpp"
 #include "lab/network.hpp"
 #include "lab/readiness.hpp"
 #include "lab/supervisor_protocol.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -26,6 +28,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLookEvery{20};    // listening ports: a read of /proc
 constexpr std::chrono::milliseconds kProbeEvery{200};  // probes: a process and a connection each
 constexpr std::chrono::seconds kAskTimeout{10};
+constexpr int kWaypointGraceS = 30;               // beyond the 25 s that a waypoint drains
+constexpr std::chrono::seconds kStopTimeout{40};  // beyond every grace
 constexpr unsigned kTailLines = 8;
 
 // Over the same inode: the file is bound into running pods' mount namespaces.
@@ -55,6 +59,15 @@ Outcome<ProcessSpec> container_spec(const LabState& state, const Pod& pod,
   auto command = command_of(container, pod, node_of(state, pod),
                             path != nullptr ? path : "/usr/sbin:/usr/bin:/sbin:/bin");
   if (!command) return std::unexpected(command.error());
+  if (container.waypoint) {
+    auto program = find_program(kWaypointProgram);
+    if (!program) return std::unexpected(program.error());
+    std::vector<std::string> argv = waypoint_flags(names, pod, state.objects.edges);
+    argv.insert(argv.begin(), *program);
+    argv.insert(argv.end(), state.waypoint_flags.begin(), state.waypoint_flags.end());
+    argv.insert(argv.end(), command->argv.begin(), command->argv.end());
+    command->argv = std::move(argv);
+  }
   auto place = pod_surroundings(names, pod, container.name);
   if (!place) return std::unexpected(place.error());
   // A relative workingDir, or none, is meant from the manifest's own folder.
@@ -64,11 +77,13 @@ Outcome<ProcessSpec> container_spec(const LabState& state, const Pod& pod,
                      .environment = std::move(command->environment),
                      .surroundings = std::move(*place),
                      .log = names.pod_log(pod.ns, pod.name, container.name),
-                     .restart = pod.restart_policy};
+                     .restart = pod.restart_policy,
+                     .grace_s = container.waypoint ? kWaypointGraceS : kStopGraceS};
 }
 
-Outcome<SupervisorAnswer> ask(const LabState& state, SupervisorRequest request) {
-  return ask_supervisor(LabNames(state.name).supervisor_socket(), request, kAskTimeout);
+Outcome<SupervisorAnswer> ask(const LabState& state, SupervisorRequest request,
+                              std::chrono::seconds timeout = kAskTimeout) {
+  return ask_supervisor(LabNames(state.name).supervisor_socket(), request, timeout);
 }
 
 enum class Stage { kStarting, kReady, kEnded, kBroken };
@@ -163,10 +178,20 @@ Outcome<void> start_pod(const LabState& state, const Pod& pod) {
   return {};
 }
 
+static Outcome<void> ask_pod(const LabState& state, const Pod& pod, SupervisorOp op) {
+  for (const Container& container : pod.containers)
+    if (auto done = ask(state, {.op = op, .id = process_id(pod, container)}, kStopTimeout); !done)
+      return std::unexpected(done.error());
+  return {};
+}
+
+Outcome<void> restart_pod(const LabState& state, const Pod& pod) {
+  return ask_pod(state, pod, SupervisorOp::kRestart);
+}
+
 Outcome<void> remove_pod(const LabState& state, const Pod& pod) {
   const LabNames names(state.name);
-  for (const Container& container : pod.containers)
-    (void)ask(state, {.op = SupervisorOp::kStop, .id = process_id(pod, container)});
+  (void)ask_pod(state, pod, SupervisorOp::kStop);
   if (auto removed = remove_cgroup(names.pod_cgroup(pod.node, pod.uid)); !removed) return removed;
   if (auto removed = delete_pod_network(names, pod, state.objects.nodes); !removed) return removed;
   std::error_code ignored;

@@ -14,6 +14,8 @@ Outcome<void> write_hosts(const LabState& state);
 /// Its netns, routes, cgroup and hosts file.
 Outcome<void> prepare_pod(const LabState& state, const Pod& pod);
 Outcome<void> start_pod(const LabState& state, const Pod& pod);
+/// Ends its processes in order, and starts them again where they were.
+Outcome<void> restart_pod(const LabState& state, const Pod& pod);
 /// Ends its processes and removes what prepare_pod() made.
 Outcome<void> remove_pod(const LabState& state, const Pod& pod);
 

@@ -24,6 +24,8 @@ Outcome<void> enter(const Surroundings& surroundings);
 /// Replaces the calling process; returns only on failure. argv[0] is looked up in env's PATH.
 Problem execute(const std::vector<std::string>& argv, const std::vector<std::string>& environment);
 
+inline constexpr int kStopGraceS = 8;  // beyond the 5 s that ztunnel drains
+
 struct ProcessSpec {
   std::string id;  // "pod/NS/NAME/CONTAINER", "node/NAME/agent", "control"
   std::vector<std::string> argv;
@@ -32,6 +34,7 @@ struct ProcessSpec {
   std::string log;                 // standard output and error are appended to it
   std::string restart = "Always";  // Always, OnFailure, Never
   bool component = false;          // restarts after one second, always; else with back-off
+  int grace_s = kStopGraceS;       // from SIGTERM to SIGKILL
 };
 
 inline constexpr int kCannotStart = 127;  // as a shell says it

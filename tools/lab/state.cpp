@@ -40,8 +40,9 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Probe, kind, command, path, port, headers, in
                                    timeout_s)
 
 static void to_json(json& out, const Container& c) {
-  out = {{"name", c.name}, {"command", c.command},         {"args", c.args},
-         {"env", c.env},   {"working_dir", c.working_dir}, {"ports", c.ports}};
+  out = {{"name", c.name},        {"command", c.command},         {"args", c.args},
+         {"env", c.env},          {"working_dir", c.working_dir}, {"ports", c.ports},
+         {"waypoint", c.waypoint}};
   if (c.readiness) out["readiness"] = *c.readiness;
 }
 static void from_json(const json& in, Container& c) {
@@ -51,22 +52,26 @@ static void from_json(const json& in, Container& c) {
   in.at("env").get_to(c.env);
   in.at("working_dir").get_to(c.working_dir);
   in.at("ports").get_to(c.ports);
+  in.at("waypoint").get_to(c.waypoint);
   if (in.contains("readiness")) c.readiness = in.at("readiness").get<Probe>();
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pod, ns, name, uid, labels, service_account, node, host_network,
-                                   restart_policy, containers, ips, guard, owner, membership, ready,
-                                   source, folder, file, line)
+                                   restart_policy, containers, ips, guard, owner, edge_of,
+                                   membership, ready, source, folder, file, line)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Node, name, ips, pod_ranges, source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Service, ns, name, selector, cluster_ips, headless,
                                    external_name, wants_v4, wants_v6, source, file, line)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, labels)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Placement, nodes, namespaces, pods, services)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Gateway, ns, name, class_name, replicas, folder, file, line)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EdgeGateway, ns, name, selector, ports)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Placement, nodes, namespaces, pods, services, gateways, edges,
+                                   waypoint_classes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddressPlan, fabric_v4, fabric_v6, pods_v4, pods_v6, services_v4,
                                    services_v6)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ConfigFile, copy, original)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(LabState, name, mesh, up, mounted_bpffs, plan, objects, files,
-                                   control_flags, agent_flags, ztunnel_flags)
+                                   control_flags, agent_flags, ztunnel_flags, waypoint_flags)
 
 std::string encode_state(const LabState& state) {
   return json(state).dump(1, ' ', false, json::error_handler_t::replace) + "\n";

@@ -27,7 +27,7 @@ struct LabState {
   AddressPlan plan;
   Placement objects;
   std::vector<ConfigFile> files;
-  std::vector<std::string> control_flags, agent_flags, ztunnel_flags;  // given to `up`
+  std::vector<std::string> control_flags, agent_flags, ztunnel_flags, waypoint_flags;  // of `up`
 };
 
 std::string encode_state(const LabState& state);

@@ -26,7 +26,6 @@ namespace culvert::lab {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kStopGrace{8};  // beyond the 5 s that ztunnel drains
 constexpr std::chrono::seconds kShutdownGrace{3};
 constexpr std::size_t kClientsMax = 64;
 
@@ -196,7 +195,7 @@ void Supervisor::end(Process& process, Goal goal) {
   process.goal = goal;
   if (process.pid == 0) return on_exit(process, process.last_exit);
   ::kill(process.pid, SIGTERM);
-  process.kill_at = Clock::now() + kStopGrace;
+  process.kill_at = Clock::now() + std::chrono::seconds(process.spec.grace_s);
 }
 
 // The former process goes on under a name of its own until it ends by itself.
@@ -310,7 +309,7 @@ void Supervisor::on_time() {
   for (auto& [id, process] : processes_) {
     if (process.pid != 0 && now >= process.kill_at) {
       process.kill_at = Clock::time_point::max();
-      log::warn("{} did not end at SIGTERM within {} s: killed", id, kStopGrace.count());
+      log::warn("{} did not end at SIGTERM within {} s: killed", id, process.spec.grace_s);
       ::kill(process.pid, SIGKILL);
     }
     if (process.pid == 0 && now >= process.start_at && !stopping_) {

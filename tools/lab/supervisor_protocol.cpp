@@ -10,7 +10,7 @@ using nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Surroundings, cgroup, netns, hosts_file, host_name, working_dir)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessSpec, id, argv, environment, surroundings, log, restart,
-                                   component)
+                                   component, grace_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SupervisorRequest, op, id, hold, spec)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessReport, id, state, pid, restarts, last_exit, uptime_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SupervisorAnswer, error, processes)

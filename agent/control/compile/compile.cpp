@@ -4,7 +4,6 @@
 #include <google/protobuf/message.h>
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "authorization.pb.h"
@@ -143,19 +142,6 @@ Resources to_addresses(Draft draft) {
   return out;
 }
 
-/// Kinds that are read, checked and sent, and that no waypoint serves by yet. It is said: nobody
-/// may count on a rule that nobody carries out.
-constexpr std::array<std::string_view, 3> kNotServed = {"VirtualService", "DestinationRule",
-                                                        "Gateway"};
-
-void tell_without_effect(const config::ObjectMap& objects, config::Conditions& conditions) {
-  for (const auto& [key, object] : objects) {
-    if (std::ranges::find(kNotServed, key.kind) == kNotServed.end()) continue;
-    conditions.push_back({key, "WaypointAccepted", false, "NotServed",
-                          "read and checked, and without effect: nothing serves by it yet"});
-  }
-}
-
 }  // namespace
 
 Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
@@ -170,7 +156,6 @@ Compiled compile(const config::ObjectMap& objects, const CompileSettings& settin
   out.conditions = policies.conditions();
   std::ranges::move(draft.conditions, std::back_inserter(out.conditions));
   waypoints.add_conditions(out.conditions);
-  tell_without_effect(objects, out.conditions);
   out.resources[std::string(xds::kLabelsType)] = to_labels(draft);
   out.resources[std::string(xds::kAddressType)] = to_addresses(std::move(draft));
   auto& authorizations = out.resources[std::string(xds::kAuthorizationType)];

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "control/compile/mesh_objects.hpp"
+#include "culvert/config/waypoint_names.hpp"
 #include "gateway_api.pb.h"
 #include "istio_objects.pb.h"
 
@@ -15,12 +16,13 @@ namespace culvert::control {
 namespace {
 
 namespace wire = istio::workload;
+using config::kControllerName, config::kGatewayName, config::kHboneProtocol, config::kWaypointPort;
+using config::kIngressUseWaypoint, config::kUseWaypoint, config::kUseWaypointNamespace;
+using config::kWaypointClass, config::kWaypointFor;
 using google::protobuf::Value;
 using policy::Labels;
 
 constexpr std::string_view kNone = "none";
-constexpr std::string_view kHboneProtocol = "HBONE";
-constexpr std::uint32_t kHbonePort = 15008;
 // RFC 6761, section 6.4: nothing is ever found under it.
 constexpr std::string_view kNowhere = "invalid";
 
@@ -43,7 +45,7 @@ wire::GatewayAddress address_of(const std::string& ns, const std::string& hostna
   wire::GatewayAddress out;
   out.mutable_hostname()->set_namespace_(ns);
   out.mutable_hostname()->set_hostname(hostname);
-  out.set_hbone_mtls_port(kHbonePort);
+  out.set_hbone_mtls_port(kWaypointPort);
   return out;
 }
 
@@ -130,12 +132,12 @@ void Waypoints::read_gateway(const config::ObjectKey& key, const api::gateway::G
   const auto& listeners = object.spec().listeners();
   const auto mesh = std::ranges::find(listeners, kHboneProtocol, &api::gateway::Listener::protocol);
   for (const auto& listener : listeners) {
-    if (listener.protocol() == kHboneProtocol && listener.port() == kHbonePort) continue;
+    if (listener.protocol() == kHboneProtocol && listener.port() == kWaypointPort) continue;
     if (gateway.problem.empty()) {
       gateway.problem = fmt::format(
           "listener \"{}\" is without effect: a waypoint listens with "
           "protocol {} on port {}",
-          listener.name(), kHboneProtocol, kHbonePort);
+          listener.name(), kHboneProtocol, kWaypointPort);
     }
   }
   if (mesh != listeners.end()) read_allowed(*mesh, gateway);

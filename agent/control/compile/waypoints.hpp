@@ -19,15 +19,6 @@ class Listener;
 
 namespace culvert::control {
 
-/// GatewayClasses with this controllerName are ours; `culvert-waypoint` is without any.
-inline constexpr std::string_view kControllerName = "culvert.io/waypoint-controller";
-inline constexpr std::string_view kWaypointClass = "culvert-waypoint";
-inline constexpr std::string_view kUseWaypoint = "istio.io/use-waypoint";
-inline constexpr std::string_view kUseWaypointNamespace = "istio.io/use-waypoint-namespace";
-inline constexpr std::string_view kWaypointFor = "istio.io/waypoint-for";
-inline constexpr std::string_view kIngressUseWaypoint = "istio.io/ingress-use-waypoint";
-inline constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gateway-name";
-
 /// How a label that names a waypoint ends. All but the first two lead nowhere: refused.
 enum class WaypointVerdict : std::uint8_t {
   kBound,

@@ -22,6 +22,7 @@ class Names final : public LiveNames {
   }
   Words services(const std::string&) const override { return {"shop/front"}; }
   Words namespaces(const std::string&) const override { return {"bank", "shop"}; }
+  Words waypoints(const std::string&) const override { return {"l7", "waypoint"}; }
 };
 
 Words complete(const Words& words) {
@@ -70,6 +71,8 @@ TEST_CASE("positionals are completed with what exists, in the lab that is named"
   CHECK(complete({"explain", "--name", "demo", ""}) == Words{"demo/one"});
   CHECK(complete({"maps", "dump", "cv_p"}) == Words{"cv_pod"});
   CHECK(complete({"services", ""}) == Words{"shop/front"});
+  CHECK(complete({"waypoint", "delete", ""}) == Words{"l7", "waypoint"});
+  CHECK(complete({"waypoint", "apply", "--for", "w"}) == Words{"workload"});
   CHECK(has(complete({"lab", "exec", ""}), "node/default-east"));
   CHECK(complete({"lab", "exec", "shop/web", "--", ""}).empty());
 }

@@ -289,15 +289,3 @@ TEST_CASE("versions are FNV-1a of the bytes, with 128 bits") {
   CHECK(make_resource("a").version == "d228cb696f1a8caf78912b704e4a8964");
   CHECK(diff({{"t", {{"n", make_resource("a")}}}}, {}).at("t").removed.size() == 1);
 }
-
-TEST_CASE("an object that nothing serves by yet says so in a condition") {
-  const auto out = compiled(
-      "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, "
-      "namespace: shop}\nspec: {hosts: [web], http: [{route: [{destination: {host: web}}]}]}\n" +
-      service("{selector: {app: web}, ports: [{port: 80}]}"));
-  REQUIRE(out.conditions.size() == 1);
-  CHECK(out.conditions[0].object == config::ObjectKey{"VirtualService", "shop", "web"});
-  CHECK(out.conditions[0].type == "WaypointAccepted");
-  CHECK_FALSE(out.conditions[0].status);
-  CHECK(out.conditions[0].reason == "NotServed");
-}

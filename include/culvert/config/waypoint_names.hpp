@@ -1,0 +1,26 @@
+// Words by which objects say that they are waypoints, or use one: Istio's, the Gateway API's, ours.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace culvert::config {
+
+/// Gateways of this class are waypoints; so are those whose GatewayClass has our controllerName.
+inline constexpr std::string_view kWaypointClass = "culvert-waypoint";
+inline constexpr std::string_view kControllerName = "culvert.io/waypoint-controller";
+
+// Labels.
+inline constexpr std::string_view kUseWaypoint = "istio.io/use-waypoint";
+inline constexpr std::string_view kUseWaypointNamespace = "istio.io/use-waypoint-namespace";
+inline constexpr std::string_view kWaypointFor = "istio.io/waypoint-for";
+inline constexpr std::string_view kIngressUseWaypoint = "istio.io/ingress-use-waypoint";
+inline constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gateway-name";
+
+/// Annotation of a waypoint's Gateway: how many pods the lab runs for it; 1 when absent.
+inline constexpr std::string_view kReplicas = "culvert.io/replicas";
+
+inline constexpr std::string_view kHboneProtocol = "HBONE";  // of its listener
+inline constexpr std::uint32_t kWaypointPort = 15008;
+
+}  // namespace culvert::config

@@ -1,0 +1,191 @@
+"""Waypoints in a lab: a Gateway starts them, labels lead to them, they are replaced under load."""
+import json
+import os
+import textwrap
+import threading
+
+import pytest
+
+from lab import APPS, Lab, culvert, wait_until
+
+RUN = os.getpid()
+
+WORLD = textwrap.dedent(f"""\
+    apiVersion: v1
+    kind: Namespace
+    metadata: {{name: shop, labels: {{istio.io/dataplane-mode: ambient}}}}
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: client, namespace: shop}}
+    spec:
+      serviceAccountName: client
+      containers: [{{name: sleeper, command: [sleep, "100000"]}}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: web, namespace: shop, labels: {{app: web}}}}
+    spec:
+      serviceAccountName: web
+      containers:
+      - name: http
+        command: [python3, {APPS}/http_echo.py, "8080"]
+        ports: [{{containerPort: 8080}}]
+      - name: metrics
+        command: [python3, {APPS}/http_echo.py, "9090"]
+        ports: [{{containerPort: 9090}}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {{name: web, namespace: shop}}
+    spec: {{ipFamilyPolicy: PreferDualStack, selector: {{app: web}}, ports: [{{name: http, port: 8080}}]}}
+    """)
+
+EDGE = textwrap.dedent("""\
+    apiVersion: networking.istio.io/v1
+    kind: Gateway
+    metadata: {name: front, namespace: shop}
+    spec:
+      selector: {istio: ingressgateway}
+      servers: [{port: {number: 8000, name: http, protocol: HTTP}, hosts: ["*"]}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {name: front, namespace: shop}
+    spec:
+      hosts: [www.example]
+      gateways: [front]
+      http: [{route: [{destination: {host: web}}]}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: edge, namespace: shop, labels: {istio: ingressgateway}}
+    spec:
+      serviceAccountName: edge
+      containers: [{name: proxy, image: culvert-waypoint}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {name: outside, namespace: default}
+    spec: {containers: [{name: sleeper, command: [sleep, "100000"]}]}
+    """)
+
+WEB = "http://web:8080/"
+
+
+def waypoint(word, *args, lab, check=True):
+    return culvert("waypoint", word, "--name", lab.name, *args, check=check)
+
+
+def listed(lab):
+    return json.loads(waypoint("list", "-o", "json", lab=lab).stdout)
+
+
+def condition(lab, kind, name):
+    return next((c for c in lab.status()["conditions"] if c["kind"] == kind and c["name"] == name), None)
+
+
+@pytest.fixture
+def lab():
+    with Lab(f"optin-{RUN}", WORLD) as made:
+        yield made
+
+
+class Load:
+    """One request after the other from the client, each on a connection of its own; every answer is kept."""
+
+    def __init__(self, lab, url=WEB):
+        self.lab, self.url, self.answers, self.over = lab, url, [], threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self.over.is_set():
+            done = self.lab.exec("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
+                                 "--max-time", "10", self.url)
+            self.answers.append(done.stdout if done.returncode == 0 else f"curl {done.returncode}: {done.stderr}")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def test_apply_enrols_the_namespace_and_delete_refuses_what_still_names_it(lab):
+    waypoint("apply", "-n", "shop", "--enroll-namespace", lab=lab)
+    assert lab.pod("shop/waypoint-1")["ready"] and not lab.pod("shop/waypoint-1")["meshed"]
+    one, = listed(lab)
+    assert one["services"] == ["shop/web"] and one["workloads"] == [] and one["accepted"]
+    assert lab.curl("shop/client", WEB)[0] == 0
+    assert lab.pod("shop/web")["meshed"], "the namespace kept its other labels"
+    assert waypoint("status", lab=lab).returncode == 0
+    said = waypoint("delete", "-n", "shop", lab=lab).stderr
+    assert "still names it" in said
+    assert lab.curl("shop/client", WEB)[0] != 0
+    assert condition(lab, "Namespace", "shop")["reason"] == "WaypointMissing"
+    ip = lab.ips("shop/web")[0]
+    assert lab.curl("shop/client", f"http://{ip}:9090/")[0] == 0, "a port of no service is as before"
+    assert lab.status()["pods"] and all(p["name"] != "waypoint-1" for p in lab.status()["pods"])
+    waypoint("apply", "-n", "shop", "--enroll-namespace", lab=lab)
+    waypoint("delete", "-n", "shop", "--unenroll-namespace", lab=lab)
+    assert lab.curl("shop/client", WEB)[0] == 0
+
+
+def test_replicas_come_and_go_and_are_replaced_without_a_failed_request(lab):
+    waypoint("apply", "-n", "shop", "--enroll-namespace", lab=lab)
+    with Load(lab) as load:
+        waypoint("apply", "-n", "shop", "--enroll-namespace", "--replicas", "3", lab=lab)
+        assert len(listed(lab)[0]["pods"]) == 3
+        lab.restart("waypoint", "shop/waypoint")
+        waypoint("apply", "-n", "shop", "--enroll-namespace", "--replicas", "1", lab=lab)
+        lab.restart("waypoint", "shop/waypoint")
+        assert [p["name"] for p in listed(lab)[0]["pods"]] == ["waypoint-1"]
+    assert len(load.answers) > 10 and set(load.answers) == {"200"}, load.answers
+
+
+def test_a_dead_waypoint_is_not_bypassed_and_comes_back(lab):
+    waypoint("apply", "-n", "shop", "--enroll-namespace", lab=lab)
+    lab.kill("waypoint", "shop/waypoint", hold=True)
+    assert lab.curl("shop/client", WEB)[0] != 0
+    lab.restart("waypoint", "shop/waypoint")
+    assert lab.curl("shop/client", WEB)[0] == 0
+
+
+def test_an_edge_serves_the_gateway_that_selects_it(lab):
+    said = lab.apply(EDGE[EDGE.index("apiVersion: v1"):], check=False)
+    assert said.returncode == 1 and "no Gateway selects its labels" in said.stderr
+    lab.apply(EDGE)
+    ip = lab.ips("shop/edge")[0]
+    done = lab.exec("default/outside", "curl", "-sS", "--max-time", "10", "-H", "Host: www.example",
+                    f"http://{ip}:8000/")
+    assert done.returncode == 0 and json.loads(done.stdout), done.stdout + done.stderr
+    assert condition(lab, "Gateway", "front") is None, "what is well is not listed"
+    lab.apply(EDGE[:EDGE.index("---")].replace("8000", "8001"))
+    wait_until(lambda: lab.exec("default/outside", "curl", "-sS", "--max-time", "10", "-H", "Host: www.example",
+                                f"http://{ip}:8001/").returncode == 0, "the Gateway's new port")
+
+
+def test_routes_prints_what_a_waypoint_asks_in_order(lab):
+    lab.apply(textwrap.dedent("""\
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: web, namespace: shop}
+        spec:
+          hosts: [web]
+          http:
+          - match: [{uri: {prefix: /old}}]
+            redirect: {uri: /new}
+          - route: [{destination: {host: web}}]
+            timeout: 3s
+        """))
+    assert condition(lab, "VirtualService", "web")["reason"] == "NotServed"
+    text = culvert("routes", "web", "--name", lab.name).stdout
+    assert text.index('uri prefix "/old"') < text.index("timeout 3 s") and "shop/web http[1]" in text
+    host, = json.loads(culvert("routes", "--name", lab.name, "-o", "json").stdout)
+    assert [r["match"] for r in host["rules"]] == ['uri prefix "/old"', "every request"]
+    unsupported = culvert("routes", "--unsupported").stdout
+    assert "VirtualService.tcp" in unsupported
+    missing = culvert("routes", "wbe", "--name", lab.name, check=False)
+    assert missing.returncode == 1 and "no VirtualService speaks of wbe" in missing.stderr

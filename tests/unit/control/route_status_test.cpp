@@ -1,0 +1,138 @@
+// What control says of routing objects: in force, or why not.
+#include "route_status.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "culvert/config/object_store.hpp"
+
+using namespace culvert;
+using namespace culvert::control;
+
+namespace {
+
+const std::string kGateway = R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: wp, namespace: shop}
+spec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+)";
+const std::string kEdge = R"(---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: front, namespace: shop}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}
+)";
+const std::string kEdgePod = R"(---
+apiVersion: v1
+kind: Pod
+metadata: {name: edge-1, namespace: shop, labels: {istio: ingressgateway}}
+spec: {nodeName: n1, containers: [{name: c}]}
+status: {podIP: 10.0.0.9}
+)";
+
+std::string service(const std::string& name, bool waypoint) {
+  return "---\napiVersion: v1\nkind: Service\nmetadata: {name: " + name +
+         ", namespace: shop, labels: {" + (waypoint ? "istio.io/use-waypoint: wp" : "") +
+         "}}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n";
+}
+
+std::string virtual_service(const std::string& name, const std::string& more,
+                            const std::string& to = "web") {
+  return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " + name +
+         ", namespace: shop}\nspec: {" + more + ", http: [{route: [{destination: {host: " + to +
+         "}}]}]}\n";
+}
+
+std::string destination_rule(const std::string& name, const std::string& host) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: " +
+         name + ", namespace: shop}\nspec: {host: \"" + host + "\"}\n";
+}
+
+/// A control that is told one state after the other.
+class Lab {
+ public:
+  Lab() : status_(CompileSettings()) {}
+  void load(const std::string& yaml) {
+    const auto report = store_.load({config::parse_file("f.yaml", yaml)});
+    for (const auto& d : report.diagnostics) MESSAGE(d.to_string());
+    const auto compiled = compile(*store_.objects(), CompileSettings(), store_.refused());
+    conditions_ = status_.update(*store_.objects(), compiled.resources);
+  }
+  config::Condition of(const std::string& kind, const std::string& name) const {
+    const auto found = std::ranges::find_if(
+        conditions_, [&](const auto& c) { return c.object.kind == kind && c.object.name == name; });
+    REQUIRE(found != conditions_.end());
+    CHECK(found->type == "WaypointAccepted");
+    return *found;
+  }
+
+ private:
+  config::ObjectStore store_;
+  RouteStatus status_;
+  config::Conditions conditions_;
+};
+
+}  // namespace
+
+TEST_CASE("a VirtualService is in force where its host has a waypoint, and follows what changes") {
+  Lab lab;
+  const auto object = virtual_service("a", "hosts: [web]");
+  lab.load(object + service("web", false) + kGateway);
+  CHECK(lab.of("VirtualService", "a").reason == "NotServed");
+  lab.load(object + service("web", true) + kGateway);
+  CHECK(lab.of("VirtualService", "a").status);
+  CHECK(lab.of("VirtualService", "a").message ==
+        "1 of 1 matches for web.shop.svc.cluster.local at mesh");
+  lab.load(object + kGateway);
+  CHECK(lab.of("VirtualService", "a").reason == "NotServed");
+  lab.load(object + service("web", true) + kGateway +
+           virtual_service("0-first", "hosts: [web.shop.svc.cluster.local]"));
+  CHECK(lab.of("VirtualService", "a").reason == "NotInForce");
+  CHECK(lab.of("VirtualService", "a").message.find("stand behind shop/0-first") !=
+        std::string::npos);
+  lab.load(object + service("web", true) + kGateway);
+  CHECK(lab.of("VirtualService", "a").reason == "InForce");
+}
+
+TEST_CASE("a wildcard host is served where any service that it covers is") {
+  Lab lab;
+  lab.load(virtual_service("a", "hosts: [\"*.shop.svc.cluster.local\"]") + service("web", true) +
+           service("other", false) + kGateway);
+  CHECK(lab.of("VirtualService", "a").status);
+  lab.load(virtual_service("a", "hosts: [\"*.other.svc.cluster.local\"]") + service("web", true) +
+           kGateway);
+  CHECK_FALSE(lab.of("VirtualService", "a").status);
+}
+
+TEST_CASE("a destination that nobody has is told") {
+  Lab lab;
+  lab.load(virtual_service("a", "hosts: [web]", "gone") + service("web", true) + kGateway);
+  CHECK(lab.of("VirtualService", "a").message.find("there is no host gone.shop") !=
+        std::string::npos);
+}
+
+TEST_CASE("a VirtualService of a gateway is served by the gateway's pods, and only by them") {
+  Lab lab;
+  const auto object = virtual_service("a", "hosts: [\"*\"], gateways: [front]");
+  lab.load(object + service("web", true) + kGateway + kEdge);
+  CHECK(lab.of("VirtualService", "a").reason == "NotServed");
+  CHECK(lab.of("Gateway", "front").reason == "NoPods");
+  lab.load(object + service("web", false) + kEdge + kEdgePod);
+  CHECK(lab.of("VirtualService", "a").status);
+  CHECK(lab.of("Gateway", "front").message == "served by shop/edge-1");
+}
+
+TEST_CASE("a DestinationRule counts for the services of its host") {
+  Lab lab;
+  const auto rules = destination_rule("one", "web") + destination_rule("none", "gone") +
+                     destination_rule("all", "*.shop.svc.cluster.local");
+  lab.load(rules + service("web", false));
+  CHECK(lab.of("DestinationRule", "one").reason == "NotServed");
+  CHECK(lab.of("DestinationRule", "none").reason == "HostUnknown");
+  lab.load(rules + service("web", true) + service("other", false) + kGateway);
+  CHECK(lab.of("DestinationRule", "one").reason == "InForce");
+  CHECK(lab.of("DestinationRule", "all").message ==
+        "for other.shop.svc.cluster.local; web.shop.svc.cluster.local");
+}
