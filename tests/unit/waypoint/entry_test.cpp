@@ -1,0 +1,160 @@
+// What a CONNECT to a waypoint may ask for, what is made of a connection's first bytes, and what
+// the destination's ztunnel is told.
+#include <doctest/doctest.h>
+
+#include "../mesh/sample_mesh.hpp"
+#include "culvert/hbone/headers.hpp"
+#include "waypoint/entry/protocol.hpp"
+#include "waypoint/entry/target.hpp"
+#include "waypoint/upstream/tunnel_dialer.hpp"
+
+using namespace culvert;
+using namespace culvert::waypoint;
+using namespace culvert::mesh::sample;
+using mesh::AppProtocol;
+
+namespace {
+
+constexpr const char* kWaypointKey = "shop/wp.shop.svc.cluster.local";
+
+// web is served by the waypoint wp, by VIP and name; db's pods are by address; bare has none.
+struct World {
+  World() {
+    self = pod("wp-0", "10.0.0.9");
+    self.services[kWaypointKey] = {{15008, 15008}};
+    mesh::Service wp;
+    wp.name = "wp";
+    wp.ns = "shop";
+    wp.hostname = "wp.shop.svc.cluster.local";
+    wp.vips = {{"", ip("10.96.0.9")}};
+    wp.ports = {{15008, 15008}};
+    auto web = web_service();
+    web.waypoint = mesh::GatewayAddress{.destination = std::string(kWaypointKey)};
+    auto bare = web_service("10.96.0.2");
+    bare.name = "bare";
+    bare.hostname = "bare.shop.svc.cluster.local";
+    auto entry = web_service("10.96.0.3");
+    entry.ns = "other";
+    entry.hostname = "api.example";
+    entry.waypoint = mesh::GatewayAddress{.destination = mesh::NetworkAddress{"", ip("10.96.0.9")}};
+    auto db = pod("db", "10.0.0.5");
+    db.waypoint = web.waypoint;
+    db.services["shop/db.shop.svc.cluster.local"] = {{5432, 15432, AppProtocol::kTcp}};
+    auto foreign = pod("foreign", "10.0.0.6");
+    foreign.waypoint = mesh::GatewayAddress{.destination = std::string("shop/another.svc")};
+    mesh = mesh_of({self, web_pod("web-0", "10.0.0.1"), db, foreign}, {wp, web, bare, entry});
+  }
+  Result<Target> find(std::string_view authority) const {
+    return find_target(*mesh, self, *hbone::Authority::parse(authority), "shop");
+  }
+  mesh::Workload self;
+  mesh::SnapshotPtr mesh;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "a target is a service by VIP or name, or a workload by address, that names the waypoint") {
+  const World world;
+  const auto by_vip = world.find("10.96.0.1:80");
+  REQUIRE(by_vip);
+  CHECK(by_vip->service->name == "web");
+  CHECK(by_vip->workload == nullptr);
+  const auto by_name = world.find("web.shop.svc.cluster.local:80");
+  REQUIRE(by_name);
+  CHECK(by_name->service == by_vip->service);
+  CHECK(by_name->destination == at("10.96.0.1:80"));
+  const auto by_address = world.find("10.0.0.5:5432");
+  REQUIRE(by_address);
+  CHECK(by_address->workload->name == "db");
+  CHECK(by_address->service == nullptr);
+  const auto external = world.find("api.example:80");  // named by the waypoint's VIP, elsewhere
+  REQUIRE(external);
+  CHECK(external->service->ns == "other");
+}
+
+TEST_CASE("a waypoint is nobody's open proxy") {
+  const World world;
+  for (const auto* text : {"10.96.0.2:80", "bare.shop.svc.cluster.local:80",  // names no waypoint
+                           "10.0.0.6:80",                                     // names another
+                           "10.0.0.1:8080",  // a pod, only whose service names it
+                           "10.96.0.1:81", "web.shop.svc.cluster.local:81",  // no such port
+                           "10.0.0.5:15008",                                 // a tunnel's port
+                           "10.9.9.9:80", "nobody.example:80", "web.other.svc.cluster.local:80"}) {
+    CAPTURE(text);
+    const auto found = world.find(text);
+    REQUIRE_FALSE(found);
+    CHECK(found.error().code == ErrorCode::kInvalid);
+    CHECK(found.error().origin == Origin::kClient);
+  }
+}
+
+TEST_CASE("the port's declaration decides first, then the first bytes") {
+  using http::Detected;
+  CHECK_FALSE(asks_first_bytes(AppProtocol::kTcp));
+  CHECK_FALSE(asks_first_bytes(AppProtocol::kTls));
+  CHECK(asks_first_bytes(AppProtocol::kUnknown));
+  CHECK_FALSE(client_speaks_first(AppProtocol::kUnknown));
+  CHECK(client_speaks_first(AppProtocol::kGrpc));
+  for (const auto first : {Detected::kHttp1, Detected::kHttp2, Detected::kMore}) {
+    CHECK(decide_protocol(AppProtocol::kTcp, first) == Speaks::kTcp);
+  }
+  CHECK(decide_protocol(AppProtocol::kUnknown, Detected::kMore) == Speaks::kTcp);
+  CHECK(decide_protocol(AppProtocol::kUnknown, Detected::kTls) == Speaks::kTcp);
+  CHECK(decide_protocol(AppProtocol::kUnknown, Detected::kHttp1) == Speaks::kHttp1);
+  CHECK(decide_protocol(AppProtocol::kUnknown, Detected::kHttp2) == Speaks::kHttp2);
+  // Prior knowledge on a port for HTTP/1.1, and the reverse, are taken as they are.
+  CHECK(decide_protocol(AppProtocol::kHttp11, Detected::kHttp2) == Speaks::kHttp2);
+  CHECK(decide_protocol(AppProtocol::kGrpc, Detected::kHttp1) == Speaks::kHttp1);
+  // What is no HTTP meets a reader that refuses it.
+  CHECK(decide_protocol(AppProtocol::kHttp11, Detected::kTcp) == Speaks::kHttp1);
+  CHECK(decide_protocol(AppProtocol::kGrpc, Detected::kTls) == Speaks::kHttp2);
+}
+
+TEST_CASE("a workload's port is declared by the service that leads to it") {
+  const World world;
+  Arrival arrival;
+  arrival.workload = world.mesh->workload_named("shop", "db");
+  arrival.destination = at("10.0.0.5:15432");
+  CHECK(declared_at(arrival) == AppProtocol::kTcp);
+  arrival.destination = at("10.0.0.5:9999");
+  CHECK(declared_at(arrival) == AppProtocol::kUnknown);
+  arrival.workload = nullptr;
+  CHECK(declared_at(arrival) == AppProtocol::kHttp11);  // an edge
+}
+
+TEST_CASE("the destination's ztunnel is told whom the waypoint speaks for; an edge tells nothing") {
+  const World world;
+  const Endpoint to{world.mesh->workload_named("shop", "web-0"), at("10.0.0.1:8080")};
+  Client client;
+  client.identity = mesh::Identity{"cluster.local", "bank", "teller"};
+  client.address = at("10.0.0.7:41000");
+  auto headers = upstream_request(to, client, world.self);
+  REQUIRE(headers);
+  const auto request = hbone::parse_connect(*headers);
+  REQUIRE(request);
+  CHECK(*request->authority.address() == at("10.0.0.1:8080"));
+  REQUIRE(request->source);
+  CHECK(request->source->identity == "spiffe://cluster.local/ns/bank/sa/teller");
+  CHECK(request->source->address == client.address);
+  CHECK(request->forwarded->source == client.address);
+
+  client.identity.reset();
+  headers = upstream_request(to, client, world.self);
+  REQUIRE(headers);
+  CHECK(h2::find(*headers, "x-culvert-source") == nullptr);
+  CHECK(h2::find(*headers, "forwarded") == nullptr);
+}
+
+TEST_CASE("a tunnel is dialed by a family that the pod has") {
+  auto both = pod("web-0", "10.0.0.1");
+  both.addresses.push_back(ip("fd00::1"));
+  const auto workload = std::make_shared<const mesh::Workload>(both);
+  const std::vector<IpAddress> v4{ip("10.0.0.9")}, v6{ip("fd00::9")};
+  const Endpoint to{workload, at("[fd00::1]:8080")};
+  CHECK(tunnel_address(to, v6) == at("[fd00::1]:15008"));
+  CHECK(tunnel_address(to, v4) == at("10.0.0.1:15008"));
+  const Endpoint only{std::make_shared<const mesh::Workload>(pod("web-1", "10.0.0.2")),
+                      at("10.0.0.2:80")};
+  CHECK(tunnel_address(only, v6) == at("10.0.0.2:15008"));
+}
