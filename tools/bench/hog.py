@@ -1,12 +1,15 @@
 """A quiet pod's latency beside a pod that takes all it may: what of it is ztunnel's doing.
 
 The hog holds idle connections up to its share of ztunnel's descriptors, has peers that send and are never
-read, and asks on a thousand connections in bursts. Its rate is bounded and it runs with the least priority,
-so that what the quiet pod waits for is ztunnel and not a core that the hog's own programs hold.
+read, and asks on a thousand connections in bursts. Its rate is bounded and its programs, its server too, run with
+the least priority, so that what the quiet pod waits for is ztunnel and not a core that they hold. The same without
+the mesh ("direct") tells what is the machine's and the kernel's doing.
 """
+import contextlib
 import json
 import subprocess
 
+import priority
 from figures import say
 from labs import BENCH, NAMESPACE, NODES, PORT, SERVE, SLEEP, Failed, Lab, ended, pod
 from report import row
@@ -18,7 +21,6 @@ WORLD = NODES + NAMESPACE + "".join([
 IDLE, STALLED, BUSY = 2500, 32, 1000  # connections of the hog; two of ztunnel's descriptors each
 RATE, BURST = 1000, 250               # its requests a second, and how many at the same moment
 QUIET = ["--connections", "4", "--rate", "250"]
-NICE = ["nice", "-n", "19"]
 
 
 class Way:
@@ -30,6 +32,12 @@ class Way:
 
     def client(self, _path):
         return "mesh/hog"
+
+    def step_back(self, process):
+        """The hog's programs: least priority."""
+        pods = self.lab.status()["pods"]
+        server = next(process["pid"] for one in pods if one["name"] == "hogs" for process in one["processes"])
+        priority.least([process.pid, server])
 
 
 def quiet(lab, target, seconds):
@@ -47,10 +55,12 @@ def beside_hog(lab, target, seconds):
     way = Way(lab)
     holder = Holder(way)
     with ended(holder.process):
+        way.step_back(holder.process)
         held = holder.tell(f"open {IDLE}"), holder.tell(f"stall {STALLED}")
         argv = ["requests", way.targets["across"], "--connections", BUSY, "--rate", RATE, "--burst", BURST,
                 "--seconds", seconds + 2, "--warm-up", "0"]
-        with ended(lab.popen("mesh/hog", *NICE, BENCH, *argv, stdout=subprocess.PIPE)) as busy:
+        with ended(lab.popen("mesh/hog", BENCH, *argv, stdout=subprocess.PIPE)) as busy:
+            way.step_back(busy)
             latency = quiet(lab, target, seconds)
             out, _ = busy.communicate(timeout=seconds + 60)
         answer = json.loads(out)
@@ -62,20 +72,25 @@ def beside_hog(lab, target, seconds):
 
 def measure_hog(options):
     """p50 and p99 without and with the hog, in alternating runs; the ratio is taken within a round."""
-    alone, beside, told = [], [], []
+    ways = [way for way in ("direct", "culvert") if way in options.ways]
+    alone, beside, told = ({way: [] for way in ways} for _ in range(3))
     seconds = 1 if options.quick else 4
-    with Lab("hog", WORLD) as lab:
-        target = f"{lab.ip('mesh/far')}:{PORT}"
+    with contextlib.ExitStack() as stack:
+        labs = {way: stack.enter_context(Lab(f"hog-{way}", WORLD, mesh=way != "direct")) for way in ways}
+        targets = {way: f"{lab.ip('mesh/far')}:{PORT}" for way, lab in labs.items()}
         for _ in range(options.rounds):
-            alone.append(quiet(lab, target, seconds))
-            latency, hog = beside_hog(lab, target, seconds)
-            beside.append(latency)
-            told.append(hog)
-            say(f"hog: p99 {alone[-1]['p99']:.0f} us alone, {latency['p99']:.0f} us beside it")
+            for way, lab in labs.items():
+                alone[way].append(quiet(lab, targets[way], seconds))
+                latency, hog = beside_hog(lab, targets[way], seconds)
+                beside[way].append(latency)
+                told[way].append(hog)
+                say(f"hog, {way}: p99 {alone[way][-1]['p99']:.0f} us alone, {latency['p99']:.0f} us beside it")
     rows = []
     for name in ("p50", "p99"):
-        rows.append(row(f"hog_{name}_alone", f"{name} of a quiet pod", "us", {"culvert": [one[name] for one in alone]}))
-        rows.append(row(f"hog_{name}", f"{name} of a quiet pod beside a hog", "us", {"culvert": [one[name] for one in beside]}))
+        def of(runs):
+            return {way: [one[name] for one in runs[way]] for way in ways}
+        rows.append(row(f"hog_{name}_alone", f"{name} of a quiet pod", "us", of(alone)))
+        rows.append(row(f"hog_{name}", f"{name} of a quiet pod beside a hog", "us", of(beside)))
         rows.append(row(f"hog_{name}_ratio", f"  {name}: beside to alone", "", {
-            "culvert": [with_it[name] / without[name] for with_it, without in zip(beside, alone)]}))
+            way: [with_it[name] / without[name] for with_it, without in zip(beside[way], alone[way])] for way in ways}))
     return rows, told
