@@ -73,7 +73,8 @@ TEST_CASE("a waypoint's Gateway becomes its replicas and a Service that selects 
 TEST_CASE("a Service of the user's own stays, and a lab without the mesh runs no waypoints") {
   const std::string own =
       "---\napiVersion: v1\nkind: Service\nmetadata: {name: wp, namespace: shop}\nspec: {selector: "
-      "{gateway.networking.k8s.io/gateway-name: wp}, ports: [{port: 15008}, {port: 80, name: "
+      "{gateway.networking.k8s.io/gateway-name: wp}, ports: [{port: 15008, name: mesh}, {port: 80, "
+      "name: "
       "x}]}\n";
   auto wanted = manifest(gateway() + own);
   add_waypoints(wanted, {}, true);
