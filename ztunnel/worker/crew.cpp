@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <latch>
 #include <utility>
 
+#include "culvert/base/log.hpp"
 #include "culvert/proxy/process.hpp"
+#include "culvert/proxy/time_slice.hpp"
 
 namespace culvert::ztunnel {
 namespace {
@@ -41,10 +44,18 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
                                                 std::move(reporter), std::move(*loop),
                                                 descriptors));
   }
+  // What a thread asks of the kernel for itself comes before the process gives system calls up.
+  const auto prepared = std::make_shared<std::latch>(workers_.size());
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
+    threads_.emplace_back([worker = workers_[i].get(), prepared] {
+      const auto sliced = proxy::take_short_slices(proxy::kDataThreadSlice);
+      if (!sliced) log::warn("a data thread: {}", sliced.error().to_string());
+      prepared->count_down();
+      worker->run();
+    });
     ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
   }
+  prepared->wait();
   return {};
 }
 
