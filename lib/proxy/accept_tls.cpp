@@ -1,5 +1,6 @@
 #include "culvert/proxy/accept_tls.hpp"
 
+#include "culvert/base/log.hpp"
 #include "culvert/proxy/limits.hpp"
 
 namespace culvert::proxy {
@@ -22,6 +23,14 @@ io::Task<Result<std::unique_ptr<tls::Stream>>> accept_tls(TunnelOwner* owner, st
     co_return std::unexpected(current.error());
   }
   co_return stream;
+}
+
+void log_tunnel_end(const mesh::Identity& peer, const SocketAddress& from, const Error& why) {
+  if (why.code == ErrorCode::kCancelled) return;
+  const bool hostile = why.code == ErrorCode::kLimit || why.code == ErrorCode::kProtocol;
+  const auto text =
+      fmt::format("tunnel of {} from {}: {}", peer.to_string(), from.to_string(), why.to_string());
+  hostile ? log::warn("{}", text) : log::debug("{}", text);
 }
 
 }  // namespace culvert::proxy

@@ -1,5 +1,4 @@
 // A tunnel of a ztunnel: from accept to its end.
-#include "culvert/base/log.hpp"
 #include "culvert/h2/connection.hpp"
 #include "culvert/proxy/accept_tls.hpp"
 #include "culvert/proxy/live_tunnels.hpp"
@@ -20,15 +19,6 @@ class DrainTunnel final : public Drainable {
  private:
   h2::Connection& connection_;
 };
-
-// A peer that floods or breaks the protocol is named; what networks do every day is not.
-void log_end(const ArrivedTunnel& tunnel, const Error& why) {
-  if (why.code == ErrorCode::kCancelled) return;
-  const bool hostile = why.code == ErrorCode::kLimit || why.code == ErrorCode::kProtocol;
-  const auto text = fmt::format("tunnel of {} from {}: {}", tunnel.peer_identity.to_string(),
-                                tunnel.peer.to_string(), why.to_string());
-  hostile ? log::warn("{}", text) : log::debug("{}", text);
-}
 
 }  // namespace
 
@@ -63,7 +53,7 @@ io::Scope::Child serve_hbone(Worker* worker, UniqueFd fd, SocketAddress peer) {
   if (worker->draining()) connection->drain();
   const proxy::TunnelEntry live(worker->live_tunnels(), certificate, *connection);
   const auto ended = co_await connection->run();
-  if (!ended) log_end(tunnel, ended.error());
+  if (!ended) proxy::log_tunnel_end(tunnel.peer_identity, peer, ended.error());
   co_await streams.join();
 }
 

@@ -1,13 +1,5 @@
 #include "ztunnel/inbound/connect.hpp"
 
-#include "culvert/proxy/parties.hpp"
-
-#include "culvert/proxy/limits.hpp"
-
-#include "culvert/proxy/workload_headers.hpp"
-
-#include "culvert/proxy/sockets.hpp"
-
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -15,10 +7,14 @@
 
 #include "culvert/hbone/headers.hpp"
 #include "culvert/mesh/policy.hpp"
+#include "culvert/proxy/limits.hpp"
 #include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/parties.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/sockets.hpp"
 #include "culvert/proxy/stream_end.hpp"
+#include "culvert/proxy/workload_headers.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
 #include "ztunnel/worker/dial.hpp"
 #include "ztunnel/worker/worker.hpp"

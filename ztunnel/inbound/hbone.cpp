@@ -1,10 +1,6 @@
-#include "culvert/base/log.hpp"
-
-#include "culvert/proxy/live_tunnels.hpp"
-
-#include "culvert/proxy/accept_tls.hpp"
-
 #include "culvert/h2/connection.hpp"
+#include "culvert/proxy/accept_tls.hpp"
+#include "culvert/proxy/live_tunnels.hpp"
 #include "culvert/proxy/sockets.hpp"
 #include "ztunnel/inbound/connect.hpp"
 #include "ztunnel/inbound/inbound.hpp"
@@ -12,19 +8,6 @@
 #include "ztunnel/worker/worker.hpp"
 
 namespace culvert::ztunnel {
-
-namespace {
-
-// A peer that floods or breaks the protocol is named; what networks do every day is not.
-void log_end(const InboundTunnel& tunnel, const Error& why) {
-  if (why.code == ErrorCode::kCancelled) return;
-  const bool hostile = why.code == ErrorCode::kLimit || why.code == ErrorCode::kProtocol;
-  const auto text = fmt::format("tunnel of {} from {}: {}", tunnel.peer_identity.to_string(),
-                                tunnel.peer.to_string(), why.to_string());
-  hostile ? log::warn("{}", text) : log::debug("{}", text);
-}
-
-}  // namespace
 
 io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketAddress peer) {
   const Admitted place(*worker, *pod, bpf::ListenerKind::kHbone);
@@ -74,7 +57,7 @@ io::Scope::Child serve_hbone(Worker* worker, LocalPod* pod, UniqueFd fd, SocketA
   const proxy::TunnelEntry live(worker->live_tunnels(), certificate, *connection);
   const auto ended = co_await connection->run();
   pod->arrived.erase(connection.get());
-  if (!ended) log_end(tunnel, ended.error());
+  if (!ended) proxy::log_tunnel_end(tunnel.peer_identity, peer, ended.error());
   co_await streams.join();
 }
 

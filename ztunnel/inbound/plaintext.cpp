@@ -1,7 +1,5 @@
 #include "culvert/mesh/policy.hpp"
-
 #include "culvert/proxy/limits.hpp"
-
 #include "culvert/proxy/live_connections.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/proxy/socket_end.hpp"

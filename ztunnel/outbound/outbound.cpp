@@ -1,22 +1,18 @@
 #include "ztunnel/outbound/outbound.hpp"
 
-#include "culvert/proxy/parties.hpp"
-
-#include "culvert/proxy/limits.hpp"
-
-#include "culvert/proxy/workload_headers.hpp"
-
-#include "culvert/proxy/sockets.hpp"
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "culvert/mesh/policy.hpp"
+#include "culvert/proxy/limits.hpp"
 #include "culvert/proxy/live_connections.hpp"
+#include "culvert/proxy/parties.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/proxy/socket_end.hpp"
+#include "culvert/proxy/sockets.hpp"
 #include "culvert/proxy/stream_end.hpp"
+#include "culvert/proxy/workload_headers.hpp"
 #include "ztunnel/outbound/connect_request.hpp"
 #include "ztunnel/worker/dial.hpp"
 #include "ztunnel/worker/worker.hpp"

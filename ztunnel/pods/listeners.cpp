@@ -1,13 +1,12 @@
 #include "ztunnel/pods/listeners.hpp"
 
-#include "culvert/proxy/sockets.hpp"
-
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 
+#include "culvert/proxy/sockets.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/dial.hpp"
 

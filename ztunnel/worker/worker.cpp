@@ -1,7 +1,5 @@
 #include "ztunnel/worker/worker.hpp"
 
-#include "culvert/proxy/sockets.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -9,6 +7,7 @@
 #include "culvert/base/log.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/io/socket.hpp"
+#include "culvert/proxy/sockets.hpp"
 #include "ztunnel/inbound/inbound.hpp"
 #include "ztunnel/outbound/outbound.hpp"
 #include "ztunnel/worker/dial.hpp"

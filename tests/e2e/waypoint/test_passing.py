@@ -1,0 +1,176 @@
+"""What passes a waypoint: HTTP request by request, TCP as it is, and nothing is lost when one is replaced."""
+import json
+import os
+import textwrap
+
+import pytest
+
+from lab import APPS, Lab
+
+SCRIPTS = {
+    7001: "eof,send:after your end",        # the client ends first, and still hears
+    7002: "send:before your end,fin,eof",   # the server ends first, and still hears
+    7003: "line,rst",                       # the server resets
+    7005: "eof,rst",                        # reset in a half-closed connection
+}
+TALK = json.dumps(["python3", f"{APPS}/talk.py", "serve", *(f"{p}={s}" for p, s in SCRIPTS.items())])
+TALK_PORTS = ", ".join(f"{{name: tcp-{port}, port: {port}}}" for port in SCRIPTS)
+
+WORLD = textwrap.dedent(f"""\
+    apiVersion: v1
+    kind: Node
+    metadata: {{name: east}}
+    ---
+    apiVersion: v1
+    kind: Node
+    metadata: {{name: west}}
+    ---
+    apiVersion: v1
+    kind: Namespace
+    metadata: {{name: shop, labels: {{istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint}}}}
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {{name: waypoint, namespace: shop}}
+    spec:
+      gatewayClassName: culvert-waypoint
+      listeners: [{{name: mesh, port: 15008, protocol: HBONE}}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: client, namespace: shop}}
+    spec:
+      nodeName: east
+      serviceAccountName: client
+      containers: [{{name: sleeper, command: [sleep, "100000"]}}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: web, namespace: shop, labels: {{app: web}}}}
+    spec:
+      nodeName: west
+      serviceAccountName: web
+      containers:
+      - name: http
+        command: [python3, {APPS}/http_echo.py, "8080"]
+        ports: [{{containerPort: 8080}}]
+      - name: greeter
+        command: [python3, {APPS}/greeter.py, "2525"]
+        ports: [{{containerPort: 2525}}]
+      - name: talk
+        command: {TALK}
+        ports: [{{containerPort: 7001}}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {{name: web, namespace: shop}}
+    spec:
+      ipFamilyPolicy: PreferDualStack
+      selector: {{app: web}}
+      ports: [{{name: http, port: 8080}}, {{name: any, port: 8081, targetPort: 8080}}, {{name: greet, port: 2525}},
+              {{name: tcp-greet, port: 2526, targetPort: 2525}}, {TALK_PORTS}]
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: VirtualService
+    metadata: {{name: web, namespace: shop}}
+    spec:
+      hosts: [web]
+      http:
+      - route: [{{destination: {{host: web}}, headers: {{request: {{set: {{x-rule: met}}}}}}}}]
+    """)
+
+# One connection, request after request, until a line comes on standard input; then what came of them.
+KEEP_ASKING = """
+import http.client, json, select, sys
+answers, opened = {}, 0
+link = None
+while not select.select([sys.stdin], [], [], 0)[0]:
+    if link is None:
+        link, opened = http.client.HTTPConnection("web", 8080, timeout=20), opened + 1
+    try:
+        link.request("GET", "/sleep/0.02")
+        answer = link.getresponse()
+        answer.read()
+        key = str(answer.status)
+        if answer.will_close:
+            link.close()
+            link = None
+    except Exception as error:
+        key, link = repr(error), None
+    answers[key] = answers.get(key, 0) + 1
+print(json.dumps({"answers": answers, "opened": opened}))
+"""
+
+# Says nothing at first, then speaks HTTP: a connection that was opened ahead of its use.
+LATE = """
+import socket, sys, time
+link = socket.create_connection(("web", int(sys.argv[1])), timeout=20)
+time.sleep(0.5)
+link.sendall(b"GET /late HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n")
+got = b""
+while part := link.recv(65536):
+    got += part
+sys.stdout.write(got.partition(b"\\r\\n\\r\\n")[2].decode())
+"""
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(f"base-pass-{os.getpid()}", WORLD) as made:
+        yield made
+
+
+def python(lab, text, *args):
+    done = lab.exec("shop/client", "python3", "-c", text, *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def talk(lab, port, steps):
+    done = lab.exec("shop/client", "python3", APPS / "talk.py", "call", "web", str(port), steps)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("family", ["-4", "-6"])
+def test_http_passes_by_its_rules_and_the_server_sees_its_client(lab, family):
+    done = lab.exec("shop/client", "curl", "-sS", family, "--max-time", "20", "http://web:8080/hello")
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    headers = {name.lower(): value for name, value in seen["headers"].items()}
+    assert headers["x-rule"] == "met" and "x-request-id" in headers
+    assert "URI=spiffe://cluster.local/ns/shop/sa/client" in headers["x-forwarded-client-cert"]
+    client = next(ip for ip in lab.ips("shop/client") if (":" in ip) == (family == "-6"))
+    assert seen["peer"][0] == client and seen["getpeername"][0] == client
+
+
+@pytest.mark.parametrize("port", [2525, 2526])
+def test_a_server_that_speaks_first_is_heard(lab, port):
+    said = python(lab, "import socket; link = socket.create_connection(('web', %d), timeout=20); "
+                       "print(link.recv(100).decode())" % port)
+    assert said.startswith("220 hello from web")
+
+
+@pytest.mark.parametrize("port", [8080, 8081])
+def test_a_client_that_takes_its_time_still_meets_the_rules(lab, port):
+    seen = json.loads(python(lab, LATE, str(port)))
+    assert {name.lower() for name in seen["headers"]} >= {"x-rule", "x-request-id"}
+
+
+def test_ends_and_resets_pass_as_they_are(lab):
+    assert talk(lab, 7001, "send:mine,fin,eof")["heard"][-1] == "after your end"
+    assert talk(lab, 7002, "eof,send:mine,fin")["heard"][0] == "before your end"
+    assert talk(lab, 7003, "send:x\\n,eof")["error"] == "ECONNRESET"
+    assert talk(lab, 7005, "fin,eof")["error"] == "ECONNRESET"
+
+
+def test_a_waypoint_that_is_replaced_loses_no_request_of_an_open_connection(lab):
+    asking = lab.popen("shop/client", "python3", "-c", KEEP_ASKING, stdin=-1)
+    slow = lab.popen("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30",
+                     "http://web:8080/sleep/3")
+    lab.restart("waypoint", "shop/waypoint")
+    lab.restart("waypoint", "shop/waypoint")
+    told, _ = asking.communicate("enough\n", timeout=60)
+    told = json.loads(told)
+    assert set(told["answers"]) == {"200"} and told["answers"]["200"] > 10, told
+    assert told["opened"] >= 2, "it moved over"
+    assert slow.communicate(timeout=60)[0] == "200"
