@@ -85,23 +85,35 @@ std::expected<AccessFilter, std::string> AccessFilter::parse(std::string_view te
   return out;
 }
 
-bool AccessFilter::wants(const ConnectionRecord& record) {
-  const bool failed = !record.outcome->error.empty();
-  if (errors_only_ && !failed) return false;
-  if (direction_ && record.direction != *direction_) return false;
-  if (reasons_ != 0 && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
+bool AccessFilter::takes_namespace(const Party& source, const Party& destination) const {
   const auto listed = [&](const std::string& ns) {
     return std::ranges::find(namespaces_, ns) != namespaces_.end();
   };
-  if (!namespaces_.empty() && !listed(record.source->namespace_name) &&
-      !listed(record.destination->namespace_name)) {
-    return false;
-  }
+  return namespaces_.empty() || listed(source.namespace_name) || listed(destination.namespace_name);
+}
+
+bool AccessFilter::takes_share(bool failed) {
   if (failed || share_ >= 1) return true;
   due_ += share_;
   if (due_ < 1) return false;
   due_ -= 1;
   return true;
+}
+
+bool AccessFilter::wants(const ConnectionRecord& record) {
+  const bool failed = !record.outcome->error.empty();
+  if (errors_only_ && !failed) return false;
+  if (direction_ && record.direction != *direction_) return false;
+  if (reasons_ != 0 && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
+  return takes_namespace(*record.source, *record.destination) && takes_share(failed);
+}
+
+bool AccessFilter::wants(const ExchangeRecord& record) {
+  constexpr std::uint16_t kFirstFailure = 500;
+  const bool failed = record.status == 0 || record.status >= kFirstFailure;
+  if (errors_only_ && !failed) return false;
+  if (reasons_ != 0 || (direction_ && *direction_ != Direction::kInbound)) return false;
+  return takes_namespace(*record.source, *record.destination) && takes_share(failed);
 }
 
 }  // namespace culvert::telemetry

@@ -44,6 +44,7 @@ void register_all(CLI::App& app) {
   register_sockets(app);
   register_waypoint(app);
   register_routes(app);
+  register_tap(app);
   register_completion(app);
 }
 

@@ -26,6 +26,7 @@ void register_sockets(CLI::App& app);
 /// Adds `waypoint` with apply, list, status and delete.
 void register_waypoint(CLI::App& app);
 void register_routes(CLI::App& app);
+void register_tap(CLI::App& app);
 void register_completion(CLI::App& app);
 /// All of the above, and what every command has: the whole tree.
 void register_all(CLI::App& app);

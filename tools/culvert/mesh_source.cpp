@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kAskTimeout{5000};
 constexpr std::uint16_t kZtunnelAdminPort = 15000;
+constexpr std::uint16_t kWaypointAdminPort = 15000;  // in its pod
 
 lab::Outcome<Json> read_answer(const Result<admin::Response>& answer, const std::string& whom,
                                const std::string& lab) {
@@ -84,6 +85,22 @@ lab::Outcome<Json> MeshSource::ztunnel(const std::string& node, const std::strin
   return read_answer(admin::call(SocketAddress{IpAddress::v4(127, 0, 0, 1), kZtunnelAdminPort},
                                  "GET", target, "", kAskTimeout),
                      "the ztunnel of node " + node, state_.name);
+}
+
+lab::Outcome<std::string> MeshSource::waypoint_page(const std::string& pod,
+                                                    const std::string& target) const {
+  const auto slash = pod.find('/');
+  auto netns = lab::open_netns(names_.pod_netns(pod.substr(0, slash), pod.substr(slash + 1)));
+  if (!netns) return std::unexpected(netns.error());
+  auto inside = lab::NetnsScope::enter(netns->get());
+  if (!inside) return std::unexpected(inside.error());
+  auto answer = admin::call(SocketAddress{IpAddress::v4(127, 0, 0, 1), kWaypointAdminPort}, "GET",
+                            target, "", kAskTimeout);
+  if (answer && answer->status == 200) return std::move(answer->body);
+  return lab::problem(
+      fmt::format("the waypoint in pod {}: {}", pod,
+                  answer ? fmt::format("answers {}", answer->status) : answer.error().to_string()),
+      fmt::format("see culvert status --name {}", state_.name));
 }
 
 lab::Outcome<std::vector<std::pair<std::string, Json>>> MeshSource::all_ztunnels(

@@ -35,6 +35,8 @@ class MeshSource {
   /// what they had when a successor came. One that ends meanwhile is left out.
   lab::Outcome<std::vector<std::pair<std::string, Json>>> all_ztunnels(
       const std::string& node, const std::string& target) const;
+  /// GET of the waypoint in a pod ("NAMESPACE/NAME"), as text.
+  lab::Outcome<std::string> waypoint_page(const std::string& pod, const std::string& target) const;
   /// POST without a body to a node's agent.
   lab::Outcome<Json> post_agent(const std::string& node, const std::string& target) const;
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "culvert/telemetry/connection_record.hpp"
+#include "culvert/telemetry/exchange_record.hpp"
 
 namespace culvert::telemetry {
 
@@ -30,11 +31,16 @@ class AccessFilter {
 
   /// Samples by counting, so a share is exact over many connections of one copy of the filter.
   bool wants(const ConnectionRecord& record);
+  /// Of a waypoint's request, which is inbound and whose flags are its own: a filter by reason
+  /// takes none. One that was not answered, or with 500 and more, has failed.
+  bool wants(const ExchangeRecord& record);
   /// What parse() was given.
   const std::string& text() const { return text_; }
 
  private:
   std::expected<void, std::string> add(std::string_view term);
+  bool takes_namespace(const Party& source, const Party& destination) const;
+  bool takes_share(bool failed);
   std::string text_;
   bool errors_only_ = false;
   std::optional<Direction> direction_;

@@ -1,0 +1,67 @@
+// Tap: the requests that have just ended, for people who watch. While nobody asks, it costs a load
+// of one word a request. One a process; workers push, admin threads read.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace culvert::waypoint {
+
+/// Who asked is taken for gone after so long.
+inline constexpr auto kTapWatched = std::chrono::seconds(5);
+/// Bytes of requests that are kept for who watches, and that wait to be; what comes beyond is
+/// dropped, and counted.
+inline constexpr std::size_t kMaxTapBytes = 2U << 20;
+
+class Tap {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  Tap() = default;
+  Tap(const Tap&) = delete;
+  Tap& operator=(const Tap&) = delete;
+  ~Tap();
+
+  /// Whether somebody watches. Any thread.
+  bool watched(TimePoint now) const {
+    return now.time_since_epoch().count() < watched_until_.load(std::memory_order_relaxed);
+  }
+  /// A request, in JSON. Any thread, without a lock.
+  void push(std::string json);
+
+  struct Batch {
+    std::uint64_t next = 0;  // what to ask for then
+    std::uint64_t lost = 0;  // requests between `after` and the first of these
+    std::vector<std::string> requests;
+  };
+  /// The requests numbered `after` and later, oldest first; and keeps it watched. Any thread but
+  /// data threads.
+  Batch read(std::uint64_t after, TimePoint now);
+  /// The number of the next request.
+  std::uint64_t end(TimePoint now) { return read(~std::uint64_t{0}, now).next; }
+
+ private:
+  struct Node {
+    std::string json;
+    Node* next;
+  };
+  void take_pushed();
+
+  std::atomic<TimePoint::rep> watched_until_{0};
+  std::atomic<Node*> newest_{nullptr};
+  std::atomic<std::size_t> waiting_bytes_{0};
+  std::atomic<std::uint64_t> dropped_{0};  // by push(), not yet numbered
+  std::mutex mutex_;
+  // Guarded by mutex_.
+  std::deque<std::string> kept_;
+  std::uint64_t first_ = 0;  // the number of kept_'s first
+  std::size_t kept_bytes_ = 0;
+};
+
+}  // namespace culvert::waypoint
