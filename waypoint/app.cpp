@@ -86,7 +86,7 @@ class App final {
   }
 
   Result<void> start() {
-    const SharedByWorkers shared{settings_, budget_, trust_, metrics_, lines_};
+    const SharedByWorkers shared{settings_, budget_, trust_, metrics_, lines_, requests_};
     if (auto started = crew_.start(shared, worker_count_); !started) return started;
     certificates_.emplace(
         control_,
@@ -105,7 +105,7 @@ class App final {
     parts_.spawn(drop_startup_pages_soon);
     auto admin = Admin::start(settings_, *loop_,
                               {&control_, &feed_, &*certificates_, &*retirement_, &metrics_,
-                               &trust_, &lines_, &budget_, &crew_.workers()});
+                               &requests_, &trust_, &lines_, &budget_, &crew_.workers()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
     log::info("{} {}/{} with {} data thread(s)",
@@ -131,11 +131,13 @@ class App final {
   Task<> keep_collecting() {
     while (co_await io::sleep_until(io::in(kCollectInterval))) {
       for (const auto& worker : crew_.workers()) {
-        worker->post([metrics = &metrics_](Worker& w) {
+        worker->post([metrics = &metrics_, requests = &requests_.metrics](Worker& w) {
           metrics->deposit(w.reporter().collect(io::Clock::now()));
+          requests->deposit(w.request_log().collect(io::Clock::now()));
         });
       }
       metrics_.settle(io::Clock::now());
+      requests_.metrics.settle(io::Clock::now());
     }
   }
 
@@ -160,6 +162,7 @@ class App final {
   io::Scope parts_;
   const unsigned worker_count_ = worker_count(settings_);
   telemetry::TrafficMetrics metrics_{worker_count_, settings_.metrics};
+  RequestTelemetry requests_{worker_count_};
   telemetry::LineWriter lines_{STDERR_FILENO};
   proxy::TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};

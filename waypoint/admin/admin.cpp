@@ -5,6 +5,7 @@
 #include "culvert/proxy/ask.hpp"
 #include "waypoint/admin/config_dump.hpp"
 #include "waypoint/admin/metrics_page.hpp"
+#include "waypoint/telemetry/tap_page.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -16,6 +17,7 @@ constexpr const char* kText = "text/plain; charset=utf-8";
 constexpr const char* kIndex =
     "culvert-waypoint\n\n"
     "GET  /config_dump   what it knows: its own entry, services, routes, certificate (JSON)\n"
+    "GET  /tap           ?after=N: requests that ended since, a JSON object a line\n"
     "GET  /logging       the log level\n"
     "POST /logging       ?level=error|warn|info|debug\n"
     "POST /quitquitquit  take no new work, finish what is under way within --drain-time, exit\n";
@@ -53,6 +55,10 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
          const auto text =
              proxy::ask(loop, [&settings, observed] { return config_dump(settings, *observed); });
          return text ? admin::Response{200, *text} : busy();
+       }},
+      {"GET", "/tap",
+       [observed](const admin::Request& request) {
+         return tap_page(observed->requests->tap, request);
        }},
       {"GET", "/logging", logging},
       {"POST", "/logging", logging},

@@ -27,6 +27,7 @@ struct Observed {
   const proxy::Certificates* certificates;
   Retirement* retirement;
   telemetry::TrafficMetrics* metrics;                   // any thread
+  RequestTelemetry* requests;                           // any thread
   const proxy::TrustCounters* trust;                    // any thread
   const telemetry::LineWriter* lines;                   // any thread
   const h2::Budget* budget;                             // any thread

@@ -28,12 +28,15 @@ void render_build(PrometheusText& out) {
 // From a server's thread: has every worker deposit what it counted. nullopt when one does not
 // answer in time.
 std::optional<std::size_t> collect_now(const Observed& observed) {
-  const auto answers =
-      proxy::ask_workers(*observed.workers, [metrics = observed.metrics](Worker& worker) {
+  const auto answers = proxy::ask_workers(
+      *observed.workers,
+      [metrics = observed.metrics, requests = observed.requests](Worker& worker) {
         metrics->deposit(worker.reporter().collect(io::Clock::now()));
+        requests->metrics.deposit(worker.request_log().collect(io::Clock::now()));
         return worker.live().size();
       });
   observed.metrics->settle(io::Clock::now());
+  observed.requests->metrics.settle(io::Clock::now());
   if (!answers) return std::nullopt;
   std::size_t open = 0;
   for (const auto count : *answers) open += count;
@@ -52,6 +55,7 @@ std::optional<admin::Response> metrics_page(io::Loop& loop,
   const auto accept = request.headers.find("accept");
   PrometheusText out(
       telemetry::metrics_format(accept == request.headers.end() ? "" : accept->second));
+  observed->requests->metrics.render(out);
   observed->metrics->render(out);
   one(out, "culvert_connections_open", "Connections that are carried now.", Type::kGauge, *open);
   render_build(out);

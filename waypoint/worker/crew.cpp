@@ -40,7 +40,8 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
     if (!loop) return std::unexpected(loop.error());
     proxy::Reporter reporter(shared.metrics.worker(i), shared.lines,
                              shared.settings.log_format == "json", access_log(shared.settings));
-    workers_.push_back(std::make_unique<Worker>(shared, std::move(reporter), std::move(*loop),
+    workers_.push_back(std::make_unique<Worker>(shared, std::move(reporter),
+                                                shared.requests.metrics.worker(i), std::move(*loop),
                                                 descriptors_for_worker(count)));
   }
   for (std::size_t i = 0; i < workers_.size(); ++i) {

@@ -34,6 +34,10 @@ class Place final : public proxy::TunnelPlace {
   std::size_t& count_;
 };
 
+telemetry::AccessFilter filter_of(const Settings& settings) {
+  return telemetry::AccessFilter::parse(settings.access_filter).value_or(telemetry::AccessFilter());
+}
+
 // The policies that `self` names, alone.
 mesh::SnapshotPtr policies_of(const mesh::Snapshot& mesh, const mesh::Workload& self) {
   mesh::Delta delta;
@@ -46,7 +50,8 @@ mesh::SnapshotPtr policies_of(const mesh::Snapshot& mesh, const mesh::Workload& 
 }  // namespace
 
 Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
-               std::unique_ptr<io::Loop> loop, std::size_t descriptors)
+               telemetry::WorkerRequests& requests, std::unique_ptr<io::Loop> loop,
+               std::size_t descriptors)
     : shared_(shared),
       loop_(std::move(loop)),
       view_(std::make_shared<const View>()),
@@ -56,7 +61,9 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
       over_share_("more connections than the worker's share of descriptors"),
       exchange_settings_{.identity = settings().identity().to_string()},
-      exchanges_(exchange_settings_, pooled_, exchange_log_, parties_, std::random_device{}()) {}
+      request_log_(requests, shared.requests.tap, shared.lines, settings().log_format == "json",
+                   filter_of(settings())),
+      exchanges_(exchange_settings_, pooled_, request_log_, parties_, std::random_device{}()) {}
 
 Worker::~Worker() = default;
 

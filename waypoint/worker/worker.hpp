@@ -26,10 +26,10 @@
 #include "waypoint/http/pool.hpp"
 #include "waypoint/http/server.hpp"
 #include "waypoint/settings.hpp"
+#include "waypoint/telemetry/request_log.hpp"
 #include "waypoint/upstream/connections.hpp"
 #include "waypoint/upstream/tunnel_dialer.hpp"
 #include "waypoint/view.hpp"
-#include "waypoint/worker/exchange_lines.hpp"
 
 namespace culvert::waypoint {
 
@@ -48,12 +48,14 @@ struct SharedByWorkers {
   proxy::TrustCounters& trust;
   telemetry::TrafficMetrics& metrics;  // of as many workers
   telemetry::LineWriter& lines;
+  RequestTelemetry& requests;  // of as many workers
 };
 
 class Worker final : public proxy::TunnelOwner {
  public:
-  /// `descriptors`: what its connections may hold.
-  Worker(const SharedByWorkers& shared, proxy::Reporter reporter, std::unique_ptr<io::Loop> loop,
+  /// `requests`: its part of the metrics. `descriptors`: what its connections may hold.
+  Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
+         telemetry::WorkerRequests& requests, std::unique_ptr<io::Loop> loop,
          std::size_t descriptors);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -96,6 +98,7 @@ class Worker final : public proxy::TunnelOwner {
   TunnelDialer& tunnel_dialer() { return dialer_; }
   proxy::TunnelPool& tunnels() { return tunnels_; }
   proxy::Reporter& reporter() { return reporter_; }
+  RequestLog& request_log() { return request_log_; }
   proxy::Parties& parties() { return parties_; }
   mesh::RoundRobin& round_robin() { return round_robin_; }
   proxy::LiveConnections& live() { return live_; }
@@ -163,7 +166,7 @@ class Worker final : public proxy::TunnelOwner {
   TunnelDialer dialer_{*this};
   const ServerOptions server_options_;
   const ExchangeSettings exchange_settings_;
-  ExchangeLines exchange_log_;
+  RequestLog request_log_;
   HttpPool pool_{dialer_, PoolOptions{}};
   PooledConnections pooled_{pool_};
   ExchangeContext exchanges_;
