@@ -5,6 +5,7 @@
 
 #include "culvert/commands.hpp"
 #include "culvert/explain_report.hpp"
+#include "culvert/explain_request.hpp"
 #include "culvert/output.hpp"
 
 namespace culvert::cli {
@@ -27,6 +28,22 @@ void run(const ExplainOptions& o) {
   exit_with(report->differences.empty() ? 0 : kDiffers);
 }
 
+// What is asked of the waypoint, if anything is.
+void add_request(CLI::App* command, ExplainOptions& o) {
+  command
+      ->add_option("--path", o.path, "of an HTTP request, with its query: what would a waypoint do")
+      ->check([](const std::string& text) {
+        return text.starts_with('/') ? std::string() : "a path starts with /";
+      });
+  command->add_option("--method", o.method, "the request's method")->capture_default_str();
+  command->add_option("--header", o.headers, "one of its headers, \"NAME: VALUE\"; may be repeated")
+      ->allow_extra_args(false)
+      ->check([](const std::string& text) {
+        return parse_header(text) ? std::string() : "write a header as NAME: VALUE";
+      });
+  command->add_option("--authority", o.authority, "its Host header, where it is not the service's");
+}
+
 }  // namespace
 
 void register_explain(CLI::App& app) {
@@ -39,6 +56,7 @@ void register_explain(CLI::App& app) {
                    "NAMESPACE/POD, a service's name in any form, or an address; with :PORT")
       ->required();
   command->add_flag("-6,--ipv6", o->prefer_v6, "mean the IPv6 address of a name");
+  add_request(command, *o);
   command->add_option("--name", o->lab, "the lab")->capture_default_str();
   add_output(command, o->format);
   command->footer(
@@ -51,7 +69,8 @@ void register_explain(CLI::App& app) {
       "  culvert explain shop/web catalog:8080           a service of the pod's own namespace\n"
       "  culvert explain shop/web bank/vault-0:9090      a pod\n"
       "  culvert explain shop/web 10.96.0.10:80 -o yaml  an address\n"
-      "  culvert explain shop/web catalog.shop.svc -6 --name demo");
+      "  culvert explain shop/web catalog.shop.svc -6 --name demo\n"
+      "  culvert explain shop/web catalog:8080 --path /v1 --header \"end-user: jason\"");
   command->callback([o] { run(*o); });
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "culvert/explain_report.hpp"
+#include "culvert/explain_request.hpp"
 #include "culvert/mesh_json.hpp"
 #include "culvert/terminal.hpp"
 
@@ -146,6 +147,7 @@ Json report_json(const ExplainReport& r, const MeshModel& model) {
   for (std::size_t i = 0; i < e.branches.size(); ++i)
     out["branches"].push_back(branch_json(e.branches[i], r.listening[i], model));
   for (const auto& step : r.steps) out["steps"].push_back(step_json(step, model));
+  if (r.request) out["request"] = request_json(*r.request);
   out["kernel"] = r.observed ? result_json(*r.observed) : Json();
   out["configured_at"] = r.configured_at;
   out["open"] = Json::array();

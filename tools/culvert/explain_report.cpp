@@ -8,6 +8,7 @@
 
 #include "culvert/bpf/netns.hpp"
 #include "culvert/capture_maps.hpp"
+#include "culvert/explain_request.hpp"
 #include "lab/netns.hpp"
 
 namespace culvert::cli {
@@ -202,6 +203,12 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
                              [&](const mesh::Workload& w) { return ztunnels.bypass(w.node); }};
   out.predicted = explain::explain(question);
   out.steps = explain::in_words(question, out.predicted);
+  if (o.asks_request()) {
+    auto answer = explain_http(o, source, model, out);
+    if (!answer) return std::unexpected(answer.error());
+    out.steps.insert(out.steps.end(), answer->steps.begin(), answer->steps.end());
+    out.request = std::move(*answer);
+  }
 
   std::vector<std::string> concerned{out.source->node};
   compare_captures(nodes, *out.source, out.differences);

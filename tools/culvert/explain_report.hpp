@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "culvert/explain/destination.hpp"
+#include "culvert/explain/request.hpp"
 #include "culvert/explain/words.hpp"
 #include "culvert/explain_observe.hpp"
 #include "culvert/mesh_model.hpp"
@@ -17,6 +18,10 @@ namespace culvert::cli {
 struct ExplainOptions {
   std::string lab = "default", from, to, format = "table";
   bool prefer_v6 = false;
+  // An HTTP request that need not exist; without path, headers and authority none is meant.
+  std::string method = "GET", path, authority;
+  std::vector<std::string> headers;  // "NAME: VALUE"
+  bool asks_request() const { return !path.empty() || !headers.empty() || !authority.empty(); }
 };
 
 struct ExplainReport {
@@ -28,9 +33,10 @@ struct ExplainReport {
   std::vector<std::optional<bool>> listening;    // for each branch of the prediction
   std::string configured_at;  // when the configuration was written; empty: not known
   std::vector<RecentConnection> recent;
-  std::vector<OpenConnections> open;     // what ztunnels carry of it now
-  std::vector<std::string> differences;  // between prediction and observation
-  std::vector<std::string> notes;        // what was assumed
+  std::vector<OpenConnections> open;              // what ztunnels carry of it now
+  std::vector<std::string> differences;           // between prediction and observation
+  std::vector<std::string> notes;                 // what was assumed
+  std::optional<explain::RequestAnswer> request;  // its steps stand in `steps` too
 };
 
 /// A problem when the mesh cannot be read, or nothing has the names.

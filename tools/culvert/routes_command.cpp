@@ -5,9 +5,8 @@
 #include <memory>
 
 #include "culvert/commands.hpp"
-#include "culvert/l7/compiler.hpp"
+#include "culvert/explain_request.hpp"
 #include "culvert/l7/unsupported.hpp"
-#include "culvert/l7/wire_object.hpp"
 #include "culvert/mesh_model.hpp"
 #include "culvert/output.hpp"
 #include "culvert/route_words.hpp"
@@ -41,17 +40,6 @@ int print_unsupported(const std::string& format) {
   return 0;
 }
 
-/// The table that a waypoint of namespace `ns` has.
-l7::RouteTablePtr compile(const MeshModel& model, const std::string& ns) {
-  l7::Compiler compiler({"cluster.local", "istio-system", ns});
-  for (const auto& service : model.snapshot->services()) compiler.put(service);
-  for (const std::string& bytes : model.virtual_services)
-    if (auto object = l7::parse_virtual_service(bytes)) compiler.put(std::move(*object));
-  for (const std::string& bytes : model.destination_rules)
-    if (auto object = l7::parse_destination_rule(bytes)) compiler.put(std::move(*object));
-  return compiler.compile();
-}
-
 /// The host itself, or its first label: "reviews" finds reviews.shop.svc.cluster.local.
 bool is_meant(const std::string& asked, const std::string& host) {
   return asked.empty() || asked == host || host.starts_with(asked + ".");
@@ -81,7 +69,7 @@ int show(const Options& o) {
   if (!source) return fail(source.error());
   const auto model = load_model(*source);
   if (!model) return fail(model.error());
-  const auto table = compile(*model, o.ns);
+  const auto table = compile_routes(*model, o.ns);
   std::vector<std::string> gateways;
   for (const auto& [name, routes] : table->gateways) gateways.push_back(name);
   std::ranges::sort(gateways);

@@ -1,0 +1,138 @@
+"""What a waypoint tells of requests: metrics, log, `culvert tap`, and `culvert explain` of one that need not exist."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+from flows import NODES, access_log, client_pod, meshed
+from lab import APPS, CULVERT, ENV, Lab, culvert, wait_until
+
+WORLD = NODES + meshed("shop") + client_pod("shop", "far", "west") + f"""---
+apiVersion: v1
+kind: Pod
+metadata: {{name: web, namespace: shop, labels: {{app: web, version: v1}}}}
+spec:
+  nodeName: east
+  serviceAccountName: web
+  containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: web, namespace: shop}}
+spec: {{selector: {{app: web}}, ports: [{{name: http, port: 8080}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: web, namespace: shop}}
+spec:
+  hosts: [web]
+  http:
+  - name: gone
+    match: [{{uri: {{prefix: /gone}}}}]
+    directResponse: {{status: 410}}
+  - name: jason
+    match: [{{headers: {{end-user: {{exact: jason}}}}}}]
+    route: [{{destination: {{host: web}}}}]
+  - name: rest
+    route: [{{destination: {{host: web}}}}]
+"""
+URL = "http://web:8080"
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(f"admit-told-{os.getpid()}", WORLD) as made:
+        culvert("waypoint", "apply", "--name", made.name, "-n", "shop", "--enroll-namespace")
+        wait_until(lambda: made.curl("shop/far", URL + "/")[0] == 0, "the waypoint serves")
+        yield made
+
+
+def waypoint_pod(lab):
+    return next(f"shop/{p['name']}" for p in lab.status()["pods"] if p["name"].startswith("waypoint"))
+
+
+class Tap:
+    def __init__(self, lab, *argv):
+        self.process = subprocess.Popen([CULVERT, "tap", "--name", lab.name, "-o", "json", *argv], env=ENV, text=True,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert "watching shop/waypoint" in self.process.stderr.readline()
+
+    def requests(self):
+        out, errors = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, errors
+        return [json.loads(line) for line in out.splitlines()]
+
+
+def count(lab, *labels):
+    """The sum of istio_requests_total over the series that have all of these labels."""
+    page = lab.exec(waypoint_pod(lab), "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
+    return sum(int(value) for series, value in re.findall(r"^istio_requests_total\{(.*)\} (\d+)$", page, re.M)
+               if all(label in series for label in labels))
+
+
+def test_the_application_sees_the_client_and_its_ztunnels_log_names_both(lab):
+    status, body = lab.curl("shop/far", URL + "/seen")
+    assert status == 0 and json.loads(body)["peer"][0] == lab.ips("shop/far")[0], body
+
+    def line():
+        return next((line for line in access_log(lab.logs("node/east", "ztunnel")) if line["direction"] == "inbound" and
+                     line.get("src.identity", "").endswith("/sa/far")), None)
+    found = wait_until(line, "the destination's line")
+    assert found["via.identity"].endswith("/ns/shop/sa/waypoint") and found["dst.workload"] == "web"
+
+
+def test_tap_shows_a_request_with_its_rule_and_destination(lab):
+    tap = Tap(lab, "shop/web", "--count", "2", "--path", "/api")
+    assert lab.curl("shop/far", URL + "/other")[0] == 0
+    assert lab.curl("shop/far", URL + "/api/a?b=c", "-H", "end-user: jason")[0] == 0
+    assert lab.curl("shop/far", URL + "/api/b", "-X", "POST", "-d", "12345")[0] == 0
+    one, two = tap.requests()
+    assert (one["method"], one["path"], one["response_code"]) == ("GET", "/api/a?b=c", 200)
+    assert one["route_name"].startswith("jason") and one["virtual_service"] == "shop/web"
+    assert two["route_name"].startswith("rest") and two["bytes_received"] == 5
+    for request in (one, two):
+        assert (request["source_workload"], request["destination_workload"]) == ("far", "web")
+        assert request["source_principal"].endswith("/ns/shop/sa/far") and request["attempts"] == 1
+        assert request["attempt_list"][0]["upstream_host"] == lab.ips("shop/web")[0] + ":8080"
+        assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", request["request_id"])
+
+
+def test_requests_are_counted_by_client_destination_and_answer(lab):
+    labels = ('reporter="waypoint"', 'source_principal="spiffe://cluster.local/ns/shop/sa/far"',
+              'destination_service="web.shop.svc.cluster.local"', 'connection_security_policy="mutual_tls"')
+    before = count(lab, *labels, 'response_code="200"'), count(lab, *labels, 'response_code="410"')
+    for _ in range(3):
+        assert lab.curl("shop/far", URL + "/")[0] == 0
+    lab.curl("shop/far", URL + "/gone")
+    assert count(lab, *labels, 'response_code="200"', 'destination_workload="web"') >= 3
+    assert count(lab, *labels, 'response_code="200"') == before[0] + 3
+    assert count(lab, *labels, 'response_code="410"') == before[1] + 1
+
+
+def test_the_log_has_a_line_in_envoys_form(lab):
+    assert lab.curl("shop/far", URL + "/logged?x=1", "-A", "tester")[0] == 0
+    pattern = re.compile(r'^\[\d{4}-[-\dT:.]+Z\] "GET /logged\?x=1 HTTP/1\.1" 200 - via_upstream - "-" 0 \d+ \d+ \d+ '
+                         r'"[^"]*" "tester" "[-0-9a-f]{36}" "web:8080" "[\d.]+:8080" outbound\|8080\|\|web\.shop\.svc'
+                         r'\.cluster\.local - [\d.]+:8080 [\d.]+:\d+ - rest\S* 1$', re.M)
+    wait_until(lambda: pattern.search(lab.logs(waypoint_pod(lab))), "the line")
+
+
+def test_a_request_id_and_trace_headers_go_on_as_they_came(lab):
+    sent = {"x-request-id": "my-own-id", "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "tracestate": "a=b", "b3": "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1", "x-b3-traceid": "80f198ee56343ba8"}
+    flags = [word for name, value in sent.items() for word in ("-H", f"{name}: {value}")]
+    got = {name.lower(): value for name, value in json.loads(lab.curl("shop/far", URL + "/", *flags)[1])["headers"].items()}
+    assert {name: got.get(name) for name in sent} == sent
+
+
+def test_explain_names_rule_weights_and_reason_of_a_request(lab):
+    def explain(*argv):
+        done = culvert("explain", "shop/far", "web.shop:8080", "--name", lab.name, "-o", "json", *argv)
+        return json.loads(done.stdout)["request"]
+    jason = explain("--path", "/a", "--header", "end-user: jason")
+    assert jason["virtual_service"] == "shop/web" and jason["route_name"].startswith("jason")
+    assert [share["percent"] for share in jason["shares"]] == [100]
+    rest = explain("--path", "/a")
+    assert rest["route_name"].startswith("rest") and any("end-user" in step["text"] for step in rest["steps"])
+    assert "answered with status 410" in explain("--path", "/gone/x", "--method", "POST")["text"]

@@ -1,0 +1,111 @@
+#include "culvert/explain_request.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "culvert/http/fields.hpp"
+#include "culvert/l7/compiler.hpp"
+#include "culvert/l7/wire_object.hpp"
+
+namespace culvert::cli {
+namespace {
+
+const char* kind_name(l7::Decision::Kind kind) {
+  using Kind = l7::Decision::Kind;
+  switch (kind) {
+    case Kind::kForward:
+      return "forward";
+    case Kind::kRedirect:
+      return "redirect";
+    case Kind::kDirectResponse:
+      return "direct-response";
+    case Kind::kNoHost:
+      return "no-host";
+    case Kind::kNoRoute:
+      return "no-route";
+    case Kind::kNoCluster:
+      return "no-cluster";
+    case Kind::kRefused:
+      return "refused";
+  }
+  return "";
+}
+
+// The labels of the pod that asks, as the lab made it; null where it is not of the lab.
+const std::map<std::string, std::string>* labels_of(const MeshSource& source,
+                                                    const mesh::Workload& client) {
+  const auto& pods = source.state().objects.pods;
+  const auto found = std::ranges::find(pods, client.ns + "/" + client.name, &lab::Pod::key);
+  return found == pods.end() ? nullptr : &found->labels;
+}
+
+// Of the Gateway's namespace: "shop" of "shop/waypoint.shop.svc.cluster.local".
+std::string namespace_of(const mesh::GatewayAddress& waypoint, const std::string& otherwise) {
+  const auto* key = std::get_if<std::string>(&waypoint.destination);
+  return key == nullptr ? otherwise : key->substr(0, key->find('/'));
+}
+
+}  // namespace
+
+l7::RouteTablePtr compile_routes(const MeshModel& model, const std::string& ns) {
+  l7::Compiler compiler({"cluster.local", "istio-system", ns});
+  for (const auto& service : model.snapshot->services()) compiler.put(service);
+  for (const std::string& bytes : model.virtual_services)
+    if (auto object = l7::parse_virtual_service(bytes)) compiler.put(std::move(*object));
+  for (const std::string& bytes : model.destination_rules)
+    if (auto object = l7::parse_destination_rule(bytes)) compiler.put(std::move(*object));
+  return compiler.compile();
+}
+
+std::optional<std::pair<std::string, std::string>> parse_header(const std::string& text) {
+  const auto colon = text.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  const auto begin = text.find_first_not_of(' ', colon + 1);
+  http::Fields fields;
+  const bool fits =
+      fields.add(std::string_view(text).substr(0, colon),
+                 begin == std::string::npos ? "" : std::string_view(text).substr(begin));
+  if (!fits) return std::nullopt;
+  return std::pair{std::string(fields[0].name), std::string(fields[0].value)};
+}
+
+lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& o, const MeshSource& source,
+                                                  const MeshModel& model,
+                                                  const ExplainReport& report) {
+  const mesh::NetworkAddress address{report.source->network, report.destination.address.ip};
+  const auto service = model.snapshot->service_at(address, report.source->ns);
+  if (service == nullptr || !service->waypoint)
+    return lab::problem(
+        fmt::format("{} is no address of a service with a waypoint: no HTTP rule is asked",
+                    report.destination.address.to_string()),
+        "leave --path and the like out, or label the service istio.io/use-waypoint");
+  const auto routes = compile_routes(model, namespace_of(*service->waypoint, service->ns));
+  explain::RequestQuestion question{.routes = *routes,
+                                    .host = service->hostname,
+                                    .port = report.destination.address.port,
+                                    .method = o.method,
+                                    .path = o.path.empty() ? "/" : o.path,
+                                    .authority = o.authority,
+                                    .client = report.source,
+                                    .client_labels = labels_of(source, *report.source)};
+  for (const std::string& text : o.headers)
+    if (auto header = parse_header(text)) question.headers.push_back(std::move(*header));
+  return explain::explain_request(question);
+}
+
+Json request_json(const explain::RequestAnswer& answer) {
+  Json out{{"kind", kind_name(answer.kind)},
+           {"route_name", answer.route_name},
+           {"virtual_service", answer.virtual_service},
+           {"text", answer.text},
+           {"shares", Json::array()},
+           {"steps", Json::array()}};
+  for (const auto& share : answer.shares)
+    out["shares"].push_back({{"cluster", share.cluster}, {"percent", share.percent}});
+  for (const auto& step : answer.steps)
+    out["steps"].push_back({{"step", step.name}, {"text", step.text}});
+  return out;
+}
+
+}  // namespace culvert::cli

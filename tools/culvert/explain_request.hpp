@@ -1,0 +1,24 @@
+// `culvert explain --path ...`: the part about an HTTP request, from options to an answer.
+#pragma once
+
+#include "culvert/explain/request.hpp"
+#include "culvert/explain_report.hpp"
+#include "culvert/l7/route_table.hpp"
+
+namespace culvert::cli {
+
+/// The routes that a waypoint of namespace `ns` has.
+l7::RouteTablePtr compile_routes(const MeshModel& model, const std::string& ns);
+
+/// "end-user: jason" as a name in lower case and a value; nullopt for what is no header.
+std::optional<std::pair<std::string, std::string>> parse_header(const std::string& text);
+
+/// What the waypoint in front of the report's destination does with the request that `options`
+/// name. A problem where there is no waypoint, or no service was addressed.
+lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& options,
+                                                  const MeshSource& source, const MeshModel& model,
+                                                  const ExplainReport& report);
+
+Json request_json(const explain::RequestAnswer& answer);
+
+}  // namespace culvert::cli
