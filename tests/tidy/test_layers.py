@@ -9,7 +9,7 @@ PARTS = ("agent", "ztunnel", "waypoint", "tools")
 MODULES = re.findall(r"^subdir\('(\w+)'\)", tree.text("lib/meson.build"), re.M)
 # They decide, and know no socket.
 PURE = {"http": {"base", "http"}, "mesh": {"base", "mesh"}, "l7": {"base", "regex", "mesh", "l7"},
-        "explain": {"base", "mesh", "explain"}}
+        "explain": {"base", "mesh", "l7", "explain"}}
 VERDICTS = {"bpf/verdict.h"}  # the hooks' decisions, which compile natively too
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")
