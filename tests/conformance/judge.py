@@ -7,7 +7,7 @@ import subprocess
 import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FLAGS = {"no route": "NR", "no host": "NR", "no cluster": "NC", "refused": "refused"}
+FLAGS = {"no route": "NR", "no host": "NR", "no cluster": "NC", "refused": "CR"}
 STATUS = {"no route": 404, "no host": 404, "no cluster": 503, "refused": 503}
 SHARE_SIGMA = 4
 
