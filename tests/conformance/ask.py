@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Sends requests and tells what came back: a JSON list on standard input, another on standard output.
 
-A request: `to` (a Unix socket's path, or [host, port] with `family` 4 or 6), method, path, authority, headers as pairs, body. What came of it: status,
+A request: `to` (a Unix socket's path, or [host, port] with `family` 4 or 6), method, path, authority, headers as pairs, body or bodyBytes. What came of it: status,
 headers as pairs, body, seconds; or error. Only Python's own library, so that it runs in any pod.
 """
 import concurrent.futures
@@ -38,7 +38,7 @@ def ask(one):
         connection.putheader("host", one["authority"])
         for name, value in one["headers"]:
             connection.putheader(name, value)
-        body = one.get("body", "").encode()
+        body = one.get("body", "").encode() or b"x" * one.get("bodyBytes", 0)
         if body or one["method"] in ("POST", "PUT", "PATCH"):
             connection.putheader("content-length", str(len(body)))
         connection.endheaders(body or None)
@@ -58,4 +58,5 @@ def ask_all(requests, at_once=AT_ONCE):
 
 
 if __name__ == "__main__":
-    json.dump(ask_all(json.load(sys.stdin)), sys.stdout)
+    at_once = int(sys.argv[2]) if sys.argv[1:2] == ["--at-once"] else AT_ONCE
+    json.dump(ask_all(json.load(sys.stdin), at_once), sys.stdout)

@@ -17,7 +17,7 @@ import socket
 import threading
 import time
 
-PLAY = re.compile(r"(\w+): (?:wait (\d+)s|(\d{3}))(?: (once|twice|always))?$")
+PLAY = re.compile(r"([\w-]+): (?:wait (\d+)s|(\d{3}))(?: (once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
 
 
@@ -55,6 +55,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                              "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), "number": number}).encode()
         self.send_response(status)
         self.send_header("x-served", "1")
+        self.send_header("x-version", self.server.version)  # for who gets no body
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
         self.end_headers()

@@ -23,8 +23,8 @@ def request(case, to):
 
 def seen(result):
     """What came back, in the words of a case."""
-    out = {"status": result["status"], "gets": result["headers"], "body": result["body"], "to": None, "path": None,
-           "host": None, "sees": None, "attempts": None,
+    out = {"status": result["status"], "gets": result["headers"], "body": result["body"], "path": None,
+           "host": None, "sees": None, "attempts": None, "to": dict(result["headers"]).get("x-version"),
            "location": dict(result["headers"]).get("location"), "took": result["seconds"]}
     try:
         echoed = json.loads(result["body"])

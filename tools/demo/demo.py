@@ -7,9 +7,10 @@ import secrets
 import sys
 import time
 
+import books
 from observe import Capture, Failed, HBONE_PORT, Lab, REPO
 
-LAB, PLAIN_LAB = "demo", "demo-plain"
+LAB, PLAIN_LAB, BOOKS_LAB = "demo", "demo-plain", "demo-books"
 SAMPLE = REPO / "manifests" / "samples" / "bookshop.yaml"
 REQUESTS = 300  # of the latency measurement, each kind
 # Who asks whom; what comes of it is read from the run, never assumed.
@@ -147,6 +148,9 @@ def run(options):
         with Lab(PLAIN_LAB, SAMPLE, mesh=False) as plain_lab:
             plain = measure(plain_lab, "shop/web", "stock.warehouse")
         show_latency(meshed, plain)
+        title(f"What rules about HTTP do (a waypoint before {books.APP.relative_to(REPO)})")
+        with Lab(BOOKS_LAB, books.APP, mesh=True) as books_lab:
+            books.show(books_lab, lambda line: print(line, flush=True))
         if options.keep:
             return keep(lab)
     except BaseException:

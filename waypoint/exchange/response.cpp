@@ -111,10 +111,14 @@ void apply_operations(const l7::HeaderOperations& operations, const l7::Exchange
     if (is_hop_field(operation.name)) continue;
     if (operation.kind == Kind::kRemove) {
       fields.remove(operation.name);
-    } else if (operation.kind == Kind::kSet) {
-      fields.set(operation.name, operation.value.format(exchange));
+      continue;
+    }
+    const auto value = operation.value.format(exchange);
+    if (value.empty()) continue;  // as in l7::apply: what comes to nothing is not done
+    if (operation.kind == Kind::kSet) {
+      fields.set(operation.name, value);
     } else {
-      fields.add(operation.name, operation.value.format(exchange));
+      fields.add(operation.name, value);
     }
   }
 }
