@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "culvert/config/gateways.hpp"
 #include "culvert/config/object_store.hpp"
 
 using namespace culvert;
@@ -162,4 +163,45 @@ TEST_CASE("hosts of a VirtualService that is refused and never was good are know
   // With a last good state it is not among them.
   load(store, {{"b.yaml", service("good", "{hosts: g, " + rules)}});
   CHECK(store.refused().empty());
+}
+
+TEST_CASE("gateways of a refused VirtualService are known, and a change of refusals is a change") {
+  const auto object = [](const std::string& spec) {
+    return "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, "
+           "namespace: shop}\nspec: " +
+           spec + "\n";
+  };
+  ObjectStore store;
+  load(store, {{"a.yaml", object("{hosts: [a], gateways: [mesh, front], htp: []}")}});
+  REQUIRE(store.refused().size() == 1);
+  CHECK(store.refused()[0].gateways == std::vector<std::string>{"mesh", "front"});
+  const auto before = store.generation();
+  load(store, {{"a.yaml", "\n" + object("{hosts: [a], gateways: [mesh, front], htp: []}")}});
+  CHECK(store.generation() == before);  // the same, a line further down
+  load(store, {{"a.yaml", object("{hosts: [a, b], gateways: [mesh, front], htp: []}")}});
+  CHECK(store.generation() == before + 1);
+  load(store, {});
+  CHECK(store.generation() == before + 2);
+}
+
+TEST_CASE("what starts pods knows of Gateways without their messages") {
+  const auto text = [](const std::string& yaml) {
+    const auto parsed = parse_file("f.yaml", yaml);
+    REQUIRE(parsed.objects.size() == 1);
+    return gateway_text(*parsed.objects[0]);
+  };
+  const auto edge = std::get<IstioGatewayText>(
+      text("apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: "
+           "shop}\nspec: {selector: {istio: in}, servers: [{port: {number: 80, name: a, protocol: "
+           "HTTP}, hosts: [\"*\"]}, {port: {number: 81, name: b, protocol: HTTP}, hosts: [\"*\"]}, "
+           "{port: {number: 80, name: c, protocol: HTTP}, hosts: [a.example]}]}\n"));
+  CHECK(edge.ports == std::vector<std::uint16_t>{80, 81});
+  CHECK(edge.selector == std::map<std::string, std::string>{{"istio", "in"}});
+  const auto waypoint = std::get<KubernetesGatewayText>(
+      text("apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: g, "
+           "namespace: shop, annotations: {a: b}}\nspec: {gatewayClassName: c}\n"));
+  CHECK(waypoint.class_name == "c");
+  CHECK(waypoint.annotations.at("a") == "b");
+  CHECK(std::holds_alternative<std::monostate>(
+      text("apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")));
 }
