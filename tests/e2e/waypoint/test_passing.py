@@ -6,6 +6,7 @@ import textwrap
 import pytest
 
 from lab import APPS, Lab
+from mint import Mint
 
 SCRIPTS = {
     7001: "eof,send:after your end",        # the client ends first, and still hears
@@ -60,6 +61,11 @@ WORLD = textwrap.dedent(f"""\
       - name: talk
         command: {TALK}
         ports: [{{containerPort: 7001}}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: bench, namespace: default}}
+    spec: {{nodeName: east, containers: [{{name: sleeper, command: [sleep, "100000"]}}]}}
     ---
     apiVersion: v1
     kind: Service
@@ -161,6 +167,20 @@ def test_ends_and_resets_pass_as_they_are(lab):
     assert talk(lab, 7002, "eof,send:mine,fin")["heard"][0] == "before your end"
     assert talk(lab, 7003, "send:x\\n,eof")["error"] == "ECONNRESET"
     assert talk(lab, 7005, "fin,eof")["error"] == "ECONNRESET"
+
+
+def test_what_does_not_name_the_waypoint_is_refused_to_whoever_asks(lab, tmp_path):
+    mint = Mint.of_lab(tmp_path / "lab", lab.name)
+    cert, key = mint.leaf("URI:spiffe://cluster.local/ns/shop/sa/client")
+    waypoint, web = lab.ips("shop/waypoint-1")[0], lab.ips("shop/web")[0]
+
+    def status(authority):
+        done = lab.exec("default/bench", "python3", APPS / "hbone_client.py", waypoint, "--roots", mint.cert,
+                        "--cert", cert, "--key", key, "--authority", authority)
+        return json.loads(done.stdout)["status"]
+    assert status("web.shop.svc.cluster.local:8080") == 200
+    for authority in ("web.shop.svc.cluster.local:9", f"{web}:8080", f"{waypoint}:15008", "203.0.113.7:80"):
+        assert status(authority) == 400, authority
 
 
 def test_a_waypoint_that_is_replaced_loses_no_request_of_an_open_connection(lab):
