@@ -5,7 +5,8 @@ usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the defa
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
 The answer is JSON: version, method, path, headers in order, the body's length and hash, and how many requests with this
-`x-ask` have come so far.
+`x-ask` have come so far, and how many on this connection. `/_told` is answered with what came before: how often each
+"HOST BYTES HASH OF THE BODY".
 """
 import argparse
 import collections
@@ -29,6 +30,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self, version, port):
         self.version = version
         self.asked = collections.Counter()
+        self.told = collections.Counter()
         self.lock = threading.Lock()
         super().__init__(("::", port), Handler)
 
@@ -45,14 +47,35 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    nth = 0  # of this connection's requests
 
     def do(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path == "/_told":
+            return self.answer(200, self.server.told)
+        self.nth += 1
+        body = self.body()
+        with self.server.lock:
+            self.server.told[f"{self.headers.get('host')} {len(body)} {hashlib.sha256(body).hexdigest()}"] += 1
         number = self.server.count(self.headers.get("x-ask", ""))
         status = self.play(number)
-        answer = json.dumps({"version": self.server.version, "method": self.command, "path": self.path,
-                             "headers": [[name.lower(), value] for name, value in self.headers.items()],
-                             "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest(), "number": number}).encode()
+        return self.answer(status, {"version": self.server.version, "method": self.command, "path": self.path,
+                                    "headers": [[name.lower(), value] for name, value in self.headers.items()],
+                                    "bytes": len(body), "number": number, "nth": self.nth})
+
+    def body(self):
+        """All of it, whether its length is told before or chunk by chunk."""
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # trailers
+        return b"".join(parts)
+
+    def answer(self, status, value):
+        answer = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("x-served", "1")
         self.send_header("x-version", self.server.version)  # for who gets no body
