@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Plain HTTP/1.1 through one worker of each proxy, alternating, before the same origin: CPU of the proxy a
-request, and so requests a second and core. Ours is bench_http_edge: connections alone, without routes.
+request, and so requests a second and core; and the memory of idle connections. Ours is bench_http_edge: connections alone, without
+routes.
 
-    tests/bench/edge.py [BUILD] [--rounds N] [--requests N] [--connections N]
+    tests/bench/edge.py [BUILD] [--rounds N] [--requests N] [--connections N] [--idle N]
 
-haproxy, nginx and envoy are left out, and named, where they are not installed.
+haproxy and nginx are left out, and named, where they are not installed.
 """
 import argparse
 import os
@@ -20,6 +21,7 @@ import time
 ORIGIN, FIRST = 18880, 18881
 
 HAPROXY = """global
+  maxconn 8192
   nbthread 1
 defaults
   mode http
@@ -37,7 +39,7 @@ NGINX = """worker_processes 1;
 daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
-events {{ worker_connections 1024; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
@@ -52,11 +54,34 @@ http {{
 """
 
 
+def with_children(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], text=True, capture_output=True).stdout
+    return [pid, *map(int, found.split())]
+
+
+def resident_kib(pid):
+    return sum(int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{one}/status").read_text()).group(1))
+               for one in with_children(pid))
+
+
+def idle_kib(port, pid, count):
+    """What a connection takes that has had one request, and waits for the next."""
+    before, idle = resident_kib(pid), []
+    for _ in range(count):
+        idle.append(socket.create_connection(("127.0.0.1", port)))
+        idle[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle[-1].recv(4096)
+    time.sleep(1)
+    taken = (resident_kib(pid) - before) / count
+    for one in idle:
+        one.close()
+    return taken
+
+
 def cpu_seconds(pid):
     """Of a process and its children."""
     total = 0.0
-    pids = [pid] + [int(p) for p in subprocess.run(["pgrep", "-P", str(pid)], text=True, capture_output=True).stdout.split()]
-    for one in pids:
+    for one in with_children(pid):
         fields = pathlib.Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     return total
@@ -102,6 +127,7 @@ def main():
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--requests", type=int, default=60_000)
     flags.add_argument("--connections", type=int, default=32)
+    flags.add_argument("--idle", type=int, default=4000)
     args = flags.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="culvert-edge-"))
     running = [subprocess.Popen([args.build / "tests/bench/bench_http_edge", "--port", str(ORIGIN)])]
@@ -125,7 +151,8 @@ def main():
         for name in ports:
             cost = statistics.median(costs[name])
             print(f"{name:<10} {cost:6.1f} us of CPU a request = {1e6 / cost:7.0f} requests/s a core; "
-                  f"{statistics.median(rates[name]):7.0f} requests/s seen")
+                  f"{statistics.median(rates[name]):7.0f} requests/s seen; "
+                  f"{idle_kib(ports[name], processes[name].pid, args.idle):.1f} KiB an idle connection")
         if "haproxy" in ports:
             ratio = statistics.median(costs["haproxy"]) / statistics.median(costs["culvert"])
             print(f"ours to haproxy, requests/s a core: {ratio:.2f}")
