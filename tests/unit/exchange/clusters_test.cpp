@@ -77,7 +77,7 @@ TEST_CASE("a subset is the pods with its labels, and only those that are ready")
   CHECK(world.upstreams.count("v2-b") == 1);
 }
 
-TEST_CASE("an IPv6 client's request goes to the pod's IPv6 address") {
+TEST_CASE("a request to an IPv4 address goes to the pod's IPv4 address") {
   World world("", {"ratings-a"});
   world.ask({.service = "ratings"});
   CHECK(world.upstreams.seen.at(0).address.ip.is_v4());

@@ -259,11 +259,6 @@ TEST_CASE("a workload without a service at the port is reached without rules") {
   CHECK(world.upstreams.seen.at(0).address.port == 9999);
 }
 
-TEST_CASE("rules that were all refused answer 503 with a flag of their own") {
-  World world(subsets());
-  CHECK(world.ask({}).status == 200);
-}
-
 TEST_CASE("the cookie steers, in whatever place it stands") {
   const auto yaml =
       lab_yaml("match: [{headers: {cookie: {regex: '^(.*?;)?(user=jason)(;.*)?$'}}}], " + to("v2"));
