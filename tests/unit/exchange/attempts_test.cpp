@@ -192,6 +192,28 @@ TEST_CASE("an attempt that is too slow is tried elsewhere") {
   for (const auto& seen : world.upstreams.seen) CHECK(seen.cancelled == (seen.pod == "v1-a"));
 }
 
+TEST_CASE("time limits hold for a request with a body, from its end") {
+  auto world = two_pods(
+      "timeout: 2s, retries: {attempts: 2, retryOn: 5xx, perTryTimeout: 300ms}, " + to("v1"));
+  Behaviour silent;
+  silent.answers = false;
+  const Ask post{.method = "POST", .parts = {"a", "b"}, .between_parts = 500ms};
+  world.upstreams.set("v1-a", silent);
+  for (int i = 0; i < 10; ++i) {
+    const auto answer = world.ask(post);
+    CHECK(answer.status == 200);
+    CHECK(answer.took >= 1s);
+    CHECK(answer.took < 1s + 600ms);
+    CHECK(world.upstreams.seen.back().body == "ab");
+  }
+  CHECK(world.upstreams.count("v1-a") > 0);
+  world.upstreams.set("v1-b", silent);
+  const auto answer = world.ask(post);
+  CHECK(answer.status == 504);
+  CHECK(answer.flags == "URX,UT");
+  CHECK(answer.record.attempts == 3);
+}
+
 TEST_CASE("the route's time bounds all attempts and the waits between them") {
   World world(
       lab_yaml("timeout: 1s, retries: {attempts: 100, retryOn: 5xx, backoff: 400ms}, " + to("v1")),

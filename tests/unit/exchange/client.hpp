@@ -35,6 +35,7 @@ struct Ask {
   std::string service = "reviews";  // addressed; empty: the workload below
   std::string workload = "";        // addressed by its own address
   std::uint16_t port = 80;
+  bool ipv6 = false;
 };
 
 class AskingClient final : public ServerExchange {

@@ -77,10 +77,12 @@ TEST_CASE("a subset is the pods with its labels, and only those that are ready")
   CHECK(world.upstreams.count("v2-b") == 1);
 }
 
-TEST_CASE("a request to an IPv4 address goes to the pod's IPv4 address") {
+TEST_CASE("a request goes to the pod's address of the family that was addressed") {
   World world("", {"ratings-a"});
   world.ask({.service = "ratings"});
+  world.ask({.service = "ratings", .ipv6 = true});
   CHECK(world.upstreams.seen.at(0).address.ip.is_v4());
+  CHECK_FALSE(world.upstreams.seen.at(1).address.ip.is_v4());
 }
 
 TEST_CASE("the request beyond http2MaxRequests is told at once: 503 UO") {

@@ -38,6 +38,14 @@ TEST_CASE("a preflight of another origin goes up") {
   const auto answer = world.ask(preflight("http://b.example"));
   CHECK_FALSE(answer.has("access-control-allow-origin"));
   CHECK(world.upstreams.seen.size() == 1);
+  World strict(
+      lab_yaml("corsPolicy: {allowOrigins: [{exact: 'http://a.example'}], "
+               "unmatchedPreflights: IGNORE}, " +
+               to("v1")));
+  const auto refused = strict.ask(preflight("http://b.example"));
+  CHECK(refused.status == 200);
+  CHECK_FALSE(refused.has("access-control-allow-origin"));
+  CHECK(strict.upstreams.seen.empty());
 }
 
 TEST_CASE("an answer from upstream and one of ours both say who may read it") {

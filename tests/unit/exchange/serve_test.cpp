@@ -259,6 +259,16 @@ TEST_CASE("a workload without a service at the port is reached without rules") {
   CHECK(world.upstreams.seen.at(0).address.port == 9999);
 }
 
+TEST_CASE("rules that were all refused answer 503 with a flag of their own") {
+  World world(subsets());
+  world.refuse_rules();
+  const auto answer = world.ask({});
+  CHECK(answer.status == 503);
+  CHECK(answer.flags == "CR");
+  CHECK(answer.end == ExchangeEnd::kConfigRefused);
+  CHECK(world.upstreams.seen.empty());
+}
+
 TEST_CASE("the cookie steers, in whatever place it stands") {
   const auto yaml =
       lab_yaml("match: [{headers: {cookie: {regex: '^(.*?;)?(user=jason)(;.*)?$'}}}], " + to("v2"));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "culvert/l7/edge.hpp"
+#include "virtual_service.pb.h"
+
 namespace culvert::waypoint::test {
 namespace {
 
@@ -68,6 +71,13 @@ void World::rules(const std::string& yaml) {
   lab_.add(yaml);
   make_view();
 }
+void World::refuse_rules() {
+  auto spec = std::make_shared<::istio::networking::v1alpha3::VirtualService>();
+  spec->add_hosts("reviews");
+  lab_.compiler.put(l7::VirtualServiceObject{"shop", "reviews", 1, spec, true});
+  lab_.table = lab_.compiler.compile();
+  make_view();
+}
 void World::pods(const std::vector<std::string>& names) {
   names_ = names;
   make_view();
@@ -100,6 +110,8 @@ void World::make_view() {
   view->mesh = apply(mesh::Snapshot(), std::move(delta));
   view->routes = lab_.table;
   view->labels = std::make_shared<const Labels>(std::move(labels));
+  view->edge = std::make_shared<const l7::EdgeObject>(
+      l7::EdgeObject{"shop", "edge", {l7::EdgeServer{80, {"*"}}}});
   view_ = view;
   view_is_new_ = true;
 }
@@ -111,7 +123,7 @@ Arrival World::arrival_of(const Ask& ask, std::uint16_t client_port) const {
   if (ask.with_identity) made.client.identity = mesh::Identity{"cluster.local", ask.ns, "web"};
   made.client.address = {*IpAddress::parse("10.0.0.5"), client_port};
   if (ask.with_identity) made.client.workload = view_->mesh->workload(uid + ask.pod);
-  made.destination = {*IpAddress::parse("10.96.0.1"), ask.port};
+  made.destination = {*IpAddress::parse(ask.ipv6 ? "fd00:96::1" : "10.96.0.1"), ask.port};
   if (ask.gateway != "mesh") return made;
   if (ask.workload.empty()) {
     made.service = view_->mesh->service("shop/" + ask.service + ".shop.svc.cluster.local");

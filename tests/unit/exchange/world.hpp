@@ -58,6 +58,8 @@ class World final : public ExchangeLog {
   /// Replaces the rules, or the pods, between two requests.
   void rules(const std::string& yaml);
   void pods(const std::vector<std::string>& names);
+  /// Control says that the only VirtualService of reviews is not valid.
+  void refuse_rules();
   /// Not ready from now on, or ready again.
   void set_healthy(const std::string& pod, bool healthy);
 
