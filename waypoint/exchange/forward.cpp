@@ -60,27 +60,20 @@ void after_stop(Exchange& x, const RequestBody& body) {
   x.end(failure ? telemetry::end_of_client(*failure) : ExchangeEnd::kClientGone);
 }
 
-/// True when another attempt is to follow.
-io::Task<bool> attempt(Exchange& x, ClusterState& cluster, RequestBody& body, RetryPlan& plan,
-                       HostPtr host) {
+struct Ended {
+  Attempt::End end;
+  ExchangeEnd how;
+};
+
+/// One attempt; nothing of it is under way upstream any more when it returns.
+io::Task<Ended> attempt(Exchange& x, ClusterState& cluster, RequestBody& body, RetryPlan& plan,
+                        HostPtr host) {
   Attempt one(x, body, plan, cluster, std::move(host));
   co_await body.beside(one);
   if (body.timed_out()) one.expire();
   co_await body.detach();
-  if (one.answering()) after_stop(x, body);
-  switch (one.end()) {
-    case Attempt::End::kStopped:
-      after_stop(x, body);
-      co_return false;
-    case Attempt::End::kAnswered:
-      co_return false;
-    case Attempt::End::kRetry:
-      co_return true;
-    case Attempt::End::kFailed:
-      break;
-  }
-  co_await answer_failure(x, one.how());
-  co_return false;
+  if (one.answering() || one.end() == Attempt::End::kStopped) after_stop(x, body);
+  co_return Ended{one.end(), one.how()};
 }
 
 io::Task<> try_until_answered(Exchange& x, ClusterState& cluster, RequestBody& body,
@@ -95,7 +88,9 @@ io::Task<> try_until_answered(Exchange& x, ClusterState& cluster, RequestBody& b
     }
     tried.push_back(host);
     set_attempt_fields(x, number);
-    if (!co_await attempt(x, cluster, body, plan, std::move(host))) co_return;
+    const auto ended = co_await attempt(x, cluster, body, plan, std::move(host));
+    if (ended.end == Attempt::End::kFailed) co_await answer_failure(x, ended.how);
+    if (ended.end != Attempt::End::kRetry) co_return;
     if (!co_await wait_before_retry(x, plan)) co_return;
   }
 }
