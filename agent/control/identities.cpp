@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <kubernetes.pb.h>
 
+#include <algorithm>
+
 #include "control/compile/waypoints.hpp"
 
 namespace culvert::control {
@@ -19,7 +21,10 @@ bool is_meshed(const api::k8s::Pod& pod) {
 /// A waypoint's or an edge's: it speaks for itself, and is not captured.
 bool is_proxy(const Waypoints& waypoints, const std::string& ns, const api::k8s::Pod& pod) {
   const policy::Labels labels(pod.metadata().labels().begin(), pod.metadata().labels().end());
-  return waypoints.is_part_of_waypoint(ns, labels) || !waypoints.edges_of(labels).empty();
+  const auto edges = waypoints.edges_of(labels);
+  // An edge of a Gateway of its own namespace: another's selector gives no right to its identity.
+  return waypoints.is_part_of_waypoint(ns, labels) ||
+         std::ranges::any_of(edges, [&](const auto& edge) { return edge.starts_with(ns + "/"); });
 }
 
 bool may_run(const api::k8s::Pod& pod) {

@@ -21,6 +21,8 @@ namespace v1 = ::istio::networking::v1alpha3;
 
 const std::vector<std::string> kServiceProtocols = {
     "HTTP", "HTTP2", "GRPC", "GRPC-WEB", "HTTPS", "TLS", "TCP", "MONGO", "MYSQL", "REDIS", ""};
+/// What one ServiceEntry may make of itself: hosts times endpoints times ports.
+constexpr std::int64_t kMaxServiceEntry = 20'000;
 const std::vector<std::string> kServerProtocols = {"HTTP", "HTTP2", "GRPC", "HTTPS",
                                                    "TLS",  "TCP",   "MONGO"};
 
@@ -33,8 +35,11 @@ void check_protocol(const std::string& protocol, const std::vector<std::string>&
 
 void check_endpoint(const v1::WorkloadEntry& endpoint, const std::set<std::string>& ports,
                     const std::string& path, Findings& findings) {
-  if (!IpAddress::parse(endpoint.address())) {
+  const auto ip = IpAddress::parse(endpoint.address());
+  if (!ip) {
     findings.add(path + ".address", "must be an IP address");
+  } else if (ip->is_loopback() || ip->is_unspecified() || ip->is_link_local()) {
+    findings.add(path + ".address", "must not be a loopback, unspecified or link-local address");
   }
   for (const auto& [name, port] : endpoint.ports()) {
     if (!ports.contains(name)) {
@@ -56,6 +61,9 @@ void check_server_host(std::string_view host, const std::string& path, Findings&
     const auto ns = host.substr(0, slash);
     if (ns != "." && ns != "*" && !is_dns_label(ns)) {
       findings.add(path, "must be a namespace, \".\" or \"*\" before the \"/\"");
+    } else if (ns != "*") {
+      findings.add(path,
+                   "whose VirtualServices count is not honoured yet: write \"*/\" or no namespace");
     }
     host.remove_prefix(slash + 1);
   }
@@ -89,6 +97,13 @@ void validate_service_entry(const api::istio::ServiceEntry& object, Findings& fi
   }
   for (int i = 0; i < spec.endpoints_size(); ++i) {
     check_endpoint(spec.endpoints(i), names, at("spec.endpoints", i), findings);
+  }
+  const auto made = std::int64_t{spec.hosts_size()} * std::max(1, spec.endpoints_size()) *
+                    std::max(1, spec.ports_size());
+  if (made > kMaxServiceEntry) {
+    findings.add("spec",
+                 fmt::format("hosts times endpoints times ports are {}, over the limit of {}", made,
+                             kMaxServiceEntry));
   }
 }
 

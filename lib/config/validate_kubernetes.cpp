@@ -120,6 +120,9 @@ void validate_endpoint_slice(const k8s::EndpointSlice& slice, Findings& findings
       if (!ip || ip->is_v4() != wants_v4) {
         findings.add(fmt::format("endpoints[{}].addresses[{}]", i, j),
                      fmt::format("must be an {} address", slice.address_type()));
+      } else if (ip->is_loopback() || ip->is_unspecified() || ip->is_link_local()) {
+        findings.add(fmt::format("endpoints[{}].addresses[{}]", i, j),
+                     "must not be a loopback, unspecified or link-local address");
       }
     }
   }

@@ -101,16 +101,34 @@ UpstreamPtr Compiler::upstream(const std::string& host, const std::string& subse
   return known;
 }
 
+// Of several services with one host: the one of the namespace that a name of the cluster says (null
+// without it: such a name is never another namespace's), else our own namespace's, else the first.
+mesh::ServicePtr Compiler::owner_of(const std::string& host) const {
+  const auto found = services_.find(host);
+  if (found == services_.end()) return nullptr;
+  const auto in = [&](std::string_view ns) -> mesh::ServicePtr {
+    const auto at = found->second.find(fmt::format("{}/{}", ns, host));
+    return at == found->second.end() ? nullptr : at->second;
+  };
+  if (const auto tail = fmt::format(".svc.{}", settings_.domain); host.ends_with(tail)) {
+    const auto name = std::string_view(host).substr(0, host.size() - tail.size());
+    const auto dot = name.rfind('.');
+    return dot == std::string_view::npos ? nullptr : in(name.substr(dot + 1));
+  }
+  if (auto own = in(settings_.own_namespace)) return own;
+  return found->second.begin()->second;
+}
+
 UpstreamPtr Compiler::make_upstream(const std::string& host, const std::string& subset) const {
   auto made = std::make_shared<Upstream>();
   made->host = host;
   made->subset = subset;
-  const auto services = services_.find(host);
-  if (services == services_.end()) {
+  const auto owner = owner_of(host);
+  if (owner == nullptr) {
     made->problem = Upstream::Problem::kUnknownHost;
     return made;
   }
-  const auto& service = *services->second.begin()->second;
+  const auto& service = *owner;
   const auto rule = rules_->find(host, service.ns);
   const auto chosen = rule.subsets.find(subset);
   if (!subset.empty() && chosen == rule.subsets.end()) {

@@ -27,6 +27,14 @@ std::string joined(std::string_view ns, std::string_view name) {
 
 }  // namespace
 
+namespace {
+// Istio's form of a pod's uid: CLUSTER//Pod/NAMESPACE/NAME. What an EndpointSlice or a ServiceEntry
+// only says to be at a pod's address, or to have its name, yields to the pod.
+bool is_pod(const Workload& workload) {
+  return workload.uid.find("//Pod/") != std::string::npos;
+}
+}  // namespace
+
 Snapshot::Snapshot()
     : workloads_(std::make_shared<Workloads>()),
       services_(std::make_shared<Services>()),
@@ -41,6 +49,9 @@ WorkloadPtr Snapshot::workload_at(const NetworkAddress& address) const {
   if (it == workloads_->by_address.end()) return nullptr;
   const auto& all = it->second;
   for (auto w = all.rbegin(); w != all.rend(); ++w) {
+    if (is_pod(**w) && !(*w)->host_network) return *w;
+  }
+  for (auto w = all.rbegin(); w != all.rend(); ++w) {
     if (!(*w)->host_network) return *w;
   }
   return all.back();
@@ -48,7 +59,12 @@ WorkloadPtr Snapshot::workload_at(const NetworkAddress& address) const {
 
 WorkloadPtr Snapshot::workload_named(std::string_view ns, std::string_view name) const {
   auto it = workloads_->by_name.find(joined(ns, name));
-  return it == workloads_->by_name.end() ? nullptr : it->second.back();
+  if (it == workloads_->by_name.end()) return nullptr;
+  const auto& all = it->second;
+  for (auto w = all.rbegin(); w != all.rend(); ++w) {
+    if (is_pod(**w)) return *w;
+  }
+  return all.back();
 }
 
 ServicePtr Snapshot::service(std::string_view key) const {

@@ -58,7 +58,9 @@ std::vector<const GatewayAddress*> waypoints_in_force(const Snapshot& snapshot,
   if (workload.waypoint) out.push_back(&*workload.waypoint);
   for (const auto& [key, own] : workload.services) {
     const auto service = snapshot.service(key);
-    if (!service || !service->waypoint || !leads_to(*service, own, port)) continue;
+    // Of its own namespace only: another's object must not say who is admitted and believed here.
+    if (!service || service->ns != workload.ns) continue;
+    if (!service->waypoint || !leads_to(*service, own, port)) continue;
     if (std::ranges::none_of(out, [&](const auto* one) { return *one == *service->waypoint; })) {
       out.push_back(&*service->waypoint);
     }

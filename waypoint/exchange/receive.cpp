@@ -103,7 +103,11 @@ void take_wishes(Exchange& x, http::Fields& fields) {
   if (x.arrival.client.identity) {
     for (const auto field : fields) read_wish(x.wishes, field.name, field.value);
   }
-  fields.remove_if([](const http::Field& field) { return is_control(field.name); });
+  // From outside the mesh nothing is believed that only proxies say.
+  const bool edge = x.arrival.gateway != l7::kMesh;
+  fields.remove_if([edge](const http::Field& field) {
+    return edge ? field.name.starts_with("x-envoy-") : is_control(field.name);
+  });
 }
 
 /// As Istio's waypoint (APPEND_FORWARD): what the caller forwards stays in front of who it is

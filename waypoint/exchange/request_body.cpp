@@ -78,7 +78,7 @@ io::Task<bool> RequestBody::tunnel_ended() {
 
 io::Task<> RequestBody::beside(Stoppable& step) {
   if (failure_) co_return;
-  if (!pump_) {
+  if (!expected_) {
     co_await step.run();
     co_return;
   }

@@ -17,7 +17,7 @@ mesh::ServicePtr service_of(const Exchange& x, const mesh::Workload& workload, s
     const auto mapping = std::ranges::find(ports, port, &mesh::PortMapping::target_port);
     if (mapping == ports.end()) continue;
     auto service = x.view->mesh->service(key);
-    if (!service) continue;
+    if (!service || service->ns != workload.ns) continue;  // nobody else's rules hold here
     const bool is_named = service->hostname == named;
     if (found && !is_named) continue;
     service_port = mapping->service_port;

@@ -129,7 +129,7 @@ io::Task<> Http1Client::read_loop() {
       continue;
     }
     if (part && !part->empty()) {
-      if (!active_) co_return end();  // nothing was asked
+      if (!active_ || !output_.any_sent()) co_return end();  // nothing was asked
       input_ = *part;
       input_lent_ = true;
       readable_.notify();
@@ -140,7 +140,7 @@ io::Task<> Http1Client::read_loop() {
     }
     upstream_ = part ? Upstream::kFinished : Upstream::kBroken;
     in_order_ = part.has_value();
-    if (!active_) co_return end();
+    if (!active_ || !output_.any_sent()) co_return end();
     readable_.notify();
     co_return;  // dropped() ends the connection
   }
@@ -261,7 +261,12 @@ io::Task<Result<http::ResponseHead*>> Http1Client::read_head(io::Deadline deadli
     if (piece && !*piece) co_return std::unexpected(piece->error());
     if (piece) {
       response_begun_ = (*piece)->found == http::Found::kHead;
-      if (reader_.head().status == 101) begin_raw();
+      if (reader_.head().status == 101) {
+        begin_raw();
+      } else if (response_begun_) {  // without a body it is whole with its head
+        const auto rest = reader_.read({});
+        response_ended_ = rest && rest->found == http::Found::kEnd;
+      }
       co_return &reader_.head();
     }
     if (const auto woken = co_await wait_readable(deadline); !woken) {

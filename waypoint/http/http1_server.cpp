@@ -126,6 +126,7 @@ io::Task<> Http1Server::read_loop() {
 }
 
 void Http1Server::timed_out() {
+  if (over_) return;
   if (handling_) {
     last_status_ = request_ended_ ? 504 : 408;
     if (response_begun_) cut_ = true;
@@ -139,6 +140,7 @@ void Http1Server::timed_out() {
 
 void Http1Server::peer_finished() {
   peer_finished_ = true;
+  if (over_ && !handling_) return;
   if (raw_) {
     readable_.notify();
   } else if (handling_) {
@@ -209,6 +211,7 @@ void Http1Server::begin_request() {
   continue_wanted_ = request_.expects_continue;
   request_ended_ = response_begun_ = response_ended_ = false;
   keep_alive_ = true;
+  sender_.begin(http::Framing::kNone, std::nullopt);  // no body before its head
   if (!in_serve_) handlers_.spawn(&Http1Server::serve_requests, this);
 }
 
@@ -216,6 +219,10 @@ io::Scope::Child Http1Server::serve_requests(Http1Server* self) {
   self->in_serve_ = true;
   do {
     co_await self->handler_.serve(*self);
+    // Answers without a body wait for nobody: who does not take his gets no more of them.
+    if (!self->output_.has_room()) {
+      (void)co_await self->output_.wait_for_room(now() + self->options_.stream_idle_timeout);
+    }
   } while (self->end_request());
   self->in_serve_ = false;
 }

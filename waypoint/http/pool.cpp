@@ -202,7 +202,7 @@ io::Task<Result<void>> HttpPool::Impl::connect(PoolHost& host, const UpstreamReq
   ++request.quota->connections;
   ++request.quota->by_endpoint[request.to.address];
 
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(
       std::max(deadline - io::Loop::current().now(), io::Clock::duration::zero()));
   DialOptions dial{std::min(request.limits.connect_timeout, left), request.limits.tcp_keepalive};
   auto stream = co_await dialer_.dial(request.to, request.client, dial);
@@ -220,7 +220,13 @@ io::Task<Result<void>> HttpPool::Impl::connect(PoolHost& host, const UpstreamReq
     --connections_;
   }
   --host.opening;
-  if (!ready) fail_waiters(host, *request.quota, ready.error());
+  // Who ran out of his own time says nothing of the connection: the next one tries.
+  if (!ready && ready.error().code == ErrorCode::kTimeout &&
+      io::Loop::current().now() >= deadline) {
+    wake_one(*request.quota, &host);
+  } else if (!ready) {
+    fail_waiters(host, *request.quota, ready.error());
+  }
   co_return ready;
 }
 

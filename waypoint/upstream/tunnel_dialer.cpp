@@ -86,6 +86,11 @@ Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
 }
 
 Task<Result<Upstream>> TunnelDialer::open_plain(SocketAddress to, DialOptions options) {
+  // What is there is this pod's own, its administration too, or the host's.
+  if (to.ip.is_loopback() || to.ip.is_unspecified() || to.ip.is_link_local()) {
+    co_return fail(ErrorCode::kInvalid, "an endpoint at loopback or a link-local address",
+                   Origin::kUpstream);
+  }
   PlainSocket socket;
   socket.place = worker_.take_place();
   if (socket.place == nullptr) co_return fail(ErrorCode::kLimit, "no room for a connection");

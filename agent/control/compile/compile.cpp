@@ -102,6 +102,17 @@ void add_services(const config::ObjectMap& objects, const Waypoints& waypoints,
 
 void add_service_entries(const config::ObjectMap& objects, const Waypoints& waypoints,
                          const CompileSettings& settings, Draft& draft) {
+  for (const auto& [name, service] : draft.services) {
+    for (const auto& own : service.addresses()) {
+      draft.address_owners.emplace(own.address(), service.namespace_());
+    }
+  }
+  for (const auto& [name, entry] : draft.pods) {
+    if (entry.workload.network_mode() == istio::workload::HOST_NETWORK) continue;
+    for (const auto& own : entry.workload.addresses()) {
+      draft.address_owners.emplace(own, entry.workload.namespace_());
+    }
+  }
   std::set<std::uint32_t> taken;
   for_each<api::istio::ServiceEntry>(
       objects, "ServiceEntry",

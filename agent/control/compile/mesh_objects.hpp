@@ -36,6 +36,7 @@ struct Draft {
   std::map<std::string, istio::workload::Workload> others;   // by uid: endpoints without a pod
   std::map<std::string, istio::workload::Service> services;  // by "NS/HOSTNAME"
   std::map<std::string, Labels> labels;                      // of `others`, by uid
+  std::map<std::string, std::string> address_owners;  // of Services and pods: namespace by address
   config::Conditions conditions;
 };
 

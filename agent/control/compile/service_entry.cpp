@@ -39,12 +39,24 @@ void add_automatic_addresses(const std::string& key, const CompileSettings& sett
   }
 }
 
-void add_addresses(const v1::ServiceEntry& spec, const CompileSettings& settings,
-                   wire::Service& out) {
+/// Whether the address is a Service's or a pod's of another namespace: nobody may take it from
+/// them.
+bool is_taken(const std::string& bytes, const std::string& ns, const Draft& draft) {
+  const auto owner = draft.address_owners.find(bytes);
+  return owner != draft.address_owners.end() && owner->second != ns;
+}
+
+void add_addresses(const config::ObjectKey& key, const v1::ServiceEntry& spec,
+                   const CompileSettings& settings, Draft& draft, wire::Service& out) {
   for (const auto& text : spec.addresses()) {
     const auto slash = text.find('/');
     const auto ip = IpAddress::parse(text.substr(0, slash));
     if (!ip) continue;  // refused by the validator
+    if (is_taken(ip->to_wire_bytes(), key.ns, draft)) {
+      draft.conditions.push_back({key, "Accepted", false, "AddressTaken",
+                                  fmt::format("{} is another namespace's already", text)});
+      continue;
+    }
     auto* address = out.add_addresses();
     address->set_network(settings.network);
     address->set_address(ip->to_wire_bytes());
@@ -133,7 +145,7 @@ void add_service_entry(const config::ObjectKey& key, const api::istio::ServiceEn
     service.set_name(key.name);
     service.set_namespace_(key.ns);
     service.set_hostname(host);
-    add_addresses(spec, settings, service);
+    add_addresses(key, spec, settings, draft, service);
     if (spec.addresses().empty()) add_automatic_addresses(name, settings, taken, service);
     for (const auto& port : spec.ports()) {
       auto* to = service.add_ports();

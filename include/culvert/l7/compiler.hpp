@@ -88,6 +88,7 @@ class Compiler {
   void touch_hosts_like(const std::string& pattern);
   void compile_state(const Name& name, State& state);
   UpstreamPtr upstream(const std::string& host, const std::string& subset);
+  mesh::ServicePtr owner_of(const std::string& host) const;
   std::shared_ptr<const Upstream> make_upstream(const std::string& host,
                                                 const std::string& subset) const;
   HostRoutesPtr merge(const HostAt& at) const;

@@ -38,9 +38,9 @@ class Snapshot {
   Snapshot();  // an empty mesh
 
   WorkloadPtr workload(std::string_view uid) const;
-  /// Of several with this address, the one that came last and is not on the host's network.
+  /// Of several a pod first, then what is not on the host's network, then what came last.
   WorkloadPtr workload_at(const NetworkAddress& address) const;
-  /// By Kubernetes name; of several the one that came last.
+  /// By Kubernetes name; of several a pod first, then what came last.
   WorkloadPtr workload_named(std::string_view ns, std::string_view name) const;
   /// By "NAMESPACE/HOSTNAME".
   ServicePtr service(std::string_view key) const;

@@ -158,6 +158,9 @@ TEST_CASE("rules between the fields of Kubernetes objects are checked") {
   CHECK(reason_of("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\n"
                   "addressType: IPv4\nendpoints: [{addresses: [\"fd00::1\"]}]\n") ==
         "endpoints[0].addresses[0]: must be an IPv4 address");
+  CHECK(reason_of("apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a}\n"
+                  "addressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}]\n") ==
+        "endpoints[0].addresses[0]: must not be a loopback, unspecified or link-local address");
   CHECK(reason_of("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  selector: "
                   "{matchLabels: {a: b}}\n  template: {spec: {containers: [{name: c}]}}\n") ==
         "spec.selector.matchLabels[\"a\"]: does not match the labels of spec.template");

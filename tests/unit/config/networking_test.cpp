@@ -362,7 +362,31 @@ TEST_CASE("service entries and gateways") {
       "spec.endpoints[0].ports[\"htp\"]: is no port of spec.ports");
   check_accepted(object("Gateway",
                         "  {selector: {app: edge}, servers: [{port: {number: 80, name: http, "
-                        "protocol: HTTP}, hosts: [\"*\", \"./shop.example\"]}]}\n"));
+                        "protocol: HTTP}, hosts: [\"*\", \"*/shop.example\"]}]}\n"));
+  CHECK(
+      first(object("Gateway",
+                   "  {selector: {app: edge}, servers: [{port: {number: 80, name: http, "
+                   "protocol: HTTP}, hosts: [\"./shop.example\"]}]}\n")) ==
+      "spec.servers[0].hosts[0]: whose VirtualServices count is not honoured yet: write \"*/\" or "
+      "no namespace");
+  for (const std::string address : {"127.0.0.1", "0.0.0.0", "169.254.169.254", "::1", "fe80::1"}) {
+    CAPTURE(address);
+    CHECK(first(object("ServiceEntry",
+                       "  {hosts: [db.example], resolution: STATIC, ports: [{number: 80, name: "
+                       "http}], endpoints: [{address: \"" +
+                           address + "\"}]}\n")) ==
+          "spec.endpoints[0].address: must not be a loopback, unspecified or link-local address");
+  }
+  std::string hosts, endpoints;
+  for (int i = 0; i < 142; ++i) {
+    hosts += fmt::format("{}h{}.example", i == 0 ? "" : ", ", i);
+    endpoints += fmt::format("{}{{address: 10.9.0.{}}}", i == 0 ? "" : ", ", i);
+  }
+  CHECK(first(object("ServiceEntry",
+                     "  {hosts: [" + hosts +
+                         "], resolution: STATIC, ports: [{number: 80, name: http}], endpoints: [" +
+                         endpoints + "]}\n")) ==
+        "spec: hosts times endpoints times ports are 20164, over the limit of 20000");
   CHECK(first(object("Gateway",
                      "  {selector: {app: edge}, servers: [{port: {number: 443, name: https, "
                      "protocol: HTTPS}, hosts: [\"*\"], tls: {mode: SIMPLE}}]}\n")) ==

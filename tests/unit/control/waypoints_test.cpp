@@ -288,6 +288,24 @@ TEST_CASE("a ServiceEntry is a service with its endpoints; one that is a pod kee
   CHECK(one[0] != two[0]);
 }
 
+TEST_CASE("a ServiceEntry gets no address that another namespace's service or pod has") {
+  const auto entry = [](const std::string& ns) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: take, "
+           "namespace: " +
+           ns +
+           "}\nspec:\n  hosts: [x.example]\n  addresses: [10.0.0.1, 192.0.2.7]\n  ports: [{number: "
+           "80, name: http, protocol: HTTP}]\n  resolution: STATIC\n  endpoints: [{address: "
+           "192.0.2.1}]\n";
+  };
+  const auto theirs = compiled(entry("evil") + pod("app: web"));
+  REQUIRE(mesh_of(theirs)->service("evil/x.example")->vips.size() == 1);
+  CHECK(mesh_of(theirs)->service("evil/x.example")->vips[0].ip.to_string() == "192.0.2.7");
+  CHECK(condition(theirs, "ServiceEntry", "take")->reason == "AddressTaken");
+  CHECK(
+      mesh_of(compiled(entry("shop") + pod("app: web")))->service("shop/x.example")->vips.size() ==
+      2);
+}
+
 TEST_CASE("waypoints get labels by uid, and Istio's objects by name, the refused ones too") {
   const auto virtual_service = [](const std::string& name, const std::string& http) {
     return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +

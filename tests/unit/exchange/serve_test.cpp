@@ -218,7 +218,9 @@ TEST_CASE("at an edge the client's address is added, and its scheme is what we s
   Ask ask{.fields = {{"x-forwarded-proto", "https"},
                      {"x-forwarded-for", "1.2.3.4"},
                      {"x-envoy-max-retries", "9"},
-                     {"x-envoy-retry-on", "5xx"}},
+                     {"x-envoy-retry-on", "5xx"},
+                     {"x-envoy-internal", "true"},
+                     {"x-envoy-external-address", "10.0.0.1"}},
           .authority = "shop.example",
           .with_identity = false,
           .gateway = "shop/edge"};
@@ -234,6 +236,8 @@ TEST_CASE("at an edge the client's address is added, and its scheme is what we s
   CHECK(seen.header("x-forwarded-proto") == "http");
   CHECK(seen.header("x-envoy-max-retries").empty());
   CHECK(seen.header("x-envoy-retry-on").empty());
+  CHECK(seen.header("x-envoy-internal").empty());
+  CHECK(seen.header("x-envoy-external-address").empty());
 }
 
 TEST_CASE("a workload that is addressed itself gets its service's rules and the request") {

@@ -42,6 +42,20 @@ TEST_CASE("hosts: short, full, in any case, as a wildcard; the most specific cou
   CHECK(lab.where({.host = "ratings.shop.svc.cluster.local"}) == "v2");
 }
 
+TEST_CASE("a name of the cluster is its own namespace's service, whoever else claims it") {
+  Lab lab(object("VirtualService", "reviews",
+                 "{hosts: [reviews], http: [{route: [{destination: "
+                 "{host: reviews}}]}]}"));
+  auto claimed = std::make_shared<culvert::mesh::Service>(*service("aaa", "reviews", {80}));
+  claimed->hostname = "reviews.shop.svc.cluster.local";
+  lab.compiler.put(culvert::mesh::ServicePtr(claimed));
+  lab.table = lab.compiler.compile();
+  CHECK(lab.choose({}).cluster->service_key == "shop/reviews.shop.svc.cluster.local");
+  lab.compiler.remove_service("shop/reviews.shop.svc.cluster.local");
+  lab.table = lab.compiler.compile();
+  CHECK(lab.choose({}).kind == Decision::Kind::kNoCluster);
+}
+
 TEST_CASE("a short name is of the VirtualService's own namespace") {
   auto lab = Lab(subsets() + service_rules("a", "reviews", route_to("v2"), "", "web"));
   CHECK(lab.where({}) == "reviews.shop.svc.cluster.local");

@@ -66,6 +66,17 @@ TEST_CASE("a pod's own address is preferred to one on the host's network") {
   CHECK(mesh->workload_at({"", ip("10.0.0.1")})->name == "own");
 }
 
+TEST_CASE("a pod is preferred to what others say to be at its address or to have its name") {
+  auto said = pod("a", "10.0.0.1");
+  said.uid = "Kubernetes/networking.istio.io/ServiceEntry/evil/a/10.0.0.1";
+  const auto mesh = mesh_of({pod("a", "10.0.0.1"), said});
+  CHECK(mesh->workload_at({"", ip("10.0.0.1")})->uid == "Kubernetes//Pod/shop/a");
+  CHECK(mesh->workload_named("shop", "a")->uid == "Kubernetes//Pod/shop/a");
+  const auto alone = mesh_of({said});
+  CHECK(alone->workload_at({"", ip("10.0.0.1")})->uid == said.uid);
+  CHECK(alone->workload_named("shop", "a")->uid == said.uid);
+}
+
 TEST_CASE("endpoints are known before their service and stay in the order of uids") {
   auto mesh = mesh_of({web_pod("b", "10.0.0.2"), web_pod("a", "10.0.0.1")});
   REQUIRE(mesh->endpoints(kWebKey).size() == 2);

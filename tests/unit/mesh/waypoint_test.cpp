@@ -303,3 +303,30 @@ TEST_CASE("no admission differs between two snapshots without the change saying 
   CHECK(differences > 500);
   CHECK(spared > 5000);
 }
+
+TEST_CASE("a service of another namespace puts no waypoint of its own in force") {
+  auto theirs = web_service();
+  theirs.ns = "evil";
+  theirs.hostname = "x.evil";
+  theirs.vips = {{"", ip("10.96.9.9")}};
+  theirs.waypoint = by_name("evil/wp.evil.svc.cluster.local");
+  auto wp = waypoint_service("wp");
+  wp.ns = "evil";
+  wp.hostname = "wp.evil.svc.cluster.local";
+  auto wp_pod = waypoint_pod("wp-1", "10.0.0.66", "evil/wp.evil.svc.cluster.local");
+  wp_pod.ns = "evil";
+  wp_pod.uid = "Kubernetes//Pod/evil/wp-1";
+  auto web = web_pod("web", "10.0.0.1");
+  web.services["evil/x.evil"] = {{80, 8080}};
+  constexpr const char* kTheirs = "spiffe://cluster.local/ns/evil/sa/waypoint";
+  // Behind a waypoint of its own it admits that one alone, and believes no other.
+  const auto mesh = mesh_of({web, waypoint_pod(), wp_pod},
+                            {guarded_service(), waypoint_service(), theirs, wp}, {});
+  CHECK_FALSE(ask(mesh, from(kTheirs, "10.0.0.1:8080", kClient)).verdict.allowed);
+  CHECK_FALSE(ask(mesh, from(kTheirs, "10.0.0.1:8080", kClient)).by_waypoint);
+  CHECK(ask(mesh, from(kWaypoint)).verdict.allowed);
+  // Without one, nobody is kept out.
+  const auto open = mesh_of({web, wp_pod}, {web_service(), theirs, wp}, {});
+  CHECK(ask(open, from(kClient)).verdict.allowed);
+  CHECK_FALSE(ask(open, from(kTheirs, "10.0.0.1:8080", kClient)).by_waypoint);
+}

@@ -268,3 +268,27 @@ TEST_CASE("bytes that nobody asked for end an idle connection") {
     co_await pair.stop();
   });
 }
+
+TEST_CASE("a response without a body leaves its connection to the next request") {
+  const auto talk = []() -> Task<> {
+    for (const std::string_view text :
+         {std::string_view("HTTP/1.1 204 No Content\r\n\r\n"),
+          std::string_view("HTTP/1.1 304 Not Modified\r\n\r\n"),
+          std::string_view("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")}) {
+      CAPTURE(text);
+      ClientPair pair;
+      pair.start();
+      pair.answer(text);
+      auto open = pair.client->open();
+      CHECK(open->send_head(get("/a"), true));
+      const auto head = co_await open->read_head(soon());
+      REQUIRE(head);
+      open.reset();  // its body was not asked for: there is none
+      CHECK(pair.client->can_open());
+      pair.answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      CHECK((co_await exchange(&pair, "/b")) == "200 ok");
+      co_await pair.stop();
+    }
+  };
+  run_loop(talk);
+}

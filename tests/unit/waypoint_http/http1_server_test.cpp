@@ -328,3 +328,43 @@ TEST_CASE("a handler that does not read bounds what its client may send") {
     co_await pair.scope.join();
   });
 }
+
+namespace {
+
+/// Answers without a body, waiting for nobody.
+class Bare final : public Handler {
+ public:
+  Task<> serve(ServerExchange& exchange) override {
+    ++begun;
+    http::ResponseHead head;
+    head.status = 404;
+    head.body.length = 0;
+    exchange.send_head(head, true);
+    co_return;
+  }
+  int begun = 0;
+};
+
+}  // namespace
+
+TEST_CASE("who pipelines and never reads is answered no more than his queue holds") {
+  const auto talk = []() -> Task<> {
+    Bare bare;
+    ServerPair pair(bare);
+    pair.to_client->full = true;
+    pair.start();
+    constexpr int kRequests = 6000;
+    for (int i = 0; i < kRequests; i += 100) {
+      std::string some;
+      for (int j = 0; j < 100; ++j) some += kGet;
+      pair.say(some);
+      co_await settle();
+    }
+    // A head is about 50 bytes, the queue 64 KiB, and one write is on its way beside it.
+    CHECK(bare.begun < 4000);
+    CHECK(bare.begun > 100);
+    pair.scope.request_stop();
+    co_await pair.scope.join();
+  };
+  run_loop(talk);
+}
