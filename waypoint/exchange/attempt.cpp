@@ -99,6 +99,7 @@ io::Task<bool> Attempt::connect() {
     fail(sent.error(), AttemptPhase::kRequest, {Kind::kReset, false});
     co_return false;
   }
+  if (body_.waits_with_bytes()) co_await body_.stop();
   if (!websocket) body_.attach(*upstream_);
   co_return true;
 }

@@ -137,7 +137,9 @@ io::Task<bool> RequestBody::step() {
   if (upstream_ == nullptr && kept_.size() >= kUploadAheadBytes) {
     co_return co_await wait_for_change();
   }
+  reading_ = true;
   const auto part = co_await client_.read_body(io::kNoDeadline);
+  reading_ = false;
   if (part) {
     take(*part);
   } else {

@@ -36,6 +36,9 @@ class RequestBody {
   void mirror_to(std::shared_ptr<MirrorFeed> feed) { mirrors_.push_back(std::move(feed)); }
   /// Begins to read, where there is a body.
   void start();
+  /// True while it waits for the client with bytes that an upstream has to get first: it must be
+  /// stopped before attach(), or they would wait for the client's next ones.
+  bool waits_with_bytes() const { return reading_ && !kept_.empty(); }
   /// From now on all of it goes to `upstream`, from its beginning; until detach().
   void attach(ClientExchange& upstream);
   io::Task<> detach();
@@ -43,7 +46,7 @@ class RequestBody {
   void start_tunnel(ClientExchange& upstream);
   /// Waits for the client's end of a tunnel; false when it was cut instead.
   io::Task<bool> tunnel_ended();
-  /// Ends reading. Once, at the end of the exchange.
+  /// Ends reading, until attach(). At the latest at the end of the exchange.
   io::Task<> stop();
 
   /// Runs `step` to its end, or until the body fails or Times::deadline() passes once it is whole.
@@ -83,6 +86,7 @@ class RequestBody {
   bool finished_ = false;  // upstream has its end
   bool timed_out_ = false;
   bool writing_ = false;
+  bool reading_ = false;  // waits for the client
   std::optional<Error> failure_;
   ClientExchange* upstream_ = nullptr;
   std::string& kept_;

@@ -96,6 +96,23 @@ TEST_CASE("an answer before the request's end is passed on at once") {
   CHECK(answer.took == 0ms);
 }
 
+TEST_CASE("what a client sent goes up while it waits for the answer, to every attempt") {
+  World world(lab_yaml("retries: {attempts: 2, retryOn: 5xx}, " + to("v1")), {"v1-a"});
+  Behaviour fails;
+  fails.connect_after = 5ms;
+  fails.waits_for_all = false;
+  fails.head_after = 50ms;
+  fails.status = 503;
+  Behaviour answers = fails;
+  answers.status = 200;
+  world.upstreams.pods["v1-a"] = [=](int count) { return count == 0 ? fails : answers; };
+  const auto answer = world.ask({.method = "POST", .parts = {"a"}, .ends = false});
+  CHECK(answer.status == 200);
+  REQUIRE(world.upstreams.seen.size() == 2);
+  CHECK(world.upstreams.seen[0].body == "a");
+  CHECK(world.upstreams.seen[1].body == "a");
+}
+
 TEST_CASE("both directions stream at once") {
   World world("", {"ratings-a"});
   Behaviour stream;
