@@ -4,9 +4,11 @@
 usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
+`v2-.: 500` means all of v2-1 to v2-9, and `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone.
 The answer is JSON: version, method, path, headers in order, the body's length and hash, and how many requests with this
 `x-ask` have come so far, and how many on this connection. `/_told` is answered with what came before: how often each
-"HOST BYTES HASH OF THE BODY".
+"HOST BYTES HASH OF THE BODY"; `/_held` with how many requests are held, and how many of
+the held had gone; `/_tries` with the pairs of `x-request-id` and `x-envoy-attempt-count` of what had an `x-play`.
 """
 import argparse
 import collections
@@ -14,12 +16,14 @@ import hashlib
 import http.server
 import json
 import re
+import select
 import socket
 import threading
 import time
 
-PLAY = re.compile(r"([\w-]+): (?:wait (\d+)s|(\d{3}))(?: (once|twice|always))?$")
+PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold))(?: (once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
+LOOK_S = 0.02  # how often a held request looks around
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -31,6 +35,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.version = version
         self.asked = collections.Counter()
         self.told = collections.Counter()
+        self.held = {"held": 0, "gone": 0}
+        self.releases = 0
+        self.tries = []
         self.lock = threading.Lock()
         super().__init__(("::", port), Handler)
 
@@ -52,10 +59,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do(self):
         if self.path == "/_told":
             return self.answer(200, self.server.told)
+        if self.path == "/_held":
+            return self.answer(200, self.server.held)
+        if self.path == "/_tries":
+            return self.answer(200, self.server.tries)
+        if self.path == "/_release":
+            self.server.releases += 1
+            return self.answer(200, {})
         self.nth += 1
         body = self.body()
         with self.server.lock:
             self.server.told[f"{self.headers.get('host')} {len(body)} {hashlib.sha256(body).hexdigest()}"] += 1
+        if "x-play" in self.headers:
+            self.server.tries.append([self.headers.get("x-request-id"), self.headers.get("x-envoy-attempt-count")])
         number = self.server.count(self.headers.get("x-ask", ""))
         status = self.play(number)
         return self.answer(status, {"version": self.server.version, "method": self.command, "path": self.path,
@@ -87,11 +103,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def play(self, number):
         match = PLAY.match(self.headers.get("x-play", ""))
-        if not match or match[1] != self.server.version or number > TIMES.get(match[4], number):
+        if not match or not re.fullmatch(match[1], self.server.version) or number > TIMES.get(match[5], number):
             return 200
         if match[2]:
             time.sleep(int(match[2]))
+        if match[4]:
+            self.hold()
         return int(match[3] or 200)
+
+    def hold(self):
+        releases, held = self.server.releases, self.server.held
+        with self.server.lock:
+            held["held"] += 1
+        gone = False
+        while self.server.releases == releases and not gone:
+            # Nothing more is to come on this connection but its end.
+            gone = bool(select.select([self.connection], [], [], LOOK_S)[0])
+        with self.server.lock:
+            held["held"] -= 1
+            held["gone"] += gone
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_HEAD = do
 

@@ -1,159 +1,83 @@
-"""Cases of several requests before a real waypoint: turns, shares, copies and attempts, over both address families."""
-import collections
-import hashlib
-import json
-import os
-
+"""Who gets which requests at a real waypoint: cookies, weights, faults, over both address families."""
 import pytest
-import yaml
 
-import waypoint_lab
-from waypoint_lab import HERE, Lab, pod, service
+from proof_lab import EDGE_PORT, V2_PODS, KeepAsking, always, ask, local, pods, rule, to, told
 
-V1_PODS, V2_PODS = 9, 3
 WEIGHED = 10_000
 POINTS = 2  # percentage points that a share may be off
-COPIES, COPY_BYTES = 1_000, 64 * 1024
+CONNECTIONS = 16
+SIGMAS = 4
+COOKIE = {"match": [{"headers": {"cookie": {"regex": "^(.*?;)?(user=jason)(;.*)?$"}}}]}
+OUTSIDE = "www.example"
 
 
-def rule(http, **policy):
-    """A VirtualService and DestinationRule for reviews."""
-    policy = {"loadBalancer": {"simple": "ROUND_ROBIN"}, **policy}
-    versions = [{"name": v, "labels": {"version": v}} for v in ("v1", "v2", "v3")]
-    return yaml.safe_dump_all([
-        waypoint_lab.tables.api_object("VirtualService", "reviews", {"hosts": ["reviews"], "http": http}),
-        waypoint_lab.tables.api_object("DestinationRule", "reviews",
-                                       {"host": "reviews", "trafficPolicy": policy, "subsets": versions})])
-
-
-def to(subset, **more):
-    return {"route": [{"destination": {"host": "reviews", "subset": subset}}], **more}
-
-
-def world():
-    echo = ["python3", str(HERE / "echo.py")]
-    out = waypoint_lab.mesh() + [pod("web", "shop", {"app": "web"}, "sleep", "100000"), service("reviews", "reviews")]
-    for version, count in (("v1", V1_PODS), ("v2", V2_PODS), ("v3", 1)):
-        out += [pod(f"{version}-{i}", "shop", {"app": "reviews", "version": version}, *echo, f"{version}-{i}",
-                    "--port", "8080", ports=[8080]) for i in range(1, count + 1)]
-    return yaml.safe_dump_all(out, sort_keys=False)
-
-
-@pytest.fixture(scope="module")
-def lab():
-    with Lab(f"conf-proof-{os.getpid()}", world()) as made:
-        yield made
-
-
-def ask(lab, family, count=1, headers=(), at_once=8, method="GET", body_bytes=0):
-    one = {"to": ["reviews", 80], "method": method, "path": "/", "authority": "reviews", "family": family,
-           "headers": list(headers), "bodyBytes": body_bytes}
-    done = lab.exec("shop/web", "/usr/bin/python3", HERE / "ask.py", "--at-once", at_once, timeout=170, check=True,
-                    input=json.dumps([one] * count))
-    return json.loads(done.stdout)
-
-
-def pods(answers):
-    wrong = [one for one in answers if one.get("status") != 200]
-    assert not wrong, wrong[:3]
-    return [json.loads(one["body"])["version"] for one in answers]
-
-
-@pytest.mark.parametrize("family", [4, 6])
-def test_six_requests_with_a_cookie_reach_each_of_three_pods_twice(lab, family):
-    pattern = "^(.*?;)?(user=jason)(;.*)?$"
-    lab.apply(rule([to("v2", match=[{"headers": {"cookie": {"regex": pattern}}}]), to("v1")]))
-    reached = pods(ask(lab, family, 6, [["cookie", "user=jason"]], at_once=1))
+def test_six_requests_with_a_cookie_reach_each_of_three_pods_twice(shop, family):
+    shop.apply(rule([to("v2", **COOKIE), to("v1")]))
+    reached = pods(ask(shop, family, 6, [["cookie", "user=jason"]], at_once=1))
     assert sorted(reached) == sorted([f"v2-{i}" for i in range(1, V2_PODS + 1)] * 2)
-    for cookie in ("user=jasonx", "xuser=jason", "USER=jason", "a=b; user=jason"):
-        assert pods(ask(lab, family, 1, [["cookie", cookie]]))[0].startswith("v1"), cookie
-    assert pods(ask(lab, family, 1, [["cookie", "a=b;user=jason;c=d"]]))[0].startswith("v2")
+    for cookie in ("user=jasonx", "xuser=jason", "USER=jason", "a=b; user=jason", None):
+        assert pods(ask(shop, family, 1, [["cookie", cookie]] if cookie else []))[0].startswith("v1"), cookie
+    assert pods(ask(shop, family, 1, [["cookie", "a=b;user=jason;c=d"]]))[0].startswith("v2")
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_shares_are_those_of_the_weights_whatever_the_number_of_pods(lab, family):
+def test_weights_hold_whatever_the_number_of_pods_and_a_shift_holds_for_open_connections(shop, family):
     shares = {"v1": 50, "v2": 25, "v3": 25}
-    lab.apply(rule([{"route": [{"destination": {"host": "reviews", "subset": v}, "weight": w} for v, w in shares.items()]}]))
-    reached = pods(ask(lab, family, WEIGHED // 2))
+    shop.apply(rule([{"route": [{"destination": {"host": "reviews", "subset": v}, "weight": w} for v, w in shares.items()]}]))
+    weighed = KeepAsking(shop, family, CONNECTIONS).ask_more(WEIGHED)
+    assert not weighed["failed"] and {who.split()[0] for who in weighed["after"]} == {"200"}
     for version, share in shares.items():
-        part = 100 * sum(one.startswith(version) for one in reached) / len(reached)
+        part = 100 * sum(count for who, count in weighed["after"].items() if f" {version}-" in who) / WEIGHED
         assert abs(part - share) <= POINTS, (version, part)
-    lab.apply(rule([to("v3")]))
-    assert set(pods(ask(lab, family, 1000))) == {"v3-1"}
+    load = KeepAsking(shop, family, CONNECTIONS)
+    shop.apply(rule([to("v3")]))
+    shifted = load.ask_more(WEIGHED)
+    assert not shifted["failed"] and {who.split()[0] for who in shifted["before"]} == {"200"}
+    assert shifted["after"] == {"200 v3-1": WEIGHED}
+    assert shifted["opened"] == CONNECTIONS and len(shifted["before"]) > 1
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_retries_hide_a_version_that_always_fails_and_count_their_attempts(lab, family):
-    route = {"route": [{"destination": {"host": "reviews"}}], "retries": {"attempts": 3, "retryOn": "5xx"}}
-    lab.apply(rule([route]))
-    failing = [["x-play", "v2-1: 500"]]
-    answers = ask(lab, family, 200, failing)
-    assert "v2-1" not in pods(answers)
-    attempts = [dict(json.loads(one["body"])["headers"])["x-envoy-attempt-count"] for one in answers]
-    assert set(attempts) == {"1", "2"}
+@pytest.fixture
+def outside(shop, family):
+    """Asks the edge, from outside of the mesh."""
+    place = (shop.ips("shop/edge")[0 if family == 4 else 1], EDGE_PORT)
+    return lambda **more: ask(shop, family, authority=OUTSIDE, place=place, client="default/outside", **more)
 
 
-def told(lab, version, count):
-    """What all pods of a version have received: how often each "HOST BYTES HASH"."""
-    out = collections.Counter()
-    for i in range(1, count + 1):
-        done = lab.exec(f"shop/{version}-{i}", "curl", "-sS", "http://localhost:8080/_told", check=True)
-        out.update(json.loads(done.stdout))
-    return out
+def by_gateway(fault):
+    """A fault for what comes through the edge, whose service has no waypoint: it would admit that alone."""
+    plain = [{"destination": {"host": "plain", "port": {"number": 8080}}}]
+    return [{"match": [{"gateways": ["front"]}], "route": plain, "fault": fault}, to("v1")]
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_every_body_is_mirrored_once_and_only_the_destination_answers(lab, family):
-    lab.apply(rule([to("v1", mirror={"host": "reviews", "subset": "v2"})]))
-    before = told(lab, "v2", V2_PODS)
-    reached = pods(ask(lab, family, COPIES, method="POST", body_bytes=COPY_BYTES, at_once=4))
-    assert all(one.startswith("v1") for one in reached)
-    (words, copies), = (told(lab, "v2", V2_PODS) - before).items()
-    host, size, digest = words.split()
-    assert host == "reviews-shadow" and int(size) == COPY_BYTES and copies == COPIES
-    assert digest == hashlib.sha256(b"x" * COPY_BYTES).hexdigest()
+def rules_of_both(shop, http):
+    shop.apply(rule(http, hosts=["reviews", OUTSIDE], gateways=["mesh", "front"]))
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_a_mirror_that_fails_or_stalls_changes_nothing_for_the_client(lab, family):
-    lab.apply(rule([to("v1", mirror={"host": "reviews", "subset": "v3"})]))
-    for play in ("v3-1: 500", "v3-1: wait 3s"):
-        answers = ask(lab, family, 20, [["x-play", play]])
-        assert all(one.startswith("v1") for one in pods(answers))
-        assert max(one["seconds"] for one in answers) < 3, play
+def test_a_delay_by_a_gateways_rule_is_there_for_requests_through_it_alone(shop, family, outside):
+    rules_of_both(shop, by_gateway(always(delay={"fixedDelay": "5s"})))
+    late, = outside()
+    assert pods([late]) == ["plain"] and 5 <= late["seconds"] < 10
+    soon, = ask(shop, family)
+    assert pods([soon])[0].startswith("v1") and soon["seconds"] < 5
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_an_aborted_request_reaches_nobody(lab, family):
-    fault = {"abort": {"httpStatus": 500, "percentage": {"value": 100}}}
-    lab.apply(rule([to("v3", fault=fault)]))
-    before = told(lab, "v3", 1)
-    assert {one["status"] for one in ask(lab, family, 20)} == {500}
-    assert told(lab, "v3", 1) == before
+def test_an_aborted_request_reaches_nobody_through_an_edge_or_in_the_mesh(shop, family, outside):
+    abort = always(abort={"httpStatus": 500})
+    rules_of_both(shop, [*by_gateway(abort)[:1], to("v3", fault=abort)])
+    before = told(shop, "v3"), local(shop, "plain", "/_told")
+    answers = ask(shop, family, 20) + outside(count=20)
+    assert {(one["status"], one["body"]) for one in answers} == {(500, "fault filter abort")}
+    assert (told(shop, "v3"), local(shop, "plain", "/_told")) == before
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_one_connection_and_one_that_waits_the_third_is_told_at_once(lab, family):
-    pool = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
-    lab.apply(rule([to("v3")], connectionPool=pool))
-    ask(lab, family)  # the connection is there: a request that waits for a new one would count as the one that waits
-    answers = ask(lab, family, 3, [["x-play", "v3-1: wait 2s"]], at_once=3)
-    assert sorted(one["status"] for one in answers) == [200, 200, 503]
-    refused = next(one for one in answers if one["status"] == 503)
-    assert refused["seconds"] < 2 and dict(refused["headers"]).get("x-envoy-overloaded") == "true"
+def test_a_tenth_of_requests_is_aborted_within_four_sigma(shop, family):
+    shop.apply(rule([to("v1", fault={"abort": {"httpStatus": 500, "percentage": {"value": 10}}})]))
+    counts = KeepAsking(shop, family, CONNECTIONS).ask_more(5000)["after"]
+    aborted = sum(count for who, count in counts.items() if who.startswith("500 "))
+    assert abs(aborted - 500) <= SIGMAS * (5000 * .1 * .9) ** .5, counts
 
 
-@pytest.mark.parametrize("family", [4, 6])
-def test_a_connection_takes_exactly_as_many_requests_as_the_rule_says(lab, family):
-    lab.apply(rule([to("v3")], connectionPool={"http": {"maxRequestsPerConnection": 10}}))
-    answers = ask(lab, family, 60, at_once=1)
-    assert max(json.loads(one["body"])["nth"] for one in answers) == 10
-
-
-@pytest.mark.parametrize("family", [4, 6])
-def test_a_pod_that_fails_three_times_in_a_row_is_left_out(lab, family):
-    outlier = {"consecutive5xxErrors": 3, "interval": "1s", "baseEjectionTime": "60s", "maxEjectionPercent": 100}
-    lab.apply(rule([to("v2", retries={"attempts": 0})], outlierDetection=outlier))
-    ask(lab, family, 60, [["x-play", "v2-2: 500"]], at_once=1)
-    answers = ask(lab, family, 20, [["x-play", "v2-2: 500"]], at_once=1)
-    assert set(pods(answers)) == {"v2-1", "v2-3"}
+def test_a_timeout_beside_a_longer_delay_begins_behind_it(shop, family):
+    shop.apply(rule([to("v1", timeout="2s", fault=always(delay={"fixedDelay": "5s"}))]))
+    late, = ask(shop, family)
+    assert late["status"] == 200 and 5 <= late["seconds"] < 10

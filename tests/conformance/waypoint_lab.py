@@ -13,7 +13,7 @@ import tables
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from lab import Lab  # noqa: E402
+from lab import Lab, wait_until  # noqa: E402, F401
 
 CLIENTS = {"web": "shop/web", "admin": "other/admin"}
 OTHER_SUBSETS = {"stable": "v1"}

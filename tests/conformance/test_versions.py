@@ -1,0 +1,60 @@
+"""HTTP/1.1 and HTTP/2 on each side of a real waypoint, and WebSocket through it, over both address families."""
+import json
+
+import pytest
+
+from proof_lab import HERE, PORTS, rules_of
+from websocket import MESSAGES, PONG
+
+CLIENTS = {"HTTP/1.1": "--http1.1", "HTTP/2": "--http2-prior-knowledge"}
+BODY = 3_000_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rule(shop):
+    shop.apply(rules_of("servers", [{"route": [{"destination": {"host": "servers"}}], "headers": {"response": {"set": {"x-rule": "met"}}}}]))
+
+
+@pytest.fixture(params=CLIENTS)
+def curl(shop, family, request, tmp_path):
+    """Asks with one version of HTTP; gives the answer's head and body."""
+    def ask(port, path, *flags):
+        out = tmp_path / "body"
+        done = shop.exec("shop/web", "curl", "-sS", f"-{family}", CLIENTS[request.param], "--max-time", "60", "-D", "-", "-o", out,
+                         *flags, f"http://servers:{PORTS[port]}{path}", check=True)
+        head = done.stdout.lower()
+        assert "x-rule: met" in head and head.splitlines()[0].split()[0] == {"HTTP/1.1": "http/1.1"}.get(request.param, "http/2")
+        return head, out.read_bytes()
+    ask.upload = ["--data-binary", f"@{tmp_path / 'sent'}"]
+    (tmp_path / "sent").write_bytes(b"s" * BODY)
+    return ask
+
+
+def test_a_server_of_http1_is_spoken_to_in_http1(curl):
+    assert json.loads(curl("http", "/page?a=b")[1])["path"] == "/page?a=b"
+    assert json.loads(curl("http", "/", *curl.upload)[1])["bytes"] == BODY
+
+
+def test_a_server_of_http2_is_spoken_to_in_http2(curl):
+    assert curl("http2", f"/{BODY}")[1] == b"x" * BODY
+    assert curl("http2", "/", *curl.upload)[1] == f"{BODY}\n".encode()
+    said = curl("http2", "/mirror", "-H", "x-mine: 1")[1].decode()
+    assert said.startswith(f"GET http://servers:{PORTS['http2']} /mirror\n") and "x-mine: 1\n" in said
+
+
+def test_heads_before_the_answer_and_trailers_behind_it_come_through(curl):
+    assert "103" in curl("http2", "/hints")[0]
+    assert "x-end: here" in curl("http2", "/trailers", "-H", "te: trailers")[0]
+
+
+def test_a_websocket_carries_messages_both_ways_to_its_close(shop, family):
+    done = shop.exec("shop/web", "/usr/bin/python3", HERE / "websocket.py", "call", "servers", PORTS["http-socket"], family, check=True)
+    said = json.loads(done.stdout)
+    assert said == {"status": 101, "accepted": True, "messages": ["welcome", *MESSAGES], "pong": [PONG, "there?"],
+                    "closed": 1000, "end": ""}
+
+
+def test_a_server_may_refuse_the_upgrade(shop, family):
+    done = shop.exec("shop/web", "curl", "-sS", f"-{family}", "-o", "/dev/null", "-w", "%{http_code}",
+                     f"http://servers:{PORTS['http-socket']}/", check=True)
+    assert done.stdout == "426"
