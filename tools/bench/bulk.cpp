@@ -144,7 +144,7 @@ int download(const Target& target, const BulkOptions& options) {
   std::size_t open = 0, whole = 0;
   for (std::size_t i = 0; i < fds.size(); ++i) {
     calls[i].set_every_byte(options.every_byte);
-    if (!calls[i].begin(fds[i].get(), options.bytes, i, false, failures)) continue;
+    if (!calls[i].begin(fds[i].get(), target, options.bytes, i, false, failures)) continue;
     poller.add(fds[i].get(), EPOLLIN);
     ++open;
   }

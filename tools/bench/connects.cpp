@@ -76,7 +76,7 @@ class Connects {
         return end(slot);
       }
       slot.connected = true;
-      if (!slot.call.begin(slot.fd.get(), target_.answer_bytes, ++begun_, true, failures_))
+      if (!slot.call.begin(slot.fd.get(), target_, target_.answer_bytes, ++begun_, true, failures_))
         return end(slot);
       return poller_.modify(slot.fd.get(), EPOLLIN);
     }

@@ -45,11 +45,17 @@ def certificates(folder):
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
     openssl("req", "-x509", *key, "-subj", "/O=bench", "-keyout", "root.key", "-out", "root.pem", cwd=folder)
     for side in ("client", "far"):
-        (folder / f"{side}.ext").write_text(f"subjectAltName=critical,URI:{spiffe(side)}\n"
-                                            "extendedKeyUsage=serverAuth,clientAuth\n")
-        openssl("req", *key, "-subj", "/", "-keyout", f"{side}.key", "-out", f"{side}.csr", cwd=folder)
-        openssl("x509", "-req", "-in", f"{side}.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
-                "-days", "2", "-extfile", f"{side}.ext", "-out", f"{side}.pem", cwd=folder)
+        leaf(folder, side, "root.pem", "root.key")
+
+
+def leaf(folder, side, root, root_key):
+    """NAME.pem and NAME.key of that service account, signed by an authority."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    (folder / f"{side}.ext").write_text(f"subjectAltName=critical,URI:{spiffe(side)}\n"
+                                        "extendedKeyUsage=serverAuth,clientAuth\n")
+    openssl("req", *key, "-subj", "/", "-keyout", f"{side}.key", "-out", f"{side}.csr", cwd=folder)
+    openssl("x509", "-req", "-in", f"{side}.csr", "-CA", root, "-CAkey", root_key, "-CAcreateserial", "-CAserial",
+            folder / f"{side}.srl", "-days", "2", "-extfile", f"{side}.ext", "-out", f"{side}.pem", cwd=folder)
 
 
 def spiffe(side):

@@ -50,7 +50,7 @@ class Held {
       if (error == 0) error = connect_error(fd.get());
       if (error != 0) return failures_.add("connect", error);
       Call call;
-      if (call.begin(fd.get(), kStalledBytes, ++asked_, false, failures_))
+      if (call.begin(fd.get(), target_, kStalledBytes, ++asked_, false, failures_))
         stalled_.push_back(std::move(fd));
     }
   }
@@ -94,7 +94,8 @@ class Held {
           asked[i] = true;
           if (const int error = connect_error(fd); error != 0)
             return failures_.add("connect", error);
-          if (!calls[i].begin(fd, target_.answer_bytes, ++asked_, false, failures_)) return;
+          if (!calls[i].begin(fd, target_, target_.answer_bytes, ++asked_, false, failures_))
+            return;
           poller.modify(fd, EPOLLIN);
         } else {
           state = calls[i].advance(fd, failures_);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
 
 namespace culvert::bench {
@@ -50,8 +52,13 @@ std::optional<Request> parse_request(std::string_view head) {
   return out;
 }
 
-std::string get_request(std::uint64_t size, std::uint64_t stream, bool close) {
-  return fmt::format("GET /bytes/{}/{:020} HTTP/1.1\r\nHost: bench\r\n{}\r\n", size, stream,
+std::string bytes_path(std::uint64_t size, std::uint64_t stream) {
+  return fmt::format("/bytes/{}/{:020}", size, stream);
+}
+
+std::string get_request(std::string_view authority, std::uint64_t size, std::uint64_t stream,
+                        bool close) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\n{}\r\n", bytes_path(size, stream), authority,
                      close ? "Connection: close\r\n" : "");
 }
 
@@ -61,6 +68,13 @@ std::string put_request(std::uint64_t stream) {
 
 std::string answer_head(std::uint64_t size) {
   return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", size);
+}
+
+bool is_answer_head(std::string_view head, std::uint64_t size) {
+  if (!head.starts_with("HTTP/1.1 200 ") || !head.ends_with("\r\n\r\n")) return false;
+  std::string lower(head);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
+  return lower.find(fmt::format("\r\ncontent-length: {}\r\n", size)) != std::string::npos;
 }
 
 std::string sink_answer(const SinkReport& report) {

@@ -27,9 +27,14 @@ std::size_t head_end(std::string_view text);
 std::optional<Request> parse_request(std::string_view head);
 
 /// All requests for one size are equally long, as are their answers.
-std::string get_request(std::uint64_t size, std::uint64_t stream, bool close);
+std::string bytes_path(std::uint64_t size, std::uint64_t stream);
+std::string get_request(std::string_view authority, std::uint64_t size, std::uint64_t stream,
+                        bool close);
 std::string put_request(std::uint64_t stream);
 std::string answer_head(std::uint64_t size);
+/// Whether it is the head of such an answer behind an HTTP proxy, which may add fields and write
+/// names otherwise: success, and this length. With its empty line.
+bool is_answer_head(std::string_view head, std::uint64_t size);
 
 /// What the origin answers to a PUT: {"bytes":N,"wrong":N}.
 struct SinkReport {

@@ -94,6 +94,18 @@ class Lab:
                 return next(ip for ip in one["ips"] if ":" not in ip)
         raise KeyError(key)
 
+    def vip(self, key):
+        """The IPv4 address of Service "NS/NAME"."""
+        for one in self.status()["services"]:
+            if f"{one['namespace']}/{one['name']}" == key:
+                return next(ip for ip in one["cluster_ips"] if ":" not in ip)
+        raise KeyError(key)
+
+    def container_pid(self, key):
+        """Of the first container of pod "NS/NAME"."""
+        return next(one["processes"][0]["pid"] for one in self.status()["pods"]
+                    if f"{one['namespace']}/{one['name']}" == key)
+
     def pid(self, component):
         """Of "node/east/ztunnel"."""
         return next(one["pid"] for one in self.status()["components"] if one["id"] == component)

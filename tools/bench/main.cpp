@@ -44,6 +44,10 @@ CLI::App* client(CLI::App& cli, Flags& flags, const char* name, const char* what
         return culvert::SocketAddress::parse(text) ? "" : "not an address and port: " + text;
       });
   out->add_option("--answer-bytes", flags.to.answer_bytes, "of each answer")->capture_default_str();
+  out->add_option("--authority", flags.to.authority, "the host that requests name")
+      ->capture_default_str();
+  out->add_flag("--proxied", flags.to.proxied,
+                "an HTTP proxy is on the way: of heads, status and length are compared");
   return out;
 }
 

@@ -2,6 +2,8 @@
 from statistics_of import added_ratios, differ_p, ratios, summary
 
 REDIRECTION = "redirection_"
+OTHER_TABLES = (REDIRECTION, "waypoint_", "edge_")  # rows with other columns than table()'s
+WAYPOINT_KINDS = ("http",)
 SAME_P = 0.05  # two series differ when chance alone would do so less often
 
 # Row -> (reached by "ratio" to direct, "value" or "envoy" (ratio to Envoy's), "at_least"|"at_most", target, aim).
@@ -28,6 +30,8 @@ TARGETS = {
     "enrolment_250": ("value", "at_most", 5, 2),
     "enrolment_250_at_once": ("value", "at_most", 5, 2),
     "enrolment_250_start": ("value", "at_most", 5, 2),
+    **{f"waypoint_{kind}_per_core": ("envoy", "at_least", 3, 5) for kind in WAYPOINT_KINDS},
+    **{f"waypoint_rate_{kind}_added_{part}": ("envoy", "at_most", 0.4, 0.25) for kind in WAYPOINT_KINDS for part in ("p50", "p99")},
 }
 # What Istio's ztunnel (Rust) reached on such a machine, from the issue; none may be missed.
 ISTIO = {
@@ -173,10 +177,10 @@ HEAD = ["figure", "unit", "direct", "Culvert", "Envoy", "Culvert/direct", "Envoy
 
 
 def table(rows):
-    """All figures but those of redirection, which have other columns."""
+    """All figures but those with tables of their own."""
     cells = [HEAD]
     for one in rows:
-        if one["name"].startswith(REDIRECTION):
+        if one["name"].startswith(OTHER_TABLES):
             continue
         ways, to_direct = one["ways"], one["ratio_to_direct"]
         cells.append([one["title"], one["unit"], *(spread(ways.get(way)) for way in ("direct", "culvert", "envoy")),

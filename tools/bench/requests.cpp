@@ -95,7 +95,8 @@ class Requests {
       Connection& c = *idle_.front();
       idle_.pop_front();
       c.due_ns = due;
-      if (c.call.begin(c.fd.get(), target_.answer_bytes, sent_++, false, failures_)) ++busy_;
+      if (c.call.begin(c.fd.get(), target_, target_.answer_bytes, sent_++, false, failures_))
+        ++busy_;
     }
   }
 

@@ -25,7 +25,7 @@ bool answered(const Target& target, std::uint64_t number, Failures& failures) {
   if (error != 0 || !wait_for(fd.get(), EPOLLOUT, deadline) || connect_error(fd.get()) != 0)
     return false;
   Call call;
-  if (!call.begin(fd.get(), target.answer_bytes, number, true, failures)) return false;
+  if (!call.begin(fd.get(), target, target.answer_bytes, number, true, failures)) return false;
   Call::State state = Call::State::kMore;
   while (state == Call::State::kMore && wait_for(fd.get(), EPOLLIN, deadline))
     state = call.advance(fd.get(), failures);

@@ -49,6 +49,21 @@ def test_loads_run_over_each_way_and_are_written_with_their_ratios(tmp_path, lon
         assert rows["redirection_connections_32"]["iptables_to_envoy"]["median"] > 0
 
 
+def test_a_waypoint_is_measured_between_ztunnels(tmp_path, long_run):
+    ways = ["direct", "ztunnels", "culvert"] + (["envoy"] if long_run else [])
+    out, told = run(tmp_path, "--ways", "direct,culvert" + (",envoy" if long_run else ""), "--only", "waypoint_")
+    rows = {row["name"]: row for row in told["figures"]}
+    for kind in ("http",):
+        one = rows[f"waypoint_{kind}"]
+        assert list(one["ways"]) == ways and one["title"] in out
+        assert set(rows[f"waypoint_{kind}_cpu"]["ways"]) == set(ways) & {"culvert", "envoy"}
+        if long_run:
+            assert rows[f"waypoint_rate_{kind}_added_p99"]["target"]["of"] == "envoy"
+    for each in told["runs"].values():
+        for runs in each.values():
+            assert all(r["value"] > 0 and r["result"]["wrong"] == 0 and not r["result"]["failures"] for r in runs)
+
+
 def test_memory_hooks_enrolment_and_policy_are_measured(tmp_path):
     _, told = run(tmp_path, "--ways", "culvert", "--only", "memory", "--only", "hooks", "--only", "enrolment",
                   "--only", "policy", "--settle", "1")

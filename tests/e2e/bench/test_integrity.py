@@ -87,6 +87,7 @@ def bench(*argv, stdin=None):
 def test_what_arrives_as_it_was_sent_is_no_failure(origin):
     with Relay(origin) as target:
         for argv in (["bulk", target, "--seconds", "0", "--bytes", MIB], ["requests", target, "--seconds", "0.2"],
+                     ["requests", target, "--proxied", "--seconds", "0.2"],
                      ["bulk", target, "--down", "--bytes", MIB], ["connects", target, "--seconds", "0.2"]):
             status, told = bench(*argv)
             assert (status, told["wrong"], told["failures"]) == (0, 0, {}), (argv, told)
@@ -98,6 +99,13 @@ def test_what_arrives_as_it_was_sent_is_no_failure(origin):
 def test_a_changed_or_lost_byte_of_an_answer_is_noticed(origin, argv, spoil):
     with Relay(origin, down=spoil) as target:
         status, told = bench(argv[0], target, *argv[1:])
+    assert status == 3 and told["wrong"] > 0, told
+
+
+@pytest.mark.parametrize("spoil", [change_after(10), change_after(300), drop_at(300)], ids=["status", "body", "lost"])
+def test_a_changed_or_lost_byte_behind_a_proxy_is_noticed(origin, spoil):
+    with Relay(origin, down=spoil) as target:
+        status, told = bench("requests", target, "--proxied", "--seconds", "0.2")
     assert status == 3 and told["wrong"] > 0, told
 
 

@@ -5,6 +5,8 @@ import random
 import pytest
 
 from figures import LOADS, fixed_rate, run_alternating
+import report_waypoint
+import waypoint
 from report import HEAD, TARGETS, load_rows, redirection_table, row, table
 from statistics_of import added_ratios, differ_p, ratios, summary
 
@@ -15,7 +17,7 @@ def figure(name):
 
 def run(value, side=None, p50=100.0, p99=200.0):
     cpu = {"unit": "us/request", "machine": 50.0} | ({} if side is None else {"side": side, "sides": [side, side]})
-    return {"value": value, "cpu": cpu, "latency_us": {"p50": p50, "p99": p99}, "result": {}}
+    return {"value": value, "cpu": cpu, "latency_us": {"p50": p50, "p99": p99, "p999": p99}, "result": {}}
 
 
 def test_ratios_are_taken_within_a_round_and_only_then_is_their_median():
@@ -60,7 +62,24 @@ def test_every_target_is_of_a_row_that_a_whole_run_has():
     for one in [*LOADS, fixed_rate(1)]:
         made |= {r["name"] for r in load_rows(one, {w: [run(1, 1)] for w in ("direct", "culvert", "envoy")
                                                     if w in one.ways})}
+    for one in waypoint.LOADS:
+        runs = {w: [run(1, 1)] for w in one.ways}
+        made |= {r["name"] for r in report_waypoint.load_rows(one, runs)}
+        made |= {r["name"] for r in report_waypoint.rate_rows(waypoint.at_rate(one, 1), runs)}
     assert set(TARGETS) <= made
+
+
+def test_what_a_waypoint_adds_is_what_it_has_above_ztunnels_and_judged_against_envoys():
+    runs = {"direct": [run(1)], "ztunnels": [run(1, p50=100, p99=200)], "culvert": [run(1, 25, p50=130, p99=300)],
+            "envoy": [run(1, 100, p50=200, p99=400)]}
+    rate = {one["name"]: one for one in report_waypoint.rate_rows(waypoint.at_rate(waypoint.LOADS[0], 5), runs)}
+    assert rate["waypoint_rate_http_added_p50"]["target"] | {"reached": True} == rate["waypoint_rate_http_added_p50"]["target"]
+    assert rate["waypoint_rate_http_added_p50"]["culvert_to_envoy"]["median"] == pytest.approx(0.3)
+    assert rate["waypoint_rate_http_added_p99"]["target"]["reached"] is False
+    full = {one["name"]: one for one in report_waypoint.load_rows(waypoint.LOADS[0], runs)}
+    assert full["waypoint_http_per_core"]["ways"]["culvert"]["median"] == pytest.approx(40_000)
+    assert full["waypoint_http_per_core"]["culvert_to_envoy"]["median"] == pytest.approx(4)
+    assert "40000" in report_waypoint.waypoint_table(list(full.values())) and table(list(full.values())) == ""
 
 
 def test_whether_two_series_differ_is_told_exactly_for_few_values():

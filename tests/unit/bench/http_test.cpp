@@ -6,18 +6,29 @@
 using namespace culvert::bench;
 
 TEST_CASE("a request is read as it was made") {
-  const auto get = parse_request(get_request(1024, 42, false));
+  const auto get = parse_request(get_request("bench", 1024, 42, false));
   REQUIRE(get);
   CHECK(get->kind == Request::Kind::kBytes);
   CHECK(get->size == 1024);
   CHECK(get->stream == 42);
   CHECK_FALSE(get->close);
-  CHECK(parse_request(get_request(0, UINT64_MAX, true))->close);
+  CHECK(parse_request(get_request("a", 0, UINT64_MAX, true))->close);
   const auto put = parse_request(put_request(3));
   REQUIRE(put);
   CHECK(put->kind == Request::Kind::kSink);
   CHECK(put->stream == 3);
-  CHECK(get_request(1024, 1, false).size() == get_request(1024, UINT64_MAX, false).size());
+  CHECK(get_request("a", 1024, 1, false).size() ==
+        get_request("a", 1024, UINT64_MAX, false).size());
+}
+
+TEST_CASE("an answer's head behind a proxy is known by success and length, whatever else it has") {
+  CHECK(is_answer_head(answer_head(1024), 1024));
+  CHECK(is_answer_head("HTTP/1.1 200 \r\nserver: x\r\ncontent-length: 7\r\nvia: y\r\n\r\n", 7));
+  for (const char* head :
+       {"HTTP/1.1 503 \r\ncontent-length: 7\r\n\r\n", "HTTP/1.1 200 \r\ncontent-length: 71\r\n\r\n",
+        "HTTP/1.1 200 \r\nx-content-length: 7\r\n\r\n", "HTTP/1.1 200 \r\ncontent-length: 7\r\n",
+        ""})
+    CHECK_MESSAGE(!is_answer_head(head, 7), head);
 }
 
 TEST_CASE("other requests are refused") {

@@ -1,0 +1,50 @@
+"""The waypoint's figures: requests of each kind by each way, full load and half of what Envoy can do."""
+import dataclasses
+
+from figures import requests, run_alternating
+from report_waypoint import load_rows, rate_rows
+from waypoint_lab import ALL, open_waypoints
+
+RATE_OF_ENVOY = 1 / 2
+KINDS = {"http": ("waypoint: HTTP/1.1", ())}
+LOADS = [dataclasses.replace(requests(f"waypoint_{kind}", title, 32, path=kind, ways=ALL))
+         for kind, (title, flags) in KINDS.items()]
+LISTED = {**{load.name: f"{load.title}: requests by each way, with ours and with Envoy in its place" for load in LOADS},
+          **{f"waypoint_rate_{kind}": f"{title}: latency at half of what Envoy can do in its place"
+             for kind, (title, _) in KINDS.items()}}
+
+
+def ways_for(names):
+    """The waypoint's ways for those of the bench: without a mesh, ours, Envoy."""
+    return [way for way in ALL if way in names or (way == "ztunnels" and "culvert" in names)]
+
+
+def at_rate(load, per_second):
+    return dataclasses.replace(
+        load, name=load.name.replace("waypoint_", "waypoint_rate_"), title=f"{load.title}: latency at {per_second:.0f} requests/s",
+        flags=(*load.flags, "--rate", f"{per_second:.1f}"), value=lambda r: r["latency_us"]["p50"], unit="us")
+
+
+def median_rate(runs):
+    return sorted(run["value"] for run in runs)[len(runs) // 2]
+
+
+def measure_loads(options, wanted):
+    """Rows, and runs by figure."""
+    names = ways_for(options.ways)
+    rated = [load for load in LOADS if wanted(load.name.replace("waypoint_", "waypoint_rate_")) and "envoy" in names]
+    full = [load for load in LOADS if wanted(load.name)]
+    if not rated and not full:
+        return [], {}
+    rows = []
+    with open_waypoints(names, options) as ways:
+        runs = run_alternating(full, ways, options.rounds, options.seconds)
+        for load in full:
+            rows += load_rows(load, runs[load.name])
+        for load in rated:
+            known = runs.get(load.name, {}).get("envoy") or run_alternating(
+                [load], {"envoy": ways["envoy"]}, options.rounds, options.seconds)[load.name]["envoy"]
+            figure = at_rate(load, median_rate(known) * RATE_OF_ENVOY)
+            runs |= run_alternating([figure], ways, options.rounds, options.seconds)
+            rows += rate_rows(figure, runs[figure.name])
+    return rows, runs
