@@ -10,23 +10,31 @@ namespace culvert::waypoint {
 PoolKeyView PoolKeyView::of(const UpstreamRequest& request) {
   const auto& client = request.client;
   const bool told = client.identity.has_value();
-  return {request.to.workload != nullptr ? std::string_view(request.to.workload->uid) : "",
-          request.to.address, request.version, told ? &*client.identity : nullptr,
+  return {request.quota.get(),
+          request.to.workload != nullptr ? std::string_view(request.to.workload->uid) : "",
+          request.to.address,
+          request.version,
+          told ? &*client.identity : nullptr,
           told ? client.address.ip : IpAddress{}};
 }
 
 PoolKey::PoolKey(const PoolKeyView& view)
-    : uid(view.uid), address(view.address), version(view.version), client(view.client) {
+    : cluster(view.cluster),
+      uid(view.uid),
+      address(view.address),
+      version(view.version),
+      client(view.client) {
   if (view.identity != nullptr) identity = *view.identity;
 }
 
 PoolKeyView PoolKey::view() const {
-  return {uid, address, version, identity ? &*identity : nullptr, client};
+  return {cluster, uid, address, version, identity ? &*identity : nullptr, client};
 }
 
 std::size_t PoolKeyHash::operator()(const PoolKeyView& key) const {
   std::size_t hash = SocketAddressHash{}(key.address) * 31 + IpAddressHash{}(key.client);
   hash = hash * 31 + std::hash<std::string_view>{}(key.uid);
+  hash = hash * 31 + std::hash<const ClusterQuota*>{}(key.cluster);
   if (key.identity != nullptr) {
     for (const auto* part : {&key.identity->ns, &key.identity->service_account}) {
       hash = hash * 31 + std::hash<std::string_view>{}(*part);
@@ -36,7 +44,8 @@ std::size_t PoolKeyHash::operator()(const PoolKeyView& key) const {
 }
 
 bool PoolKeyEqual::same(const PoolKeyView& a, const PoolKeyView& b) {
-  if (a.address != b.address || a.version != b.version || a.uid != b.uid) return false;
+  if (a.cluster != b.cluster || a.address != b.address) return false;
+  if (a.version != b.version || a.uid != b.uid) return false;
   if ((a.identity == nullptr) != (b.identity == nullptr) || a.client != b.client) return false;
   return a.identity == nullptr || *a.identity == *b.identity;
 }

@@ -16,9 +16,11 @@
 
 namespace culvert::waypoint {
 
-/// Who may use a connection: requests to the same place in the same way for the same client.
+/// Who may use a connection: requests of one cluster to the same place in the same way for the same
+/// client. Two clusters that share an endpoint, as a service and its subset, have bounds each.
 struct PoolKeyView {
-  std::string_view uid;  // of the workload; "" for a static endpoint
+  const ClusterQuota* cluster;  // of a request; afterwards held by each connection and waiter
+  std::string_view uid;         // of the workload; "" for a static endpoint
   SocketAddress address;
   HttpVersion version;
   /// Null at an edge: nobody is told who asks, so that all may share.
@@ -31,6 +33,7 @@ struct PoolKey {
   explicit PoolKey(const PoolKeyView& view);
   PoolKeyView view() const;
 
+  const ClusterQuota* cluster;
   std::string uid;
   SocketAddress address;
   HttpVersion version;

@@ -39,6 +39,26 @@ TEST_CASE("a connection is used again, for the same client only") {
   });
 }
 
+TEST_CASE("clusters that share an endpoint have connections, and bounds, of their own") {
+  run_loop([]() -> Task<> {
+    PoolPair pair;
+    std::vector<std::string> heard;
+    auto first = co_await pair.open();
+    auto second = co_await pair.open();
+    first->reset();
+    second->reset();
+    const auto of_others = std::exchange(pair.quota, std::make_shared<ClusterQuota>());
+    pair.limits.max_connections = 1;
+    auto own = co_await pair.open();
+    REQUIRE(own);
+    CHECK(pair.dialer.dialled == 3);
+    pair.limits.max_pending_requests = 0;
+    CHECK_FALSE(co_await pair.open());
+    own->reset();
+    co_await pair.stop();
+  });
+}
+
 TEST_CASE("requests at the same time have connections of their own, and the latest idle is next") {
   run_loop([]() -> Task<> {
     PoolPair pair;
