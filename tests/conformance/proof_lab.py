@@ -51,7 +51,7 @@ def edge():
     port = {"number": EDGE_PORT, "name": "http", "protocol": "HTTP"}
     return [api_object("Gateway", "front", {"selector": {"istio": "ingressgateway"}, "servers": [{"port": port, "hosts": ["*"]}]}),
             proxy, plain, pod("plain", "shop", {"app": "plain"}, "python3", str(HERE / "echo.py"), "plain", "--port", "8080", ports=[8080]),
-            pod("outside", "default", {}, "python3", str(HERE / "echo.py"), "outside", "--port", "8080", ports=[8080])]
+            pod("outside", "default", {"version": "v1"}, "python3", str(HERE / "echo.py"), "outside", "--port", "8080", ports=[8080])]
 
 
 def world():

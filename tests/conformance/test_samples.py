@@ -1,14 +1,18 @@
 """The sample application behind its waypoint: each rule does what manifests/samples/books/README.md says."""
+import collections
+import contextlib
 import json
 import os
 import pathlib
 
 import pytest
 
-from waypoint_lab import HERE, Lab
+from waypoint_lab import HERE, Lab, wait_until
 
 BOOKS = pathlib.Path(__file__).resolve().parents[2] / "manifests" / "samples" / "books"
 JASON = [["end-user", "jason"]]
+MANY = 1000
+SIGMAS = 4
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,22 @@ def behave(lab, pod, *how):
     lab.exec(f"books/{pod}", "/usr/bin/python3", BOOKS / "server.py", "behave", *how, check=True)
 
 
+@contextlib.contextmanager
+def behaving(lab, pods, *how):
+    for one in pods:
+        behave(lab, one, *how)
+    try:
+        yield
+    finally:
+        for one in pods:
+            behave(lab, one)
+
+
+def asked(lab, pod):
+    """How often the pod was asked, questions like this one among them."""
+    return json.loads(lab.exec(f"books/{pod}", "curl", "-sS", "http://localhost:8080/asked", check=True).stdout)["asked"]
+
+
 def versions(answers):
     return {json.loads(one["body"])["version"] for one in answers}
 
@@ -53,9 +73,44 @@ def test_by_user_holds_for_the_page_too(lab):
     assert page["reviews"]["version"] == "v2"
 
 
+@pytest.mark.parametrize("name, shares", [("weights-90-10", {"v1": 90, "v2": 10}),
+                                          ("weights-50-25-25", {"v1": 50, "v2": 25, "v3": 25})])
+def test_weights(lab, name, shares):
+    rule(lab, name)
+    counts = collections.Counter(json.loads(one["body"])["version"] for one in ask(lab, MANY, at_once=8))
+    assert set(counts) == set(shares)
+    for version, share in shares.items():
+        part = share / 100
+        assert abs(counts[version] - MANY * part) <= SIGMAS * (MANY * part * (1 - part)) ** .5, counts
+
+
+def test_a_mirror_gets_every_request_and_answers_nobody(lab):
+    rule(lab, "mirror")
+    before = asked(lab, "reviews-v2")
+    with behaving(lab, ["reviews-v2"], "--fail", "1"):
+        assert versions(ask(lab, 50)) == {"v1"}
+        wait_until(lambda: copies(lab) >= 50, "all copies", 20)
+    assert asked(lab, "reviews-v2") > before
+
+
+def copies(lab):
+    return sum(one.get("host") == "reviews-shadow" for one in lab.log_lines("books/reviews-v2"))
+
+
+def test_one_connection_and_one_that_waits_the_others_are_told_at_once(lab):
+    rule(lab, "breaker")
+    with behaving(lab, ["reviews-v1", "reviews-v2", "reviews-v3"], "--wait", "1.5"):
+        answers = ask(lab, 8, at_once=8)
+    told = [one for one in answers if one["status"] == 503]
+    assert statuses(answers) == {200, 503} and len(told) >= 3
+    assert all(dict(one["headers"])["x-envoy-overloaded"] == "true" for one in told)
+
+
 def test_faults_for_one_user(lab):
     rule(lab, "abort")
+    before = asked(lab, "reviews-v2")
     assert statuses(ask(lab, 3, JASON)) == {500} and statuses(ask(lab, 3)) == {200}
+    assert asked(lab, "reviews-v2") == before + 1, "only the question before"
     rule(lab, "delay")
     assert 7 <= ask(lab, 1, JASON)[0]["seconds"] < 15 and ask(lab)[0]["seconds"] < 7
 
