@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/io/loop.hpp"
 #include "culvert/mesh/workload.hpp"
 #include "culvert/sandbox/privileges.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
@@ -33,6 +34,7 @@ struct Settings {
   std::vector<std::uint16_t> edge_ports;
 
   unsigned workers = 0;  // 0: a quarter of the cores, at least one
+  std::chrono::microseconds busy_poll = io::kDataThreadBusyPoll;  // of data threads
   std::uint16_t hbone_port = mesh::kHbonePort;
   tls::Records tls_records = tls::kDefaultRecords;
   SocketAddress admin_address;

@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
   ztunnel::Settings settings;
   std::string same_node = "join", log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
+  std::int64_t busy_poll_us = settings.busy_poll.count();
   TelemetryFlags telemetry_flags;
   std::int64_t handover_ms = settings.handover_drain_time.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
@@ -130,6 +131,11 @@ int main(int argc, char** argv) {
       ->required();
   cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
       ->check(CLI::Range(0U, ztunnel::kMaxWorkers))
+      ->capture_default_str();
+  cli.add_option("--busy-poll-us", busy_poll_us,
+                 "how long a data thread looks for more work before it sleeps, while work comes "
+                 "quickly; others run meanwhile; 0: never")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{io::kMaxBusyPoll.count()}))
       ->capture_default_str();
   cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
   cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
@@ -168,6 +174,7 @@ int main(int argc, char** argv) {
   settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
+  settings.busy_poll = std::chrono::microseconds(busy_poll_us);
   settings.handover_drain_time = std::chrono::milliseconds(handover_ms);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/io/loop.hpp"
 #include "culvert/mesh/waypoint.hpp"
 #include "culvert/sandbox/privileges.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
@@ -25,6 +26,7 @@ struct Settings {
   std::string zds_socket;
   std::string control_socket;
   unsigned workers = 0;  // 0: a quarter of the cores, at least one
+  std::chrono::microseconds busy_poll = io::kDataThreadBusyPoll;  // of data threads
   std::string trust_domain = "cluster.local";
   std::string cluster_id = "Kubernetes";
   std::string network;

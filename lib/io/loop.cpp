@@ -17,7 +17,7 @@ thread_local Loop* t_current = nullptr;
 }  // namespace
 
 Result<std::unique_ptr<Loop>> Loop::create(LoopOptions options) {
-  auto backend = make_uring_backend(options.ring_entries, options.buffers);
+  auto backend = make_uring_backend(options.ring_entries, options.buffers, options.busy_poll);
   if (!backend) return std::unexpected(backend.error());
   UniqueFd wake(::eventfd(0, EFD_CLOEXEC));
   if (!wake.valid()) return fail_errno(errno, "create the loop's eventfd");

@@ -3,14 +3,18 @@
 // Sources: io_uring_setup(2), io_uring_enter(2), io_uring_register(2). Floor: kernel 5.19 (provided
 // buffer rings); SINGLE_ISSUER and DEFER_TASKRUN (6.0, 6.1) are used where the kernel takes them.
 #include <liburing.h>
+#include <sched.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
+#include "busy_poll.hpp"
 #include "culvert/io/backend.hpp"
 #include "ring_rules.hpp"
 
@@ -22,11 +26,13 @@ constexpr unsigned kCompletionBatch = 256;
 
 class UringBackend final : public Backend {
  public:
-  static Result<std::unique_ptr<Backend>> create(unsigned entries, BufferPoolOptions pool) {
-    auto self = std::unique_ptr<UringBackend>(new UringBackend(pool));
+  static Result<std::unique_ptr<Backend>> create(unsigned entries, BufferPoolOptions pool,
+                                                 std::chrono::microseconds busy_poll) {
+    auto self = std::unique_ptr<UringBackend>(new UringBackend(pool, busy_poll));
     // Newest first; each older kernel refuses the flags that it does not know with EINVAL.
-    constexpr std::array<unsigned, 3> kFlagSets{IORING_SETUP_SINGLE_ISSUER | kDeferTaskrun,
-                                                IORING_SETUP_COOP_TASKRUN, 0U};
+    constexpr std::array<unsigned, 3> kFlagSets{
+        IORING_SETUP_SINGLE_ISSUER | kDeferTaskrun | IORING_SETUP_TASKRUN_FLAG,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0U};
     int error = EINVAL;
     for (const unsigned flags : kFlagSets) {
       io_uring_params params{};
@@ -69,16 +75,12 @@ class UringBackend final : public Backend {
   void turn(bool wait, Deadline until) override {
     // The buffers returned since the last turn become visible to the kernel together.
     io_uring_buf_ring_advance(buffers_, std::exchange(returned_, 0));
-    const auto now = Clock::now();
-    if (!wait || until <= now) {
+    const auto began = Clock::now();
+    if (!wait || until <= began) {
       io_uring_submit_and_get_events(&ring_);
-    } else if (until == kNoDeadline) {
-      io_uring_submit_and_wait(&ring_, 1);
     } else {
-      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(until - now).count();
-      __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
-      io_uring_cqe* unused = nullptr;
-      io_uring_submit_and_wait_timeout(&ring_, &unused, 1, &timeout, nullptr);
+      if (!busy_poll_.wanted() || !look_for_work(began, until)) sleep(until);
+      busy_poll_.waited(Clock::now() - began);
     }
     reap();
   }
@@ -101,7 +103,41 @@ class UringBackend final : public Backend {
 
  private:
   static constexpr unsigned kDeferTaskrun = 1U << 13;  // IORING_SETUP_DEFER_TASKRUN, kernel 6.1
-  explicit UringBackend(BufferPoolOptions pool) : pool_(pool) {}
+  UringBackend(BufferPoolOptions pool, std::chrono::microseconds busy_poll)
+      : pool_(pool), busy_poll_(busy_poll) {}
+
+  // Submits, and looks for completions without sleeping; true once there are some. The core is
+  // anybody's meanwhile: who is ready to run there gets it at once.
+  bool look_for_work(Deadline began, Deadline until) {
+    io_uring_submit_and_get_events(&ring_);
+    const auto end = std::min(until, began + busy_poll_.limit());
+    while (io_uring_cq_ready(&ring_) == 0) {
+      if ((IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_TASKRUN) != 0) {
+        io_uring_get_events(&ring_);  // completions wait in the kernel for this thread to ask
+      } else if (Clock::now() >= end) {
+        return false;
+      } else {
+        ::sched_yield();
+      }
+    }
+    return true;
+  }
+
+  void sleep(Deadline until) {
+    if (until == kNoDeadline) {
+      io_uring_submit_and_wait(&ring_, 1);
+      return;
+    }
+    const auto left =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(until - Clock::now()).count();
+    if (left <= 0) {
+      io_uring_submit_and_get_events(&ring_);
+      return;
+    }
+    __kernel_timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+    io_uring_cqe* unused = nullptr;
+    io_uring_submit_and_wait_timeout(&ring_, &unused, 1, &timeout, nullptr);
+  }
 
   // Buffers begin at pages.
   std::size_t stride() const { return (std::size_t{pool_.bytes} + 4095) / 4096 * 4096; }
@@ -202,6 +238,7 @@ class UringBackend final : public Backend {
   bool ring_open_ = false;
   bool enabled_ = false;
   BufferPoolOptions pool_;
+  BusyPoll busy_poll_;
   void* ring_memory_ = MAP_FAILED;
   std::size_t ring_bytes_ = 0;
   void* pool_memory_ = MAP_FAILED;
@@ -214,8 +251,9 @@ class UringBackend final : public Backend {
 
 }  // namespace
 
-Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool) {
-  return UringBackend::create(entries, pool);
+Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool,
+                                                    std::chrono::microseconds busy_poll) {
+  return UringBackend::create(entries, pool, busy_poll);
 }
 
 }  // namespace culvert::io

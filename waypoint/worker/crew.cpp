@@ -36,7 +36,7 @@ unsigned worker_count(const Settings& settings) {
 
 Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
   for (unsigned i = 0; i < count; ++i) {
-    auto loop = io::Loop::create();
+    auto loop = io::Loop::create({.busy_poll = shared.settings.busy_poll});
     if (!loop) return std::unexpected(loop.error());
     proxy::Reporter reporter(shared.metrics.worker(i), shared.lines,
                              shared.settings.log_format == "json", access_log(shared.settings));

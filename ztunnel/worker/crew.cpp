@@ -36,7 +36,7 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
   const Settings& settings = shared.settings;
   const std::size_t descriptors = descriptors_for_worker(proxy::descriptor_limit(), count);
   for (unsigned i = 0; i < count; ++i) {
-    auto loop = io::Loop::create();
+    auto loop = io::Loop::create({.busy_poll = settings.busy_poll});
     if (!loop) return std::unexpected(loop.error());
     proxy::Reporter reporter(shared.metrics.worker(i), shared.lines, settings.log_format == "json",
                              access_log(settings));

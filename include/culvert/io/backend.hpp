@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -83,8 +84,10 @@ class Backend {
   virtual std::size_t in_flight() const = 0;
 };
 
-/// Creates the io_uring backend; errors: kSystem with ENOSYS or EPERM where the host forbids
-/// io_uring.
-Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool);
+/// Creates the io_uring backend. `busy_poll`: while work comes quickly, how long it looks for more
+/// before it sleeps (sched_yield(2) between looks); 0: never. Errors: kSystem with ENOSYS or EPERM
+/// where the host forbids io_uring.
+Result<std::unique_ptr<Backend>> make_uring_backend(unsigned entries, BufferPoolOptions pool,
+                                                    std::chrono::microseconds busy_poll = {});
 
 }  // namespace culvert::io

@@ -3,6 +3,7 @@
 // timers. Everything but post() and stop() is for the loop's own thread.
 #pragma once
 
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -54,7 +55,12 @@ class TimerHeap {
 struct LoopOptions {
   unsigned ring_entries = 1024;
   BufferPoolOptions buffers;
+  std::chrono::microseconds busy_poll{0};  // make_uring_backend()
 };
+
+/// For threads that carry traffic: what it costs to sleep and be woken on another core, about.
+inline constexpr std::chrono::microseconds kDataThreadBusyPoll{50};
+inline constexpr std::chrono::microseconds kMaxBusyPoll{1000};
 
 class Loop {
  public:
