@@ -103,6 +103,20 @@ void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
       ->default_str(settings.sandbox ? "on" : "off");
 }
 
+void add_threads(CLI::App& cli, culvert::waypoint::Settings& settings) {
+  using namespace culvert;
+  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
+      ->check(CLI::Range(0U, waypoint::kMaxWorkers))
+      ->capture_default_str();
+  cli.add_option_function<std::int64_t>(
+         "--busy-poll-us",
+         [&settings](std::int64_t us) { settings.busy_poll = std::chrono::microseconds(us); },
+         "how long a data thread looks for more work before it sleeps, while work comes quickly; "
+         "others run meanwhile; 0: never")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{io::kMaxBusyPoll.count()}))
+      ->default_str(std::to_string(settings.busy_poll.count()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,7 +125,6 @@ int main(int argc, char** argv) {
   std::vector<std::string> pod_ips;
   std::string log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
-  std::int64_t busy_poll_us = settings.busy_poll.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -125,14 +138,7 @@ int main(int argc, char** argv) {
                  "control's Unix socket: configuration and certificate")
       ->required();
   add_edge(cli, settings);
-  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
-      ->check(CLI::Range(0U, waypoint::kMaxWorkers))
-      ->capture_default_str();
-  cli.add_option("--busy-poll-us", busy_poll_us,
-                 "how long a data thread looks for more work before it sleeps, while work comes "
-                 "quickly; others run meanwhile; 0: never")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{io::kMaxBusyPoll.count()}))
-      ->capture_default_str();
+  add_threads(cli, settings);
   cli.add_option("--crl-file", settings.crl_file,
                  "PEM file of CRLs: peers with certificates in them are refused and their tunnels "
                  "ended; watched");
@@ -147,7 +153,6 @@ int main(int argc, char** argv) {
   CLI11_PARSE(cli, argc, argv);
   for (const auto& ip : pod_ips) settings.pod_ips.push_back(*IpAddress::parse(ip));
   settings.drain_time = std::chrono::milliseconds(drain_ms);
-  settings.busy_poll = std::chrono::microseconds(busy_poll_us);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);
   settings.ready_address = *SocketAddress::parse(ready);

@@ -104,6 +104,20 @@ void add_security(CLI::App& cli, culvert::ztunnel::Settings& settings) {
       ->default_str(settings.sandbox ? "on" : "off");
 }
 
+void add_threads(CLI::App& cli, culvert::ztunnel::Settings& settings) {
+  using namespace culvert;
+  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
+      ->check(CLI::Range(0U, ztunnel::kMaxWorkers))
+      ->capture_default_str();
+  cli.add_option_function<std::int64_t>(
+         "--busy-poll-us",
+         [&settings](std::int64_t us) { settings.busy_poll = std::chrono::microseconds(us); },
+         "how long a data thread looks for more work before it sleeps, while work comes quickly; "
+         "others run meanwhile; 0: never")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{io::kMaxBusyPoll.count()}))
+      ->default_str(std::to_string(settings.busy_poll.count()));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -111,7 +125,6 @@ int main(int argc, char** argv) {
   ztunnel::Settings settings;
   std::string same_node = "join", log_level = "info";
   std::int64_t drain_ms = settings.drain_time.count();
-  std::int64_t busy_poll_us = settings.busy_poll.count();
   TelemetryFlags telemetry_flags;
   std::int64_t handover_ms = settings.handover_drain_time.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
@@ -129,14 +142,7 @@ int main(int argc, char** argv) {
   cli.add_option("--control-socket", settings.control_socket,
                  "control's Unix socket: configuration and certificates")
       ->required();
-  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
-      ->check(CLI::Range(0U, ztunnel::kMaxWorkers))
-      ->capture_default_str();
-  cli.add_option("--busy-poll-us", busy_poll_us,
-                 "how long a data thread looks for more work before it sleeps, while work comes "
-                 "quickly; others run meanwhile; 0: never")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{io::kMaxBusyPoll.count()}))
-      ->capture_default_str();
+  add_threads(cli, settings);
   cli.add_option("--trust-domain", settings.trust_domain)->capture_default_str();
   cli.add_option("--cluster-id", settings.cluster_id)->capture_default_str();
   cli.add_option("--network", settings.network, "the network that this node's addresses are of");
@@ -174,7 +180,6 @@ int main(int argc, char** argv) {
   settings.metrics.idle_expiry = std::chrono::seconds(telemetry_flags.idle_expiry);
   settings.same_node = same_node == "join" ? ztunnel::SameNode::kJoin : ztunnel::SameNode::kEncrypt;
   settings.drain_time = std::chrono::milliseconds(drain_ms);
-  settings.busy_poll = std::chrono::microseconds(busy_poll_us);
   settings.handover_drain_time = std::chrono::milliseconds(handover_ms);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);

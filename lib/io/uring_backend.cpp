@@ -79,7 +79,7 @@ class UringBackend final : public Backend {
     if (!wait || until <= began) {
       io_uring_submit_and_get_events(&ring_);
     } else {
-      if (!busy_poll_.wanted() || !look_for_work(began, until)) sleep(until);
+      if (!busy_poll_.wanted(began) || !look_for_work(began, until)) sleep(until);
       busy_poll_.waited(Clock::now() - began);
     }
     reap();
@@ -111,14 +111,16 @@ class UringBackend final : public Backend {
   bool look_for_work(Deadline began, Deadline until) {
     io_uring_submit_and_get_events(&ring_);
     const auto end = std::min(until, began + busy_poll_.limit());
-    while (io_uring_cq_ready(&ring_) == 0) {
+    for (auto now = began; io_uring_cq_ready(&ring_) == 0;) {
       if ((IO_URING_READ_ONCE(*ring_.sq.kflags) & IORING_SQ_TASKRUN) != 0) {
         io_uring_get_events(&ring_);  // completions wait in the kernel for this thread to ask
-      } else if (Clock::now() >= end) {
-        return false;
-      } else {
-        ::sched_yield();
+        continue;
       }
+      if (now >= end) return false;
+      ::sched_yield();
+      const auto looked = Clock::now();
+      busy_poll_.looked(looked - now, looked);
+      now = looked;
     }
     return true;
   }

@@ -1,7 +1,7 @@
 """A quiet pod's latency beside a pod that takes all it may: what of it is ztunnel's doing.
 
-The hog holds idle connections up to its share of ztunnel's descriptors, has peers that send and are never
-read, and asks on a thousand connections in bursts. Its rate is bounded and its programs, its server too, run with
+The hog holds idle connections up to its share of ztunnel's descriptors, and has peers that send and are never
+read. A second one also asks on a thousand connections in bursts. Its rate is bounded and its programs, its server too, run with
 the least priority, so that what the quiet pod waits for is ztunnel and not a core that they hold. The same without
 the mesh ("direct") tells what is the machine's and the kernel's doing.
 """
@@ -51,29 +51,39 @@ def quiet(lab, target, seconds):
     return answer["latency_us"]
 
 
-def beside_hog(lab, target, seconds):
+def beside_hog(lab, target, seconds, bursts):
     way = Way(lab)
     holder = Holder(way)
     with ended(holder.process):
         way.step_back(holder.process)
         held = holder.tell(f"open {IDLE}"), holder.tell(f"stall {STALLED}")
-        argv = ["requests", way.targets["across"], "--connections", BUSY, "--rate", RATE, "--burst", BURST,
-                "--seconds", seconds + 2, "--warm-up", "0"]
-        with ended(lab.popen("mesh/hog", BENCH, *argv, stdout=subprocess.PIPE)) as busy:
-            way.step_back(busy)
-            latency = quiet(lab, target, seconds)
-            out, _ = busy.communicate(timeout=seconds + 60)
-        answer = json.loads(out)
-        if answer["failures"] or answer["requests"] < RATE * seconds / 2:
-            raise Failed(f"the hog itself: {answer}")
+        latency, answer = beside_bursts(lab, way, target, seconds) if bursts else (quiet(lab, target, seconds), None)
         holder.tell("close")
-    return latency, {"idle": held[0]["open"], "stalled": held[1]["stalled"], "busy": BUSY, "hog": answer}
+    return latency, {"idle": held[0]["open"], "stalled": held[1]["stalled"], "bursts": answer}
+
+
+def beside_bursts(lab, way, target, seconds):
+    """(the quiet pod's latency, what the bursts came to)."""
+    argv = ["requests", way.targets["across"], "--connections", BUSY, "--rate", RATE, "--burst", BURST,
+            "--seconds", seconds + 2, "--warm-up", "0"]
+    with ended(lab.popen("mesh/hog", BENCH, *argv, stdout=subprocess.PIPE)) as busy:
+        way.step_back(busy)
+        latency = quiet(lab, target, seconds)
+        out, _ = busy.communicate(timeout=seconds + 60)
+    answer = json.loads(out)
+    if answer["failures"] or answer["requests"] < RATE * seconds / 2:
+        raise Failed(f"the hog itself: {answer}")
+    return latency, answer
+
+
+HOGS = {"hog": "a hog", "hog_bursts": "a hog that asks in bursts"}
 
 
 def measure_hog(options):
-    """p50 and p99 without and with the hog, in alternating runs; the ratio is taken within a round."""
+    """p50 and p99 without and with each hog, in alternating runs; the ratio is taken within a round."""
     ways = [way for way in ("direct", "culvert") if way in options.ways]
-    alone, beside, told = ({way: [] for way in ways} for _ in range(3))
+    alone = {way: [] for way in ways}
+    beside, told = ({hog: {way: [] for way in ways} for hog in HOGS} for _ in range(2))
     seconds = 1 if options.quick else 4
     with contextlib.ExitStack() as stack:
         labs = {way: stack.enter_context(Lab(f"hog-{way}", WORLD, mesh=way != "direct")) for way in ways}
@@ -81,16 +91,23 @@ def measure_hog(options):
         for _ in range(options.rounds):
             for way, lab in labs.items():
                 alone[way].append(quiet(lab, targets[way], seconds))
-                latency, hog = beside_hog(lab, targets[way], seconds)
-                beside[way].append(latency)
-                told[way].append(hog)
-                say(f"hog, {way}: p99 {alone[way][-1]['p99']:.0f} us alone, {latency['p99']:.0f} us beside it")
+                for hog in HOGS:
+                    latency, held = beside_hog(lab, targets[way], seconds, bursts=hog == "hog_bursts")
+                    beside[hog][way].append(latency)
+                    told[hog][way].append(held)
+                    say(f"{hog}, {way}: p99 {alone[way][-1]['p99']:.0f} us alone, {latency['p99']:.0f} us beside it")
+    return hog_rows(ways, alone, beside), told
+
+
+def hog_rows(ways, alone, beside):
     rows = []
     for name in ("p50", "p99"):
         def of(runs):
             return {way: [one[name] for one in runs[way]] for way in ways}
         rows.append(row(f"hog_{name}_alone", f"{name} of a quiet pod", "us", of(alone)))
-        rows.append(row(f"hog_{name}", f"{name} of a quiet pod beside a hog", "us", of(beside)))
-        rows.append(row(f"hog_{name}_ratio", f"  {name}: beside to alone", "", {
-            way: [with_it[name] / without[name] for with_it, without in zip(beside[way], alone[way])] for way in ways}))
-    return rows, told
+        for hog, words in HOGS.items():
+            rows.append(row(f"{hog}_{name}", f"{name} of a quiet pod beside {words}", "us", of(beside[hog])))
+            rows.append(row(f"{hog}_{name}_ratio", f"  {name}: beside {words} to alone", "", {
+                way: [with_it[name] / without[name] for with_it, without in zip(beside[hog][way], alone[way])]
+                for way in ways}))
+    return rows

@@ -81,8 +81,9 @@ def test_a_quiet_pod_is_answered_beside_a_hog_and_both_latencies_are_told(tmp_pa
     _, told = run(tmp_path, "--ways", "culvert", "--only", "hog")
     rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
     assert rows["hog_p99_ratio"] == rows["hog_p99"] / rows["hog_p99_alone"] > 0
-    (held,) = told["readings"]["hog"]["culvert"]
-    assert (held["idle"], held["stalled"], held["busy"]) == (2500, 32, 1000)
+    (held,), (with_bursts,) = (told["readings"]["hog"][hog]["culvert"] for hog in ("hog", "hog_bursts"))
+    assert (held["idle"], held["stalled"], held["bursts"]) == (2500, 32, None)
+    assert with_bursts["bursts"]["requests"] > 0
 
 
 def test_an_interrupt_takes_the_labs_down():

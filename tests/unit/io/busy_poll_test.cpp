@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr Deadline kNow{std::chrono::hours(1)};
+
 struct Pair {
   UniqueFd here, there;
 };
@@ -78,22 +80,42 @@ TEST_CASE(
     "looking begins when work came quickly several times in a row, and ends when it did not") {
   BusyPoll poll(50us);
   for (int i = 0; i < BusyPoll::kQuickInARow; ++i) {
-    CHECK_FALSE(poll.wanted());
+    CHECK_FALSE(poll.wanted(kNow));
     poll.waited(BusyPoll::kQuick);
   }
-  CHECK(poll.wanted());
+  CHECK(poll.wanted(kNow));
   for (int i = 0; i < 1000; ++i) poll.waited(1us);
-  CHECK(poll.wanted());
+  CHECK(poll.wanted(kNow));
   poll.waited(BusyPoll::kQuick + 1ns);
-  CHECK_FALSE(poll.wanted());
+  CHECK_FALSE(poll.wanted(kNow));
   poll.waited(1us);
-  CHECK_FALSE(poll.wanted());
+  CHECK_FALSE(poll.wanted(kNow));
 }
 
 TEST_CASE("a loop with no time for it never looks") {
   BusyPoll poll(0us);
   for (int i = 0; i < 100; ++i) poll.waited(1us);
-  CHECK_FALSE(poll.wanted());
+  CHECK_FALSE(poll.wanted(kNow));
+}
+
+TEST_CASE("a thread that lost its core to another's slice looks no more for a while") {
+  BusyPoll poll(50us);
+  for (int i = 0; i < BusyPoll::kQuickInARow; ++i) poll.waited(1us);
+  poll.looked(BusyPoll::kCoreLost - 1ns, kNow);
+  CHECK(poll.wanted(kNow));
+  auto now = kNow;
+  for (auto off = BusyPoll::kLeastOff; off <= BusyPoll::kMostOff; off *= 2) {
+    poll.looked(BusyPoll::kCoreLost, now);
+    CHECK_FALSE(poll.wanted(now + off - 1ns));
+    now += off;
+    CHECK(poll.wanted(now));
+  }
+  poll.looked(BusyPoll::kCoreLost, now);  // not longer than that
+  now += BusyPoll::kMostOff;
+  CHECK(poll.wanted(now));
+  now += BusyPoll::kMostOff + 1ns;  // it went well so long
+  poll.looked(BusyPoll::kCoreLost, now);
+  CHECK(poll.wanted(now + BusyPoll::kLeastOff));
 }
 
 TEST_CASE("answers that come while a loop looks are all read, once each") {
