@@ -4,6 +4,7 @@ behind a waypoint, an edge, and servers of gRPC, HTTP/2 and WebSocket. One lab s
 import collections
 import json
 import os
+import pathlib
 import subprocess
 
 import yaml
@@ -123,6 +124,12 @@ def told(lab, version):
 def process_of(lab, key, container=0):
     """The pid of a pod's process."""
     return lab.pod(key)["processes"][container]["pid"]
+
+
+def memory_kib(pid):
+    """What a process has in memory now."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 def logged(lab, path):

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import threading
@@ -12,7 +11,7 @@ import time
 
 import pytest
 
-from proof_lab import V2_PODS, WAYPOINT, ask, local, logged, pods, process_of, rule, to, told
+from proof_lab import V2_PODS, WAYPOINT, ask, local, logged, memory_kib, pods, process_of, rule, to, told
 from waypoint_lab import wait_until
 
 COPIES, COPY_BYTES = 1_000, 64 * 1024
@@ -93,11 +92,6 @@ def test_every_body_is_mirrored_once_and_only_the_destination_answers(shop, fami
     host, size, digest = words.split()
     assert host == "reviews-shadow" and int(size) == COPY_BYTES and copies == COPIES
     assert digest == hashlib.sha256(b"x" * COPY_BYTES).hexdigest()
-
-
-def memory_kib(pid):
-    text = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1])
 
 
 def test_a_mirror_that_fails_stalls_or_is_dead_changes_nothing_and_costs_a_bounded_memory(shop, family):

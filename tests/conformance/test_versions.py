@@ -1,13 +1,21 @@
 """HTTP/1.1 and HTTP/2 on each side of a real waypoint, and WebSocket through it, over both address families."""
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
 
-from proof_lab import HERE, PORTS, rules_of
+from proof_lab import HERE, PORTS, WAYPOINT, memory_kib, process_of, rules_of
 from websocket import MESSAGES, PONG
 
 CLIENTS = {"HTTP/1.1": "--http1.1", "HTTP/2": "--http2-prior-knowledge"}
 BODY = 3_000_000
+HUGE = 1_000_000_000
+# What buffers of connections may hold of a body that nobody takes; a small part of it.
+HELD_KIB = 48 * 1024
+LOOKS, BETWEEN_S = 4, 0.25
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -58,3 +66,38 @@ def test_a_server_may_refuse_the_upgrade(shop, family):
     done = shop.exec("shop/web", "curl", "-sS", f"-{family}", "-o", "/dev/null", "-w", "%{http_code}",
                      f"http://servers:{PORTS['http-socket']}/", check=True)
     assert done.stdout == "426"
+
+
+def grown_kib(shop, process):
+    """How far the waypoint's memory goes up while a transfer is under way that gets nowhere."""
+    waypoint = process_of(shop, WAYPOINT)
+    before, most = memory_kib(waypoint), 0
+    try:
+        for _ in range(LOOKS):
+            time.sleep(BETWEEN_S)
+            most = max(most, memory_kib(waypoint))
+        assert process.poll() is None, process.communicate()
+    finally:
+        process.kill()
+        process.communicate()
+    return most - before
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+def test_a_client_that_does_not_read_holds_its_server_back(shop, family, version):
+    client = shop.popen("shop/web", "curl", "-sS", f"-{family}", CLIENTS[version], "--limit-rate", "1", "-o", "/dev/null",
+                        f"http://servers:{PORTS['http2']}/{HUGE}", stderr=subprocess.PIPE)
+    assert grown_kib(shop, client) < HELD_KIB
+
+
+@pytest.mark.parametrize("version", CLIENTS)
+@pytest.mark.parametrize("port, container", [("http", 0), ("http2", 1)])
+def test_a_server_that_does_not_read_holds_its_client_back(shop, family, version, port, container):
+    server = process_of(shop, "shop/servers-1", container)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        client = shop.popen("shop/web", "curl", "-sS", f"-{family}", CLIENTS[version], "-H", "Expect:", "-X", "POST", "-T",
+                            "/dev/zero", f"http://servers:{PORTS[port]}/", stderr=subprocess.PIPE)
+        assert grown_kib(shop, client) < HELD_KIB
+    finally:
+        os.kill(server, signal.SIGCONT)
