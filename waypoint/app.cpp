@@ -108,9 +108,8 @@ class App final {
                                &requests_, &trust_, &lines_, &budget_, &crew_.workers()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
-    log::info("{} {}/{} with {} data thread(s)",
-              settings_.is_edge() ? "edge of Gateway " + settings_.gateway : "waypoint",
-              settings_.ns, settings_.name, worker_count_);
+    log::info("{} {}/{} with {} data thread(s)", settings_.edge ? "edge" : "waypoint", settings_.ns,
+              settings_.name, worker_count_);
     return {};
   }
 
@@ -167,7 +166,7 @@ class App final {
   proxy::TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
   Crew crew_;
-  ViewFeed feed_{settings_.trust_domain, settings_.gateway, compiler_settings(),
+  ViewFeed feed_{settings_.trust_domain, settings_.edge ? settings_.name : "", compiler_settings(),
                  [this](const ViewPtr& view) { publish(view); }};
   proxy::ControlLink control_{link_options(settings_), feed_};
   proxy::RevocationWatch revocations_{settings_.crl_file,

@@ -17,10 +17,11 @@ Examples:
   culvert-waypoint --name waypoint-0 --namespace shop --service-account waypoint \
       --pod-ip 10.244.0.9 --control /run/culvert/control.sock
 
-  # a pod that a networking.istio.io Gateway selects: plain HTTP from outside the mesh
+  # a pod that Gateways of networking.istio.io select by its labels: plain HTTP from outside the
+  # mesh, at their ports, as they come and go
   culvert-waypoint --name ingress-0 --namespace shop --service-account ingress \
       --pod-ip 10.244.0.10 --control /run/culvert/control.sock \
-      --gateway shop/ingress --edge-port 80
+      --edge
 
 Ports: 15008 HBONE at the pod's addresses; 15000 administration (loopback), 15020 metrics,
 15021 readiness (GET /healthz/ready).
@@ -43,13 +44,6 @@ std::string check_address(const std::string& text) {
 
 std::string check_ip(const std::string& text) {
   return culvert::IpAddress::parse(text) ? "" : "not an address: " + text;
-}
-
-std::string check_gateway(const std::string& text) {
-  const auto slash = text.find('/');
-  const bool good = slash != std::string::npos && slash > 0 && slash + 1 < text.size() &&
-                    text.find('/', slash + 1) == std::string::npos;
-  return good ? "" : "not NAMESPACE/NAME: " + text;
 }
 
 std::string check_filter(const std::string& text) {
@@ -83,16 +77,6 @@ void add_logs(CLI::App& cli, culvert::waypoint::Settings& settings, std::string&
                  "which connections are logged, e.g. errors,namespace=shop or sample=0.1 "
                  "(docs/telemetry.md)")
       ->check(check_filter);
-}
-
-void add_edge(CLI::App& cli, culvert::waypoint::Settings& settings) {
-  auto* gateway = cli.add_option("--gateway", settings.gateway,
-                                 "be an edge of this networking.istio.io Gateway "
-                                 "(NAMESPACE/NAME)")
-                      ->check(check_gateway);
-  cli.add_option("--edge-port", settings.edge_ports, "a port that the Gateway is served at")
-      ->check(CLI::Range(1, 65535))
-      ->needs(gateway);
 }
 
 void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
@@ -137,7 +121,9 @@ int main(int argc, char** argv) {
   cli.add_option("--control", settings.control_socket,
                  "control's Unix socket: configuration and certificate")
       ->required();
-  add_edge(cli, settings);
+  cli.add_flag("--edge", settings.edge,
+               "be an edge: serve the networking.istio.io Gateways whose selector has this pod's "
+               "labels");
   add_threads(cli, settings);
   cli.add_option("--crl-file", settings.crl_file,
                  "PEM file of CRLs: peers with certificates in them are refused and their tunnels "

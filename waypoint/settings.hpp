@@ -28,10 +28,8 @@ struct Settings {
   std::string network;
   std::string crl_file;  // of revoked certificates; empty: none
 
-  /// An edge serves the listeners of this Gateway ("NAMESPACE/NAME") in plain TCP on edge_ports;
-  /// empty: a waypoint.
-  std::string gateway;
-  std::vector<std::uint16_t> edge_ports;
+  /// An edge serves the Gateways whose selector has its pod's labels, in plain TCP at their ports.
+  bool edge = false;
 
   unsigned workers = 0;  // 0: a quarter of the cores, at least one
   std::chrono::microseconds busy_poll = io::kDataThreadBusyPoll;  // of data threads
@@ -47,7 +45,6 @@ struct Settings {
   std::chrono::milliseconds drain_time = std::chrono::seconds(25);  // after SIGTERM
 
   mesh::Identity identity() const { return {trust_domain, ns, service_account}; }
-  bool is_edge() const { return !gateway.empty(); }
 };
 
 // Every wait on a peer; those that ztunnels have too: culvert/proxy/limits.hpp.

@@ -5,9 +5,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "culvert/l7/edge.hpp"
 #include "culvert/l7/route_table.hpp"
@@ -33,12 +35,27 @@ class Labels {
   ByUid by_uid_;
 };
 
+/// What this process serves as an edge; nothing at a waypoint.
+struct Edges {
+  std::string ns;                        // its own
+  std::vector<l7::EdgeObject> gateways;  // that select it, in the order of their keys
+
+  bool serves_port(std::uint16_t port) const { return ports().contains(port); }
+  std::set<std::uint16_t> ports() const {
+    std::set<std::uint16_t> out;
+    for (const auto& gateway : gateways) {
+      for (const auto& server : gateway.servers) out.insert(server.port);
+    }
+    return out;
+  }
+  bool operator==(const Edges&) const = default;
+};
+
 struct View {
   mesh::SnapshotPtr mesh = std::make_shared<const mesh::Snapshot>();
   l7::RouteTablePtr routes = std::make_shared<const l7::RouteTable>();
   std::shared_ptr<const Labels> labels = std::make_shared<const Labels>();
-  /// The Gateway that this process is an edge of; null at a waypoint, and while there is none.
-  std::shared_ptr<const l7::EdgeObject> edge;
+  std::shared_ptr<const Edges> edges = std::make_shared<const Edges>();
 };
 using ViewPtr = std::shared_ptr<const View>;
 

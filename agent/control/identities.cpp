@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "control/compile/waypoints.hpp"
+#include "culvert/config/waypoint_names.hpp"
 
 namespace culvert::control {
 namespace {
@@ -18,12 +19,23 @@ bool is_meshed(const api::k8s::Pod& pod) {
   return redirection != annotations.end() && redirection->second == "enabled";
 }
 
+/// Whether the pod itself says that it runs our proxy: "culvert-waypoint", with any registry and
+/// tag.
+bool runs_proxy(const api::k8s::Pod& pod) {
+  return std::ranges::any_of(pod.spec().containers(), [](const auto& container) {
+    return config::is_waypoint_image(container.image());
+  });
+}
+
 /// A waypoint's or an edge's: it speaks for itself, and is not captured.
 bool is_proxy(const Waypoints& waypoints, const std::string& ns, const api::k8s::Pod& pod) {
   const policy::Labels labels(pod.metadata().labels().begin(), pod.metadata().labels().end());
+  if (waypoints.is_part_of_waypoint(ns, labels)) return true;
+  // An edge, which its own namespace says: its image, or a Gateway there. Another's selector alone
+  // gives no right to its identity. Between one Gateway and the next it stays what it is.
   const auto edges = waypoints.edges_of(labels);
-  // An edge of a Gateway of its own namespace: another's selector gives no right to its identity.
-  return waypoints.is_part_of_waypoint(ns, labels) ||
+  const bool pretends = labels.contains(std::string(config::kGatewayName));
+  return (runs_proxy(pod) && !pretends) ||
          std::ranges::any_of(edges, [&](const auto& edge) { return edge.starts_with(ns + "/"); });
 }
 

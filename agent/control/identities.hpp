@@ -15,8 +15,9 @@ using IdentitiesByNode = std::map<std::string, std::set<std::string>, std::less<
 
 /// "spiffe://TRUST_DOMAIN/ns/NS/sa/SA" of the pods with spec.nodeName, by node; every Node object
 /// has an entry. Counted are pods with the annotation ambient.istio.io/redirection: enabled, pods
-/// of waypoints, and those that a Gateway of Istio's selects, that share not the node's network and
-/// have not ended. An absent service account is "default", as in Kubernetes.
+/// of waypoints, and edges (pods with a container of the image culvert-waypoint, or that a Gateway
+/// of their namespace selects), that share not the node's network and have not ended. An absent
+/// service account is "default", as in Kubernetes.
 IdentitiesByNode identities_by_node(const config::ObjectMap& objects,
                                     std::string_view trust_domain);
 

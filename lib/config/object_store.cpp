@@ -17,12 +17,15 @@ namespace {
 struct Claim {
   Place place;
   ObjectPtr object;
-  std::vector<std::string> hosts, gateways;  // of a VirtualService
+  std::vector<std::string> hosts, gateways;  // as RefusedObject has them
 };
 using Claims = std::map<ObjectKey, std::vector<Claim>>;
 
 Claim claim_of(const ObjectPtr& object) {
   Claim claim{object->place, object, {}, {}};
+  if (object->key.kind == "DestinationRule") {
+    claim.hosts = {message_as<api::istio::DestinationRule>(*object).spec().host()};
+  }
   if (object->key.kind != "VirtualService") return claim;
   const auto& spec = message_as<api::istio::VirtualService>(*object).spec();
   claim.hosts.assign(spec.hosts().begin(), spec.hosts().end());
@@ -69,6 +72,8 @@ Condition not_accepted(const ObjectKey& key, const char* why, const Object* last
   c.message += last_good ? fmt::format("; its last good state, from {}, stays in force",
                                        last_good->place.to_string())
                          : "; it never had a good state and is not in force";
+  const bool routing = key.kind == "VirtualService" || key.kind == "DestinationRule";
+  if (!last_good && routing) c.message += ": what it would decide of is answered 503";
   return c;
 }
 

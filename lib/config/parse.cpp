@@ -171,6 +171,8 @@ class FileParser {
       if (refused.key.kind == "VirtualService") {
         refused.hosts = texts_of(node, "hosts");
         refused.gateways = texts_of(node, "gateways");
+      } else if (refused.key.kind == "DestinationRule") {
+        refused.hosts = texts_of(node, "host");
       }
       out_.refused.push_back(std::move(refused));
       return;

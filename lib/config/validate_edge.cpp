@@ -61,9 +61,6 @@ void check_server_host(std::string_view host, const std::string& path, Findings&
     const auto ns = host.substr(0, slash);
     if (ns != "." && ns != "*" && !is_dns_label(ns)) {
       findings.add(path, "must be a namespace, \".\" or \"*\" before the \"/\"");
-    } else if (ns != "*") {
-      findings.add(path,
-                   "whose VirtualServices count is not honoured yet: write \"*/\" or no namespace");
     }
     host.remove_prefix(slash + 1);
   }

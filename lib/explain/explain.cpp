@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <set>
 
+#include "behind_waypoint.hpp"
+
 namespace culvert::explain {
 namespace {
 
@@ -38,7 +40,8 @@ bool judge(const Question& q, Branch& branch, std::optional<mesh::Identity> sour
   branch.asked = std::move(admission.asked);
   branch.verdict = std::move(admission.verdict);
   // Who comes past the waypoint is refused before any policy is asked.
-  if (branch.verdict->reason != mesh::Verdict::Reason::kWaypointOnly) {
+  if (branch.verdict->reason != mesh::Verdict::Reason::kWaypointOnly &&
+      branch.verdict->reason != mesh::Verdict::Reason::kUnknownService) {
     branch.policies = checks(q.snapshot, destination, *branch.asked);
   }
   if (branch.verdict->allowed) return true;
@@ -110,7 +113,7 @@ Branch follow(const Question& q, mesh::Route route) {
     return branch;
   }
   if (r.via_waypoint) {
-    end(branch, Outcome::kUnknown, "-", "a waypoint decides from here");
+    pass_waypoint(q, r.service, *from, branch);
     return branch;
   }
   if (r.workload == nullptr) {

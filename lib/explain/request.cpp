@@ -17,6 +17,9 @@ std::string upstream_words(const l7::Destination& destination, std::uint16_t arr
   if (!upstream.subset.empty()) out += " " + upstream.subset;
   if (upstream.problem == l7::Upstream::Problem::kUnknownHost) return out + " (no such host)";
   if (upstream.problem == l7::Upstream::Problem::kUnknownSubset) return out + " (no such subset)";
+  if (upstream.problem == l7::Upstream::Problem::kRefused) {
+    return out + " (its DestinationRule is not valid)";
+  }
   if (cluster == nullptr) return out + " (no such port)";
   return out + fmt::format(" port {}", cluster->port);
 }
@@ -72,6 +75,10 @@ std::string words(const RequestAnswer& answer, const l7::Decision& decision,
     case Kind::kNoRoute:
       return "no rule of the host matches: 404, flag NR";
     case Kind::kRefused:
+      if (decision.forward != nullptr) {
+        return forward_words(answer, *decision.forward, q.host, q.port) +
+               "; the DestinationRule there was refused: 503, flag CR";
+      }
       return "all that was said of the host was refused: 503, flag CR";
   }
   return {};

@@ -144,8 +144,25 @@ Step policy_step(const PolicyCheck& check, const mesh::Verdict& verdict) {
           .objects = {{"Policy", p.ns, p.name}}};
 }
 
+/// What those behind a waypoint say.
+void behind_steps(const Branch& b, std::vector<Step>& out) {
+  for (const auto& one : b.behind) {
+    Step step{.name = "behind",
+              .text = fmt::format("{} {}: {}{}{}", name_of(*one.workload),
+                                  one.verdict.allowed ? "admits it" : "refuses it",
+                                  mesh::in_words(one.verdict),
+                                  one.verdict.policy.empty() ? "" : " ", one.verdict.policy),
+              .objects = {pod_ref(*one.workload)}};
+    out.push_back(std::move(step));
+  }
+}
+
 Step decision_step(const Branch& b) {
   Step step{.name = "decision"};
+  if (b.route.via_waypoint) {
+    step.text = fmt::format("{}: {}", to_string(b.outcome), b.reason);
+    return step;
+  }
   if (!b.verdict) {
     step.text = fmt::format("{}: {}", to_string(b.outcome), b.reason);
     return step;
@@ -168,7 +185,11 @@ Step decision_step(const Branch& b) {
       why = "refused: the destination names a policy that is not known,";
       break;
     case mesh::Verdict::Reason::kWaypointOnly:
-      step.text = fmt::format("refused: the port admits only its waypoint {}", b.verdict->waypoint);
+      step.text = fmt::format("refused: the port admits only its waypoint {}", b.verdict->about);
+      return step;
+    case mesh::Verdict::Reason::kUnknownService:
+      step.text = fmt::format("refused: service {} leads to the port and is not known yet",
+                              b.verdict->about);
       return step;
   }
   const std::string& policy = b.verdict->policy;
@@ -192,6 +213,7 @@ void branch_steps(const Question& q, const Branch& b, const std::string& endpoin
   }
   if (b.asked) out.push_back(identity_step(*b.asked, b));
   for (const PolicyCheck& check : b.policies) out.push_back(policy_step(check, *b.verdict));
+  behind_steps(b, out);
   out.push_back(decision_step(b));
   for (std::size_t i = first; i < out.size(); ++i) out[i].endpoint = endpoint;
 }

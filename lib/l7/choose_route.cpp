@@ -26,8 +26,12 @@ const Forward& plain_forward() {
 class Search {
  public:
   Search(const HostRoutes& host, const RequestView& request, const ClientView& client,
-         std::uint16_t port, Explanation* explanation)
-      : host_(host), request_(request), client_(client), port_(port), explanation_(explanation) {}
+         const TargetView& target, Explanation* explanation)
+      : host_(host),
+        request_(request),
+        client_(client),
+        target_(target),
+        explanation_(explanation) {}
 
   const Entry* first_match() {
     if (explanation_) {
@@ -46,20 +50,20 @@ class Search {
 
  private:
   bool holds(const Entry& entry) {
-    const bool seen = host_.seen_by_all ||
-                      host_.contributions[entry.contribution].visibility.includes(client_.ns);
-    const auto why = seen && entry.match ? entry.match->mismatch(request_, client_, port_)
+    const bool seen = (host_.seen_by_all && target_.rules_of == nullptr) ||
+                      counts_for(host_.contributions[entry.contribution], target_, client_.ns);
+    const auto why = seen && entry.match ? entry.match->mismatch(request_, client_, target_.port)
                                          : std::optional<Mismatch>();
     if (explanation_) tell(entry, seen, why);
     return seen && !why;
   }
 
   void tell(const Entry& entry, bool seen, const std::optional<Mismatch>& why) {
-    std::string text = "it matches";
+    std::string text = entry.match ? "all that it demands holds" : "it takes every request";
     if (!seen) {
       text = "it is not exported to the client's namespace";
     } else if (why) {
-      text = describe(*why, *entry.match, request_, client_, port_);
+      text = describe(*why, *entry.match, request_, client_, target_.port);
     }
     explanation_->steps.push_back(
         {entry.route_name(), entry.rule->virtual_service, seen && !why, std::move(text)});
@@ -68,7 +72,7 @@ class Search {
   const HostRoutes& host_;
   const RequestView& request_;
   const ClientView& client_;
-  std::uint16_t port_;
+  const TargetView& target_;
   Explanation* explanation_;
 };
 
@@ -78,12 +82,18 @@ const Destination& draw(const std::vector<Destination>& destinations, Random& ra
   return *std::ranges::upper_bound(destinations, drawn, {}, &Destination::weights_to_here);
 }
 
+Decision::Kind kind_of(const Cluster* cluster, const Upstream& upstream) {
+  if (cluster) return Decision::Kind::kForward;
+  return upstream.problem == Upstream::Problem::kRefused ? Decision::Kind::kRefused
+                                                         : Decision::Kind::kNoCluster;
+}
+
 void forward_by(Decision& decision, const Forward& forward, std::uint16_t port, Random& random) {
   decision.forward = &forward;
   decision.destination = &draw(forward.destinations, random);
   const auto& to = *decision.destination;
   decision.cluster = to.upstream->find(to.port, port);
-  decision.kind = decision.cluster ? Decision::Kind::kForward : Decision::Kind::kNoCluster;
+  decision.kind = kind_of(decision.cluster, *to.upstream);
   if (forward.delay && forward.delay->share.draw(random)) {
     decision.fault.delay = forward.delay->delay;
   }
@@ -102,19 +112,24 @@ Decision to_service(const RouteTable& table, const TargetView& target) {
   Decision decision;
   decision.kind = Decision::Kind::kNoHost;
   std::string storage;
-  const auto found = table.services->find(plain_host(target.host, storage));
+  const auto host = plain_host(target.host, storage);
+  auto found = table.services->find(host);
   if (target.gateway != kMesh || found == table.services->end()) return decision;
+  if (!target.service_ns.empty() && found->second->ns != target.service_ns) {
+    const auto own = table.services->find(fmt::format("{}/{}", target.service_ns, host));
+    if (own != table.services->end()) found = own;
+  }
   decision.route_name = kDefaultRoute;
   decision.forward = &plain_forward();
   // A client that asks a service for one of its ports gets that one, however many there are.
   decision.cluster = found->second->find(target.port, target.port);
-  decision.kind = decision.cluster ? Decision::Kind::kForward : Decision::Kind::kNoCluster;
+  decision.kind = kind_of(decision.cluster, *found->second);
   return decision;
 }
 
-bool all_refused(const HostRoutes& host, std::string_view ns) {
+bool all_refused(const HostRoutes& host, const TargetView& target, std::string_view ns) {
   return std::ranges::all_of(host.contributions, [&](const Contribution& one) {
-    return one.refused || !one.visibility.includes(ns);
+    return one.refused || !counts_for(one, target, ns);
   });
 }
 
@@ -122,14 +137,14 @@ bool all_refused(const HostRoutes& host, std::string_view ns) {
 
 Decision choose_route(const RouteTable& table, const TargetView& target, const RequestView& request,
                       const ClientView& client, Random& random, Explanation* explanation) {
-  const auto* host = find_host(table, target.gateway, target.host, client.ns);
+  const auto* host = find_host(table, target, client.ns);
   if (!host) return to_service(table, target);
   Decision decision;
   decision.host = host;
-  const auto* entry = Search(*host, request, client, target.port, explanation).first_match();
+  const auto* entry = Search(*host, request, client, target, explanation).first_match();
   if (!entry) {
     decision.kind =
-        all_refused(*host, client.ns) ? Decision::Kind::kRefused : Decision::Kind::kNoRoute;
+        all_refused(*host, target, client.ns) ? Decision::Kind::kRefused : Decision::Kind::kNoRoute;
     return decision;
   }
   decision.rule = entry->rule;

@@ -75,6 +75,7 @@ void Compiler::remove_service(std::string_view key) {
   if (found == services_.end()) return;
   found->second.erase(std::string(key));
   if (found->second.empty()) services_.erase(found);
+  gone_services_.emplace(key);
   touch_host(host);
 }
 
@@ -92,44 +93,62 @@ void Compiler::touch_hosts_like(const std::string& pattern) {
   }
 }
 
-UpstreamPtr Compiler::upstream(const std::string& host, const std::string& subset) {
-  auto& known = upstreams_[{host, subset}];
-  if (!known) {
-    known = make_upstream(host, subset);
-    ++work_.upstreams;
+UpstreamPtr Compiler::upstream(const std::string& host, const std::string& subset,
+                               const mesh::ServicePtr& owner) {
+  auto& known = upstreams_[{host, subset, owner ? owner->ns : ""}];
+  if (known) return known;
+  ++work_.upstreams;
+  if (owner) {
+    known = make_upstream(host, subset, *owner);
+  } else {
+    known = std::make_shared<const Upstream>(host, "", subset, Upstream::Problem::kUnknownHost);
   }
   return known;
 }
 
-// Of several services with one host: the one of the namespace that a name of the cluster says (null
-// without it: such a name is never another namespace's), else our own namespace's, else the first.
-mesh::ServicePtr Compiler::owner_of(const std::string& host) const {
+bool Compiler::is_name_of_cluster(std::string_view host) const {
+  const auto tail = std::string_view(settings_.domain);
+  return host.size() > tail.size() && host.ends_with(tail) &&
+         host.substr(0, host.size() - tail.size()).ends_with(".svc.");
+}
+
+// Of several services with one host that `viewer` (nullopt: anybody) may see: the one of the
+// namespace that a name of the cluster says (null without it: such a name is never another
+// namespace's), else the viewer's, else our own namespace's, else the first.
+mesh::ServicePtr Compiler::owner_of(const std::string& host,
+                                    std::optional<std::string_view> viewer) const {
   const auto found = services_.find(host);
   if (found == services_.end()) return nullptr;
+  const auto seen = [&](const mesh::ServicePtr& one) {
+    return !viewer || one->visible_to(*viewer);
+  };
   const auto in = [&](std::string_view ns) -> mesh::ServicePtr {
     const auto at = found->second.find(fmt::format("{}/{}", ns, host));
-    return at == found->second.end() ? nullptr : at->second;
+    return at != found->second.end() && seen(at->second) ? at->second : nullptr;
   };
-  if (const auto tail = fmt::format(".svc.{}", settings_.domain); host.ends_with(tail)) {
-    const auto name = std::string_view(host).substr(0, host.size() - tail.size());
+  if (is_name_of_cluster(host)) {
+    const auto name = std::string_view(host).substr(0, host.size() - settings_.domain.size() - 5);
     const auto dot = name.rfind('.');
     return dot == std::string_view::npos ? nullptr : in(name.substr(dot + 1));
   }
-  if (auto own = in(settings_.own_namespace)) return own;
-  return found->second.begin()->second;
+  const std::string_view own = settings_.own_namespace;
+  for (const auto ns : {viewer.value_or(own), own}) {
+    if (auto one = in(ns)) return one;
+  }
+  for (const auto& [key, service] : found->second) {
+    if (seen(service)) return service;
+  }
+  return nullptr;
 }
 
-UpstreamPtr Compiler::make_upstream(const std::string& host, const std::string& subset) const {
-  auto made = std::make_shared<Upstream>();
-  made->host = host;
-  made->subset = subset;
-  const auto owner = owner_of(host);
-  if (owner == nullptr) {
-    made->problem = Upstream::Problem::kUnknownHost;
+UpstreamPtr Compiler::make_upstream(const std::string& host, const std::string& subset,
+                                    const mesh::Service& service) const {
+  auto made = std::make_shared<Upstream>(host, service.ns, subset);
+  const auto rule = rules_->find(host, service.ns);
+  if (rule.refused) {
+    made->problem = Upstream::Problem::kRefused;
     return made;
   }
-  const auto& service = *owner;
-  const auto rule = rules_->find(host, service.ns);
   const auto chosen = rule.subsets.find(subset);
   if (!subset.empty() && chosen == rule.subsets.end()) {
     made->problem = Upstream::Problem::kUnknownSubset;
@@ -160,11 +179,13 @@ void Compiler::compile_state(const Name& name, State& state) {
   RuleContext context{state.object.ns, state.object.name, settings_.domain, *regexes_,
                       [&](const std::string& host, const std::string& subset) {
                         state.leads_to.insert(host);
-                        auto found = upstream(host, subset);
+                        auto found = upstream(host, subset, owner_of(host, name.first));
                         if (found->problem == Upstream::Problem::kUnknownHost) {
                           state.unknown.insert("host " + host);
                         } else if (found->problem == Upstream::Problem::kUnknownSubset) {
                           state.unknown.insert(fmt::format("subset {} of {}", subset, host));
+                        } else if (found->problem == Upstream::Problem::kRefused) {
+                          state.unknown.insert("valid DestinationRule for " + host);
                         }
                         return found;
                       }};
@@ -185,22 +206,36 @@ void Compiler::compile_state(const Name& name, State& state) {
   ++work_.virtual_services;
 }
 
+/// Under its host the one that counts where nobody says which; of several each under its key, too.
+/// A name of the cluster is one namespace's alone.
+void Compiler::put_services(const std::string& host, ByText<UpstreamPtr>& out) {
+  out.erase(host);
+  const auto found = services_.find(host);
+  if (found == services_.end()) return;
+  if (const auto owner = owner_of(host, std::nullopt)) {
+    out.emplace(host, upstream(host, "", owner));
+  }
+  const bool several = found->second.size() > 1 && !is_name_of_cluster(host);
+  for (const auto& [key, service] : found->second) {
+    out.erase(key);
+    if (several) out.emplace(key, upstream(host, "", service));
+  }
+}
+
 RouteTablePtr Compiler::compile() {
   work_ = {};
   for (const auto& host : dirty_services_) {
-    const auto from = upstreams_.lower_bound({host, ""});
+    const auto from = upstreams_.lower_bound({host, "", ""});
     auto to = from;
-    while (to != upstreams_.end() && to->first.first == host) ++to;
+    while (to != upstreams_.end() && std::get<0>(to->first) == host) ++to;
     upstreams_.erase(from, to);
   }
   for (const auto& name : dirty_objects_) compile_state(name, *virtual_services_.at(name));
   auto table = std::make_shared<RouteTable>(*table_);
   if (!dirty_services_.empty()) {
     auto services = std::make_shared<ByText<UpstreamPtr>>(*table->services);
-    for (const auto& host : dirty_services_) {
-      services->erase(host);
-      if (services_.contains(host)) services->emplace(host, upstream(host, ""));
-    }
+    for (const auto& key : gone_services_) services->erase(key);
+    for (const auto& host : dirty_services_) put_services(host, *services);
     table->services = std::move(services);
   }
   std::set<std::string> gateways;
@@ -213,6 +248,7 @@ RouteTablePtr Compiler::compile() {
   for (const auto& gateway : gateways) rebuild_gateway(*table, gateway);
   dirty_objects_.clear();
   dirty_services_.clear();
+  gone_services_.clear();
   dirty_hosts_.clear();
   // What no table uses any more.
   std::erase_if(upstreams_, [](const auto& entry) { return entry.second.use_count() == 1; });

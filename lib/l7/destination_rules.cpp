@@ -78,6 +78,7 @@ MergedRule DestinationRules::find(const std::string& host, const std::string& se
     if (objects.empty()) continue;
     for (const auto* object : objects) {
       const auto& spec = *object->spec;
+      merged.refused = merged.refused || object->refused;
       if (!merged.policy && spec.has_traffic_policy()) merged.policy = &spec.traffic_policy();
       for (const auto& subset : spec.subsets()) merged.subsets.emplace(subset.name(), &subset);
     }

@@ -19,6 +19,7 @@ namespace culvert::l7 {
 struct MergedRule {
   const ::istio::networking::v1alpha3::TrafficPolicy* policy = nullptr;
   std::map<std::string, const ::istio::networking::v1alpha3::Subset*> subsets;
+  bool refused = false;  // one of them is: what they say together is not known
 };
 
 class DestinationRules {

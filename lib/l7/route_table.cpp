@@ -25,10 +25,10 @@ bool is_lower(std::string_view text) {
   return std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
-bool seen_by(const HostRoutes& routes, std::string_view ns) {
-  return routes.seen_by_all ||
+bool counts(const HostRoutes& routes, const TargetView& target, std::string_view ns) {
+  return (routes.seen_by_all && target.rules_of == nullptr) ||
          std::ranges::any_of(routes.contributions,
-                             [&](const Contribution& one) { return one.visibility.includes(ns); });
+                             [&](const Contribution& one) { return counts_for(one, target, ns); });
 }
 
 }  // namespace
@@ -59,20 +59,28 @@ std::string_view plain_host(std::string_view host, std::string& storage) {
   return name;
 }
 
-const HostRoutes* find_host(const RouteTable& table, std::string_view gateway,
-                            std::string_view host, std::string_view client_ns) {
-  const auto found = table.gateways.find(gateway);
+bool counts_for(const Contribution& one, const TargetView& target, std::string_view client_ns) {
+  if (!one.visibility.includes(target.viewer.value_or(client_ns))) return false;
+  if (target.rules_of == nullptr) return true;
+  const std::string_view name = one.virtual_service;
+  return target.rules_of->includes(name.substr(0, name.find('/')));
+}
+
+const HostRoutes* find_host(const RouteTable& table, const TargetView& target,
+                            std::string_view client_ns) {
+  const auto found = table.gateways.find(target.gateway);
   if (found == table.gateways.end()) return nullptr;
   const auto& routes = *found->second;
   std::string storage;
-  const auto name = plain_host(host, storage);
+  const auto name = plain_host(target.host, storage);
   const auto exact = routes.exact.find(name);
-  if (exact != routes.exact.end() && seen_by(*exact->second, client_ns)) return exact->second.get();
+  if (exact != routes.exact.end() && counts(*exact->second, target, client_ns))
+    return exact->second.get();
   for (const auto& [suffix, one] : routes.suffixes) {
     const bool fits = name.size() > suffix.size() && name.ends_with(suffix);
-    if (fits && seen_by(*one, client_ns)) return one.get();
+    if (fits && counts(*one, target, client_ns)) return one.get();
   }
-  return routes.any && seen_by(*routes.any, client_ns) ? routes.any.get() : nullptr;
+  return routes.any && counts(*routes.any, target, client_ns) ? routes.any.get() : nullptr;
 }
 
 }  // namespace culvert::l7

@@ -82,6 +82,9 @@ Result<Object> parse(std::string_view wire) {
   object.ns = name.substr(0, at);
   object.name = name.substr(at + 1);
   object.created = resource.metadata().create_time().seconds();
+  if constexpr (requires { object.refused; }) {
+    object.refused = resource.metadata().annotations().contains(std::string(kRefusedAnnotation));
+  }
   object.spec = std::move(spec);
   return object;
 }
@@ -100,13 +103,16 @@ std::string deterministic_bytes(const Message& message) {
 }
 
 std::string encode_object(std::string_view ns, std::string_view name, std::int64_t created,
-                          const Message& spec) {
+                          const Message& spec, bool refused) {
   const std::unique_ptr<Message> copy(spec.New());
   copy->CopyFrom(spec);
   clear_own_fields(*copy);
   mcp::Resource resource;
   resource.mutable_metadata()->set_name(fmt::format("{}/{}", ns, name));
   resource.mutable_metadata()->mutable_create_time()->set_seconds(created);
+  if (refused) {
+    (*resource.mutable_metadata()->mutable_annotations())[std::string(kRefusedAnnotation)] = "true";
+  }
   resource.mutable_body()->set_type_url("type.googleapis.com/" + spec.GetDescriptor()->full_name());
   resource.mutable_body()->set_value(deterministic_bytes(*copy));
   return deterministic_bytes(resource);
@@ -114,15 +120,13 @@ std::string encode_object(std::string_view ns, std::string_view name, std::int64
 
 Result<VirtualServiceObject> parse_virtual_service(std::string_view wire) {
   auto object = parse<VirtualServiceObject, v1::VirtualService>(wire);
-  if (object) object->refused = !find_unsupported(*object->spec, "spec").empty();
+  if (object) object->refused |= !find_unsupported(*object->spec, "spec").empty();
   return object;
 }
 
 Result<DestinationRuleObject> parse_destination_rule(std::string_view wire) {
   auto object = parse<DestinationRuleObject, v1::DestinationRule>(wire);
-  if (object && !find_unsupported(*object->spec, "spec").empty()) {
-    return wrong(ErrorCode::kInvalid, "DestinationRule with fields that are not honoured yet");
-  }
+  if (object) object->refused |= !find_unsupported(*object->spec, "spec").empty();
   return object;
 }
 
@@ -134,15 +138,18 @@ Result<EdgeObject> parse_edge(std::string_view wire) {
   };
   auto object = parse<Parsed, v1::Gateway>(wire);
   if (!object) return std::unexpected(object.error());
-  EdgeObject out{object->ns, object->name, {}};
+  EdgeObject out;
+  out.key = fmt::format("{}/{}", object->ns, object->name);
+  out.selector.insert(object->spec->selector().begin(), object->spec->selector().end());
   for (const auto& server : object->spec->servers()) {
     const std::string protocol = lower(server.port().protocol());
     if (std::ranges::find(kPlainHttp, protocol) == kPlainHttp.end()) continue;
     auto& one = out.servers.emplace_back();
     one.port = static_cast<std::uint16_t>(server.port().number());
     for (const auto& host : server.hosts()) {
-      // "NAMESPACE/HOST": whose VirtualServices count is judged where they are compiled.
-      one.hosts.push_back(lower(host.substr(host.find('/') + 1)));
+      const auto slash = host.find('/');
+      auto ns = slash == std::string::npos ? "*" : host.substr(0, slash);
+      one.hosts.push_back({ns == "." ? object->ns : std::move(ns), lower(host.substr(slash + 1))});
     }
   }
   return out;

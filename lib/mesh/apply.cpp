@@ -80,7 +80,10 @@ void SnapshotBuilder::add_workload(Workloads& w, EndpointsByService& open, Workl
   }
   w.by_name[workload->ns + "/" + workload->name].push_back(workload);
   for (const auto& [service, ports] : workload->services) {
-    opened(w, open, service).push_back({workload, ports});
+    const auto weight = workload->weights.find(service);
+    opened(w, open, service)
+        .push_back({workload, ports,
+                    weight == workload->weights.end() ? workload->capacity : weight->second});
   }
   w.by_uid.insert_or_assign(workload->uid, std::move(workload));
 }

@@ -130,13 +130,15 @@ const char* to_string(Verdict::Reason reason) {
       return "named policy not yet known";
     case Verdict::Reason::kWaypointOnly:
       return "only its waypoint is admitted";
+    case Verdict::Reason::kUnknownService:
+      return "named service not yet known";
   }
   return "";
 }
 
 std::string in_words(const Verdict& verdict) {
   std::string out = to_string(verdict.reason);
-  if (!verdict.waypoint.empty()) out.append(": ").append(verdict.waypoint);
+  if (!verdict.about.empty()) out.append(": ").append(verdict.about);
   return out;
 }
 

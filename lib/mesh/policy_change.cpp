@@ -44,12 +44,13 @@ class WaypointChange {
     for (const auto& [key, service] : after_.services_->by_key) {
       const auto old = before_.service(key);
       if (old == service) continue;
+      if (!old) note_endpoints(key);
       const auto was = old ? old->waypoint : std::nullopt;
       const bool ports = service->waypoint && old && old->ports != service->ports;
       if (was != service->waypoint || ports) note_endpoints(key);
     }
     for (const auto& [key, service] : before_.services_->by_key) {
-      if (service->waypoint && !after_.service(key)) note_endpoints(key);
+      if (!after_.service(key)) note_endpoints(key);
     }
   }
 
@@ -72,14 +73,14 @@ class WaypointChange {
   }
 
  private:
-  using Served = std::map<std::string_view, std::vector<PortMapping>>;
+  using Served = std::map<std::string_view, std::pair<bool, std::vector<PortMapping>>>;
 
-  // What of its services has a waypoint in front, and the ports.
+  // What of its services has a waypoint in front or is not known, which of the two, and the ports.
   static Served served_behind_one(const Workload& workload, const Snapshot& snapshot) {
     Served out;
     for (const auto& [key, ports] : workload.services) {
       const auto service = snapshot.service(key);
-      if (service && service->waypoint) out.emplace(key, ports);
+      if (!service || service->waypoint) out.emplace(key, std::pair(service != nullptr, ports));
     }
     return out;
   }

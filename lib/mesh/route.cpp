@@ -20,7 +20,7 @@ std::uint16_t target_port(const Endpoint& endpoint, const PortMapping& service_p
 bool can_serve(const Service& service, const Endpoint& endpoint, const PortMapping& port) {
   const auto& w = *endpoint.workload;
   return (w.healthy || service.allow_unhealthy) && !w.addresses.empty() &&
-         target_port(endpoint, port) != 0;
+         target_port(endpoint, port) != 0 && endpoint.weight != 0;
 }
 
 Route to_workload(const WorkloadPtr& workload, ServicePtr service, const SocketAddress& target,
@@ -130,6 +130,14 @@ std::size_t RoundRobin::next(const std::string& service_key, std::size_t count) 
   return position_[service_key]++ % count;
 }
 
+// Multiples of the golden ratio spread evenly over their range (Weyl), whatever the shares are.
+std::uint64_t RoundRobin::next_weighted(const std::string& service_key, std::uint64_t total) {
+  constexpr std::uint64_t kPlaces = std::uint64_t{1} << 32U;
+  constexpr std::uint32_t kGolden = 2654435769U;
+  const auto place = static_cast<std::uint32_t>(next(service_key, kPlaces)) * kGolden;
+  return static_cast<std::uint64_t>((static_cast<unsigned __int128>(place) * total) / kPlaces);
+}
+
 Result<ChosenEndpoint> choose_endpoint(const Snapshot& snapshot, const Service& service,
                                        std::uint16_t service_port, const IpAddress& like,
                                        RoundRobin& state) {
@@ -137,14 +145,28 @@ Result<ChosenEndpoint> choose_endpoint(const Snapshot& snapshot, const Service& 
   if (!port) return fail(ErrorCode::kInvalid, "find the service port", Origin::kClient);
   const auto key = service.key();
   const auto endpoints = snapshot.endpoints(key);
-  const auto count = static_cast<std::size_t>(std::ranges::count_if(
-      endpoints, [&](const Endpoint& e) { return can_serve(service, e, *port); }));
+  std::uint64_t total = 0;
+  std::size_t count = 0;
+  bool equal = true;
+  std::uint32_t weight = 0;
+  for (const auto& endpoint : endpoints) {
+    if (!can_serve(service, endpoint, *port)) continue;
+    equal = equal && (count == 0 || endpoint.weight == weight);
+    weight = endpoint.weight;
+    total += weight;
+    ++count;
+  }
   if (count == 0) {
     return fail(ErrorCode::kNoUpstream, "find a healthy endpoint", Origin::kUpstream);
   }
-  auto skip = state.next(key, count);
+  auto skip = equal ? state.next(key, count) : state.next_weighted(key, total);
   for (const auto& endpoint : endpoints) {
-    if (!can_serve(service, endpoint, *port) || skip-- != 0) continue;
+    if (!can_serve(service, endpoint, *port)) continue;
+    const std::uint64_t share = equal ? 1 : endpoint.weight;
+    if (skip >= share) {
+      skip -= share;
+      continue;
+    }
     const auto ip = endpoint.workload->address_for(like);
     return ChosenEndpoint{endpoint.workload, {*ip, target_port(endpoint, *port)}};
   }

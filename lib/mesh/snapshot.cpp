@@ -74,10 +74,13 @@ ServicePtr Snapshot::service(std::string_view key) const {
 ServicePtr Snapshot::service_at(const NetworkAddress& vip, std::string_view client_ns) const {
   auto it = services_->by_vip.find(vip);
   if (it == services_->by_vip.end()) return nullptr;
+  ServicePtr first;
   for (const auto& s : it->second) {
+    if (!s->visible_to(client_ns)) continue;
     if (s->ns == client_ns) return s;
+    if (!first || s->key() < first->key()) first = s;
   }
-  return it->second.front();
+  return first;
 }
 
 std::span<const Endpoint> Snapshot::endpoints(std::string_view service_key) const {

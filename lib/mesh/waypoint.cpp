@@ -15,6 +15,23 @@ bool leads_to(const Service& service, const std::vector<PortMapping>& own, std::
   });
 }
 
+bool is_of_namespace(std::string_view key, std::string_view ns) {
+  return key.size() > ns.size() && key.starts_with(ns) && key[ns.size()] == '/';
+}
+
+/// A service that leads, or may lead, to `port`, and has not arrived: it may have a waypoint. Null
+/// when there is none.
+const std::string* unknown_service(const Snapshot& snapshot, const Workload& workload,
+                                   std::uint16_t port) {
+  for (const auto& [key, own] : workload.services) {
+    if (!is_of_namespace(key, workload.ns) || snapshot.service(key)) continue;
+    const bool may_lead =
+        own.empty() || std::ranges::find(own, port, &PortMapping::target_port) != own.end();
+    if (may_lead) return &key;
+  }
+  return nullptr;
+}
+
 bool is_one_of(const Snapshot& snapshot, const GatewayAddress& waypoint, const Identity& peer) {
   const auto workloads = waypoint_workloads(snapshot, find_waypoint(snapshot, waypoint, ""));
   return std::ranges::any_of(workloads, [&](const WorkloadPtr& w) {
@@ -85,8 +102,15 @@ Admission admit(const Snapshot& snapshot, const Workload& destination, Arriving 
   }
   if (!waypoints.empty() && !out.by_waypoint && bypass == WaypointBypass::kRefuse) {
     out.verdict.reason = Verdict::Reason::kWaypointOnly;
-    out.verdict.waypoint = waypoint_name(*waypoints.front());
+    out.verdict.about = waypoint_name(*waypoints.front());
     return out;
+  }
+  if (bypass == WaypointBypass::kRefuse && !out.by_waypoint) {
+    if (const auto* key = unknown_service(snapshot, destination, out.asked.destination.port)) {
+      out.verdict.reason = Verdict::Reason::kUnknownService;
+      out.verdict.about = *key;
+      return out;
+    }
   }
   out.verdict = authorize(snapshot, destination, out.asked);
   return out;

@@ -23,4 +23,8 @@ const PortMapping* Service::find_port(std::uint16_t service_port) const {
   return it == ports.end() ? nullptr : &*it;
 }
 
+bool Service::visible_to(std::string_view namespace_name) const {
+  return !exported_to || std::ranges::find(*exported_to, namespace_name) != exported_to->end();
+}
+
 }  // namespace culvert::mesh

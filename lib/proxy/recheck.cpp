@@ -71,7 +71,8 @@ void Recheck::decide(LiveConnection& entry, bool last_time) {
   renew(decided, *current_);
   const auto verdict = proxy::decide(*current_, decided).verdict;
   counters_.rechecked.fetch_add(1, std::memory_order_relaxed);
-  const bool unknown = verdict.reason == mesh::Verdict::Reason::kUnknownPolicy;
+  const bool unknown = verdict.reason == mesh::Verdict::Reason::kUnknownPolicy ||
+                       verdict.reason == mesh::Verdict::Reason::kUnknownService;
   if (unknown && !last_time) {
     if (entry.undecided_until == kDecided) entry.undecided_until = io::in(kUnknownPolicyGrace);
     if (std::exchange(settling_, true)) return;

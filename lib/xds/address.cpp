@@ -119,7 +119,9 @@ Result<mesh::Workload> to_workload(const wire::Workload& in, std::string_view tr
     auto ports = to_ports(list.ports());
     if (!ports) return std::unexpected(ports.error());
     out.services.emplace(service, std::move(*ports));
+    if (list.culvert_weight() != 0) out.weights.emplace(service, list.culvert_weight());
   }
+  if (in.has_capacity()) out.capacity = in.capacity().value();
   if (auto read = read_extensions(in, out); !read) return std::unexpected(read.error());
   return out;
 }
@@ -155,6 +157,11 @@ Result<mesh::Service> to_service(const wire::Service& in) {
     auto waypoint = to_gateway(in.waypoint());
     if (!waypoint) return std::unexpected(waypoint.error());
     out.waypoint = std::move(*waypoint);
+  }
+  if (in.culvert_exported_to_size() > 0) {
+    out.exported_to.emplace(in.culvert_exported_to().begin(), in.culvert_exported_to().end());
+  } else if (in.visibility() == wire::Service::NAMESPACE) {
+    out.exported_to.emplace({in.namespace_()});
   }
   out.passthrough = in.load_balancing().mode() == wire::LoadBalancing::PASSTHROUGH;
   out.allow_unhealthy = in.load_balancing().health_policy() == wire::LoadBalancing::ALLOW_ALL;

@@ -101,6 +101,12 @@ class Group {
 
   /// As control sends an object that never was good.
   void put_refused(const config::RefusedObject& refused) {
+    if (refused.key.kind == "DestinationRule" && !refused.hosts.empty()) {
+      auto rule = std::make_shared<::istio::networking::v1alpha3::DestinationRule>();
+      rule->set_host(refused.hosts.front());
+      compiler_.put(
+          l7::DestinationRuleObject{refused.key.ns, refused.key.name, ++age_, rule, true});
+    }
     if (refused.key.kind != "VirtualService") return;
     auto spec = std::make_shared<::istio::networking::v1alpha3::VirtualService>();
     for (const auto& host : refused.hosts) spec->add_hosts(host);

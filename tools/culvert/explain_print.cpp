@@ -58,7 +58,13 @@ Json branch_json(const explain::Branch& b, const std::optional<bool>& listening,
     out["verdict"] = {{"allowed", b.verdict->allowed},
                       {"reason", mesh::to_string(b.verdict->reason)},
                       {"policy", b.verdict->policy},
-                      {"waypoint", b.verdict->waypoint}};
+                      {"waypoint", b.verdict->about}};
+  if (b.route.via_waypoint) out["behind"] = Json::array();
+  for (const auto& one : b.behind)
+    out["behind"].push_back({{"endpoint", one.workload->ns + "/" + one.workload->name},
+                             {"allowed", one.verdict.allowed},
+                             {"reason", mesh::to_string(one.verdict.reason)},
+                             {"policy", one.verdict.policy}});
   out["outcome"] = explain::to_string(b.outcome);
   out["flag"] = b.flag;
   out["reason"] = b.reason;
@@ -119,7 +125,8 @@ void observed_text(const ExplainReport& r, std::string& out) {
     if (r.listening[i])
       row("listener",
           fmt::format("{} at {} in {}", *r.listening[i] ? "somebody listens" : "nobody listens",
-                      b.route.target.to_string(), explain::endpoint_name(b)));
+                      (b.route.via_waypoint ? b.route.next_hop : b.route.target).to_string(),
+                      explain::endpoint_name(b)));
   }
   for (const OpenConnections& open : r.open) row("open now", open_words(open));
   for (const RecentConnection& c : r.recent)

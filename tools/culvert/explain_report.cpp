@@ -217,7 +217,8 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
     if (!b.route.workload) continue;
     concerned.push_back(b.route.workload->node);
     compare_captures(nodes, *b.route.workload, out.differences);
-    out.listening.back() = somebody_listens(source, *b.route.workload, b.route.target);
+    out.listening.back() = somebody_listens(
+        source, *b.route.workload, b.route.via_waypoint ? b.route.next_hop : b.route.target);
   }
   if (const auto own = nodes.actual(*out.source)) {
     question.capture = *own;

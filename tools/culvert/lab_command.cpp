@@ -173,10 +173,10 @@ void register_processes(CLI::App& lab, const Shared& o) {
   };
   CLI::App* restart =
       add(lab, o, "restart",
-          "start a component anew: ztunnel and agent by a handover, a waypoint pod by pod, the "
-          "others end gracefully first; also after kill --hold",
+          "start a component anew: ztunnel and agent by a handover, a waypoint pod by pod (or one "
+          "pod of it), the others end gracefully first; also after kill --hold",
           "  culvert lab restart node/east ztunnel\n  culvert lab restart control\n"
-          "  culvert lab restart waypoint shop/waypoint");
+          "  culvert lab restart waypoint shop/waypoint\n  culvert lab restart shop/waypoint-1");
   targets(restart);
   add_timeout(restart, o);
   restart->callback([o] {

@@ -25,6 +25,9 @@ std::string destination_words(const l7::Destination& to) {
     case l7::Upstream::Problem::kUnknownSubset:
       out += " (no such subset)";
       break;
+    case l7::Upstream::Problem::kRefused:
+      out += " (its DestinationRule is not valid)";
+      break;
   }
   return out;
 }

@@ -112,7 +112,6 @@ Pod fresh_pod(const Pod& pod) {
                           .name = pod.name};
   Pod out = read_pod(document).value_or(pod);  // it was read from this text before
   out.owner = pod.owner;
-  out.edge_of = pod.edge_of;
   out.folder = pod.folder;
   return out;
 }

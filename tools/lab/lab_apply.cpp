@@ -27,8 +27,6 @@ std::vector<Pod> superseded(const LabState& state, Manifest& wanted) {
     if (d.kind == "Deployment") deployments.insert(d.ns + "/" + d.name);
   for (std::string& key : listed_waypoints(wanted, state.objects))
     deployments.insert(std::move(key));
-  Placement known;
-  remember_gateways(wanted, state.objects, known);
   std::vector<Namespace> namespaces = wanted.namespaces;
   for (const Namespace& ns : state.objects.namespaces)
     if (std::ranges::find(namespaces, ns.name, &Namespace::name) == namespaces.end())
@@ -36,10 +34,8 @@ std::vector<Pod> superseded(const LabState& state, Manifest& wanted) {
   for (const Pod& pod : state.objects.pods) {
     const auto same =
         std::ranges::find_if(wanted.pods, [&](const Pod& p) { return p.key() == pod.key(); });
-    const EdgeGateway* edge = edge_for(pod, known.edges);
     const bool turned = state.mesh && !pod.host_network &&
-                        (membership_of(pod, namespaces, state.mesh) != pod.membership ||
-                         (edge != nullptr && edge_text(*edge) != pod.edge_of));
+                        membership_of(pod, namespaces, state.mesh) != pod.membership;
     if (same == wanted.pods.end()) {
       const bool surplus = !pod.owner.empty() && deployments.contains(pod.ns + "/" + pod.owner);
       if (!surplus && !turned) continue;
@@ -98,8 +94,6 @@ Outcome<std::vector<Note>> change(LabState& state, Manifest wanted,
   AddressPool pool = pool_of(state);
   add_waypoints(wanted, state.objects, state.mesh);
   const std::vector<Pod> old_pods = superseded(state, wanted);
-  if (auto chosen = choose_edges(wanted, state.objects); !chosen)
-    return std::unexpected(chosen.error());
   Placement staying = state.objects;
   for (const Pod& pod : old_pods) {
     std::erase_if(staying.pods, [&](const Pod& p) { return p.key() == pod.key(); });

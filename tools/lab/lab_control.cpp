@@ -60,6 +60,13 @@ Outcome<void> ask_each(const LabState& state, const std::vector<std::string>& id
   return {};
 }
 
+// A pod of a waypoint, or an edge.
+bool is_proxy_pod(const LabState& state, const std::string& target) {
+  if (target == kControlId || target.starts_with(kNodePrefix)) return false;
+  const auto pod = find_pod(state, target);
+  return pod && std::ranges::any_of(pod->containers, &Container::waypoint);
+}
+
 // 0: it does not run.
 int pid_of(const LabState& state, const std::string& id) {
   const auto report = ask_supervisor(LabNames(state.name).supervisor_socket(),
@@ -78,6 +85,7 @@ Outcome<void> lab_restart(const std::string& name, const std::string& target,
   if (!state) return std::unexpected(state.error());
   auto ids = processes_of(*state, target, component);
   if (!ids) return std::unexpected(ids.error());
+  if (is_proxy_pod(*state, target)) return restart_proxy_pod(name, target, timeout);
   const bool upgrade = target.starts_with(kNodePrefix) && ids->front() != kControlId;
   const int former = upgrade ? pid_of(*state, ids->front()) : 0;
   const auto op = upgrade ? SupervisorOp::kSucceed : SupervisorOp::kRestart;

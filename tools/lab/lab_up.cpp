@@ -140,7 +140,6 @@ Outcome<ChangeReport> lab_up(const UpOptions& options) {
   Manifest manifest = read_manifest(*files);
   if (!manifest.problems.empty()) return std::unexpected(manifest_problem(manifest.problems));
   add_waypoints(manifest, {}, options.mesh);
-  if (auto chosen = choose_edges(manifest, {}); !chosen) return std::unexpected(chosen.error());
   auto plan = choose_ranges(machine_routes());
   if (!plan) return std::unexpected(plan.error());
   AddressPool pool(*plan);

@@ -74,7 +74,6 @@ struct Pod {
   std::vector<IpAddress> ips;  // at most one a family
   std::string guard;           // annotation culvert.io/guard; empty: the agent's setting
   std::string owner;           // the Deployment's or Gateway's name; empty for a bare pod
-  std::string edge_of;         // "NS/NAME PORTS" of the Gateway of Istio's that it serves
   Membership membership = Membership::kNoLabel;
   bool ready = false;
   std::string source;  // the Pod as text, from which the rest was read
@@ -129,12 +128,10 @@ struct Gateway {
   std::string key() const { return ns + "/" + name; }
 };
 
-/// A Gateway of Istio's: pods with these labels serve it.
+/// A Gateway of Istio's, which edges find by themselves.
 struct EdgeGateway {
   std::string ns = "default";
   std::string name;
-  Labels selector;
-  std::vector<std::uint16_t> ports;
 
   std::string key() const { return ns + "/" + name; }
 };

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "culvert/config/waypoint_names.hpp"
 #include "lab/names.hpp"
 #include "lab/waypoints.hpp"
 
@@ -116,7 +117,7 @@ Container container_of(Reader& r, const YAML::Node& node, const std::string& fie
     r.bad(node.Mark(), field + ".name", "a container needs a name of letters, digits and -");
   out.command = words_of(r, node["command"], field + ".command");
   out.args = words_of(r, node["args"], field + ".args");
-  out.waypoint = out.command.empty() && is_waypoint_image(text_of(r, node["image"], field));
+  out.waypoint = out.command.empty() && config::is_waypoint_image(text_of(r, node["image"], field));
   if (out.command.empty() && !out.waypoint)
     r.bad(node.Mark(), field + ".command",
           "the lab runs processes, not images: give the container a command (or the image "

@@ -62,7 +62,7 @@ Outcome<ProcessSpec> container_spec(const LabState& state, const Pod& pod,
   if (container.waypoint) {
     auto program = find_program(kWaypointProgram);
     if (!program) return std::unexpected(program.error());
-    std::vector<std::string> argv = waypoint_flags(names, pod, state.objects.edges);
+    std::vector<std::string> argv = waypoint_flags(names, pod);
     argv.insert(argv.begin(), *program);
     argv.insert(argv.end(), state.waypoint_flags.begin(), state.waypoint_flags.end());
     argv.insert(argv.end(), command->argv.begin(), command->argv.end());

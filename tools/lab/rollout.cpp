@@ -1,5 +1,6 @@
-// A waypoint's pods started anew, one after the other: each is no endpoint before it ends, and one
-// that has no sibling gets a stand-in first, so that somebody serves at every moment.
+// A waypoint's pods started anew, one after the other, or one of them, or an edge: each is no
+// endpoint before it ends, and a waypoint's that has no sibling gets a stand-in first, so that
+// somebody serves at every moment.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,7 +45,11 @@ Outcome<void> renew_all(LabState& state, const std::vector<Pod>& pods,
   const auto gateway = std::ranges::find(state.objects.gateways,
                                          pods.front().ns + "/" + pods.front().owner, &Gateway::key);
   std::optional<Pod> extra;
-  if (pods.size() == 1 && gateway != state.objects.gateways.end()) {
+  const bool alone =
+      std::ranges::count_if(state.objects.pods, [&](const Pod& pod) {
+        return is_waypoint(pod) && pod.ns == pods.front().ns && pod.owner == pods.front().owner;
+      }) == 1;
+  if (alone && gateway != state.objects.gateways.end()) {
     auto pod = stand_in(state, *gateway, timeout);
     if (!pod) return std::unexpected(pod.error());
     extra = std::move(*pod);
@@ -75,16 +80,36 @@ Outcome<std::vector<Pod>> waypoint_pods(const LabState& state, const std::string
   return out;
 }
 
-Outcome<void> restart_waypoint(const std::string& lab_name, const std::string& name,
-                               std::chrono::seconds timeout) {
+namespace {
+
+// `find(state)` gives the pods.
+template <class F>
+Outcome<void> restart_found(const std::string& lab_name, std::chrono::seconds timeout, F find) {
   auto lab = open_lab(lab_name);
   if (!lab) return std::unexpected(lab.error());
-  auto pods = waypoint_pods(lab->state, name);
+  Outcome<std::vector<Pod>> pods = find(lab->state);
   if (!pods) return std::unexpected(pods.error());
   auto renewed = renew_all(lab->state, *pods, timeout);
   // Whatever was reached is what the lab now is.
   if (auto saved = save_state(lab->state); !saved) return saved;
   return renewed;
+}
+
+}  // namespace
+
+Outcome<void> restart_waypoint(const std::string& lab_name, const std::string& name,
+                               std::chrono::seconds timeout) {
+  return restart_found(lab_name, timeout,
+                       [&](const LabState& state) { return waypoint_pods(state, name); });
+}
+
+Outcome<void> restart_proxy_pod(const std::string& lab_name, const std::string& pod,
+                                std::chrono::seconds timeout) {
+  return restart_found(lab_name, timeout, [&](const LabState& state) -> Outcome<std::vector<Pod>> {
+    auto found = find_pod(state, pod);
+    if (!found) return std::unexpected(found.error());
+    return std::vector{std::move(*found)};
+  });
 }
 
 }  // namespace culvert::lab

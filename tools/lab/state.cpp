@@ -57,14 +57,14 @@ static void from_json(const json& in, Container& c) {
 }
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pod, ns, name, uid, labels, service_account, node, host_network,
-                                   restart_policy, containers, ips, guard, owner, edge_of,
-                                   membership, ready, source, folder, file, line)
+                                   restart_policy, containers, ips, guard, owner, membership, ready,
+                                   source, folder, file, line)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Node, name, ips, pod_ranges, source)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Service, ns, name, selector, cluster_ips, headless,
                                    external_name, wants_v4, wants_v6, source, file, line)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Namespace, name, labels)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Gateway, ns, name, class_name, replicas, folder, file, line)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EdgeGateway, ns, name, selector, ports)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(EdgeGateway, ns, name)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Placement, nodes, namespaces, pods, services, gateways, edges,
                                    waypoint_classes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(AddressPlan, fabric_v4, fabric_v6, pods_v4, pods_v6, services_v4,

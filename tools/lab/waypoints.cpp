@@ -92,12 +92,6 @@ std::expected<Service, Diagnostic> service_of(const Gateway& gateway) {
 
 }  // namespace
 
-bool is_waypoint_image(const std::string& image) {
-  const std::size_t slash = image.rfind('/');
-  const std::string last = image.substr(slash == std::string::npos ? 0 : slash + 1);
-  return last.substr(0, last.find_first_of(":@")) == kWaypointProgram;
-}
-
 Probe waypoint_probe() {
   return {.kind = Probe::Kind::kHttpGet,
           .path = "/healthz/ready",
@@ -112,8 +106,8 @@ void read_gateway(const Document& document, const std::string& folder, Manifest&
         out.waypoint_classes.push_back(object->key.name);
     } else if (const auto* waypoint = std::get_if<config::KubernetesGatewayText>(&text)) {
       out.gateways.push_back(waypoint_of(document, folder, *waypoint, out.problems));
-    } else if (const auto* edge = std::get_if<config::IstioGatewayText>(&text)) {
-      out.edges.push_back({document.ns, document.name, edge->selector, edge->ports});
+    } else if (std::holds_alternative<config::IstioGatewayText>(text)) {
+      out.edges.push_back({document.ns, document.name});
     }
   }
 }
@@ -193,41 +187,7 @@ bool is_waypoint_service(const Service& service) {
   return service.selector.contains(std::string(config::kGatewayName));
 }
 
-const EdgeGateway* edge_for(const Pod& pod, const std::vector<EdgeGateway>& edges) {
-  const EdgeGateway* out = nullptr;
-  if (is_waypoint(pod) || std::ranges::none_of(pod.containers, &Container::waypoint)) return out;
-  for (const EdgeGateway& edge : edges) {
-    const bool selected = std::ranges::all_of(edge.selector, [&](const auto& label) {
-      const auto found = pod.labels.find(label.first);
-      return found != pod.labels.end() && found->second == label.second;
-    });
-    if (selected && (out == nullptr || edge.key() < out->key())) out = &edge;
-  }
-  return out;
-}
-
-std::string edge_text(const EdgeGateway& edge) {
-  return fmt::format("{} {}", edge.key(), fmt::join(edge.ports, ","));
-}
-
-Outcome<void> choose_edges(Manifest& wanted, const Placement& running) {
-  Placement known;
-  remember_gateways(wanted, running, known);
-  for (Pod& pod : wanted.pods) {
-    if (is_waypoint(pod) || std::ranges::none_of(pod.containers, &Container::waypoint)) continue;
-    const EdgeGateway* edge = edge_for(pod, known.edges);
-    if (edge == nullptr)
-      return problem(
-          fmt::format("{}:{}: pod {} is an edge (image {}), and no Gateway selects its labels",
-                      pod.file, pod.line, pod.key(), kWaypointProgram),
-          "apply its Gateway (networking.istio.io) with it, or before");
-    pod.edge_of = edge_text(*edge);
-  }
-  return {};
-}
-
-std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod,
-                                        const std::vector<EdgeGateway>& edges) {
+std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod) {
   std::vector<std::string> out{"--name",
                                pod.name,
                                "--namespace",
@@ -237,11 +197,7 @@ std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod,
                                "--control",
                                names.node_socket(pod.node, "control.sock")};
   for (const IpAddress& ip : pod.ips) out.insert(out.end(), {"--pod-ip", ip.to_string()});
-  const EdgeGateway* edge = edge_for(pod, edges);
-  if (edge == nullptr) return out;
-  out.insert(out.end(), {"--gateway", edge->key()});
-  for (const std::uint16_t port : edge->ports)
-    out.insert(out.end(), {"--edge-port", std::to_string(port)});
+  if (!is_waypoint(pod)) out.emplace_back("--edge");
   return out;
 }
 

@@ -1,5 +1,5 @@
-// Gateways into pods: the replicas of a waypoint with their Service, and which Gateway of Istio's a
-// pod is an edge of. Pure but for the last but one: how they are started anew (rollout.cpp).
+// Gateways into pods: the replicas of a waypoint with their Service, and which pods are edges. Pure
+// but for the last but one: how they are started anew (rollout.cpp).
 #pragma once
 
 #include <chrono>
@@ -17,8 +17,6 @@ namespace culvert::lab {
 inline constexpr const char* kWaypointProgram = "culvert-waypoint";
 inline constexpr std::uint16_t kWaypointReadyPort = 15021;
 
-/// A container of this image needs no command: "culvert-waypoint", with any registry and tag.
-bool is_waypoint_image(const std::string& image);
 /// Its readiness, on kWaypointReadyPort.
 Probe waypoint_probe();
 
@@ -37,16 +35,8 @@ void add_waypoints(Manifest& wanted, const Placement& running, bool mesh);
 /// Gateways whose pods `add_waypoints` has listed in full: others of theirs are surplus.
 std::vector<std::string> listed_waypoints(const Manifest& wanted, const Placement& running);
 
-/// The Gateway that a pod with a container of kWaypointProgram serves as an edge: the first, by
-/// name, whose selector matches; null when it is no such pod, a waypoint's, or none matches.
-const EdgeGateway* edge_for(const Pod& pod, const std::vector<EdgeGateway>& edges);
-bool is_waypoint(const Pod& pod);  // has such a container and is no edge
+bool is_waypoint(const Pod& pod);  // has a container of kWaypointProgram and is no edge
 bool is_waypoint_service(const Service& service);
-/// "NS/NAME PORTS": what an edge has to be started anew for when it differs.
-std::string edge_text(const EdgeGateway& edge);
-/// Sets `edge_of` of the pods to be, by the Gateways of the manifest and the lab; a problem for one
-/// that no Gateway selects.
-Outcome<void> choose_edges(Manifest& wanted, const Placement& running);
 
 /// The running pods of the waypoint "NS/NAME" (or NAME in the namespace default); a problem when
 /// there are none.
@@ -55,8 +45,11 @@ Outcome<std::vector<Pod>> waypoint_pods(const LabState& state, const std::string
 Outcome<void> restart_waypoint(const std::string& lab_name, const std::string& name,
                                std::chrono::seconds timeout);
 
+/// The same for one pod of a waypoint, or for an edge, which has no stand-in.
+Outcome<void> restart_proxy_pod(const std::string& lab_name, const std::string& pod,
+                                std::chrono::seconds timeout);
+
 /// What culvert-waypoint is told of the pod that it runs in.
-std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod,
-                                        const std::vector<EdgeGateway>& edges);
+std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod);
 
 }  // namespace culvert::lab

@@ -42,11 +42,12 @@ json gateway_json(const l7::GatewayRoutes& gateway) {
   return out;
 }
 
-json self_json(const Settings& settings, const mesh::Snapshot& mesh) {
+json self_json(const Settings& settings, const View& view) {
+  const auto& mesh = *view.mesh;
   json out{{"name", settings.name},
            {"namespace", settings.ns},
            {"identity", settings.identity().to_string()}};
-  if (settings.is_edge()) out["gateway"] = settings.gateway;
+  for (const auto& gateway : view.edges->gateways) out["gateways"].push_back(gateway.key);
   const auto self = mesh.workload_at({settings.network, settings.pod_ips.front()});
   if (self == nullptr) return out;
   out["uid"] = self->uid;
@@ -60,7 +61,7 @@ json self_json(const Settings& settings, const mesh::Snapshot& mesh) {
 std::string config_dump(const Settings& settings, const Observed& observed) {
   const View& view = *observed.feed->view();
   json out;
-  out["waypoint"] = self_json(settings, *view.mesh);
+  out["waypoint"] = self_json(settings, view);
   out["version"] = CULVERT_VERSION;
   out["generation"] = {{"mesh", view.mesh->generation()}, {"routes", view.routes->generation}};
   out["counts"] = {{"workloads", view.mesh->workloads().size()},

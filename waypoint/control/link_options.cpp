@@ -9,7 +9,7 @@ proxy::ControlLinkOptions link_options(const Settings& settings) {
   proxy::ControlLinkOptions options;
   options.socket = settings.control_socket;
   // In Istio's form: TYPE~IP~POD.NAMESPACE~DOMAIN.
-  options.node.id = (settings.is_edge() ? "router~" : "waypoint~") +
+  options.node.id = (settings.edge ? "router~" : "waypoint~") +
                     settings.pod_ips.front().to_string() + "~" + settings.name + "." + settings.ns +
                     "~" + settings.ns + ".svc.cluster.local";
   options.node.cluster = settings.cluster_id;
@@ -21,7 +21,7 @@ proxy::ControlLinkOptions link_options(const Settings& settings) {
   options.type_urls = {std::string(xds::kAuthorizationType), std::string(xds::kAddressType),
                        std::string(xds::kLabelsType), std::string(l7::kDestinationRuleType),
                        std::string(l7::kVirtualServiceType)};
-  if (settings.is_edge()) options.type_urls.emplace_back(l7::kGatewayType);
+  if (settings.edge) options.type_urls.emplace_back(l7::kGatewayType);
   return options;
 }
 

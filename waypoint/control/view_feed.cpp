@@ -26,10 +26,11 @@ std::pair<std::string_view, std::string_view> split(std::string_view name) {
 
 }  // namespace
 
-ViewFeed::ViewFeed(std::string trust_domain, std::string gateway, l7::CompilerSettings settings,
+ViewFeed::ViewFeed(std::string trust_domain, std::string edge_pod, l7::CompilerSettings settings,
                    Publish publish)
     : mesh_(std::move(trust_domain), [](const mesh::SnapshotPtr&) {}),
-      gateway_(std::move(gateway)),
+      edge_pod_(std::move(edge_pod)),
+      own_namespace_(settings.own_namespace),
       compiler_(std::move(settings)),
       publish_(std::move(publish)) {}
 
@@ -59,7 +60,8 @@ RejectedList ViewFeed::apply(std::string_view type_url, AddedList added,
   next->mesh = mesh_.snapshot();
   next->routes = compiler_.compile();
   next->labels = labels_;
-  next->edge = edge_;
+  choose_edges();
+  next->edges = edges_;
   view_ = std::move(next);
   if (open_) publish_(view_);
   return rejected;
@@ -104,20 +106,32 @@ RejectedList ViewFeed::take_destination_rules(AddedList added,
   return rejected;
 }
 
-// Only the one that is served here is looked at.
 RejectedList ViewFeed::take_gateways(AddedList added, const std::vector<std::string>& removed) {
   RejectedList rejected;
-  if (std::ranges::find(removed, gateway_) != removed.end()) edge_ = nullptr;
+  for (const auto& name : removed) gateways_.erase(name);
   for (const auto& one : added) {
-    if (one.name != gateway_) continue;
     auto object = l7::parse_edge(one.bytes);
     if (!object) {
       reject(rejected, one.name, object.error());
       continue;
     }
-    edge_ = std::make_shared<const l7::EdgeObject>(std::move(*object));
+    gateways_.insert_or_assign(one.name, std::move(*object));
   }
   return rejected;
+}
+
+// Those whose selector has the labels of our own pod.
+void ViewFeed::choose_edges() {
+  if (edge_pod_.empty()) return;
+  Edges now{own_namespace_, {}};
+  const auto self = mesh_.snapshot()->workload_named(own_namespace_, edge_pod_);
+  const auto labels = self ? labels_by_uid_.find(self->uid) : labels_by_uid_.end();
+  if (labels != labels_by_uid_.end()) {
+    for (const auto& [name, gateway] : gateways_) {
+      if (l7::selects(gateway, *labels->second)) now.gateways.push_back(gateway);
+    }
+  }
+  if (now != *edges_) edges_ = std::make_shared<const Edges>(std::move(now));
 }
 
 RejectedList ViewFeed::take_labels(AddedList added, const std::vector<std::string>& removed) {

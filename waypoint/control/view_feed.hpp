@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,8 @@ class ViewFeed final : public proxy::Feed {
  public:
   using Publish = std::function<void(const ViewPtr&)>;
 
-  /// `gateway`: "NAMESPACE/NAME" of the Gateway that this process is an edge of; "" at a waypoint.
-  ViewFeed(std::string trust_domain, std::string gateway, l7::CompilerSettings settings,
+  /// `edge_pod`: the name of the pod that this process runs in, if it is an edge; "" at a waypoint.
+  ViewFeed(std::string trust_domain, std::string edge_pod, l7::CompilerSettings settings,
            Publish publish);
 
   /// Applies what can be read, compiles what depends on it, and publishes the next view once, if it
@@ -45,8 +46,11 @@ class ViewFeed final : public proxy::Feed {
                                            const std::vector<std::string>& removed);
 
   proxy::MeshFeed mesh_;
-  const std::string gateway_;
-  std::shared_ptr<const l7::EdgeObject> edge_;
+  void choose_edges();
+
+  const std::string edge_pod_, own_namespace_;
+  std::map<std::string, l7::EdgeObject> gateways_;  // all there are, by key
+  std::shared_ptr<const Edges> edges_ = std::make_shared<const Edges>();
   l7::Compiler compiler_;
   std::shared_ptr<const Labels> labels_ = std::make_shared<const Labels>();
   Labels::ByUid labels_by_uid_;

@@ -20,9 +20,11 @@ struct Client {
   mesh::WorkloadPtr workload;
 };
 
+inline constexpr const char* kAtEdge = "edge";
+
 struct Arrival {
   Client client;
-  /// l7::kMesh, or "NAMESPACE/NAME" of the Gateway that this process is an edge of.
+  /// l7::kMesh, or kAtEdge: which Gateway decides follows from the request's host and the port.
   std::string gateway;
   /// The service that was addressed (by VIP or name); null when a workload was, and at an edge.
   mesh::ServicePtr service;

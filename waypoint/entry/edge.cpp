@@ -41,7 +41,7 @@ io::Scope::Child serve_edge(Worker* worker, UniqueFd fd, SocketAddress peer) {
   report.record.destination_address = *dialed;
   Arrival arrival;
   arrival.client.address = peer;
-  arrival.gateway = worker->settings().gateway;
+  arrival.gateway = kAtEdge;
   arrival.destination = *dialed;
   proxy::LiveEntry live(worker->live(), report, proxy::Path::kWaypoint);
   live.network_fd = fd.get();

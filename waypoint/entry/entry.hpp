@@ -13,7 +13,7 @@ class Worker;
 /// A tunnel: TLS, HTTP/2, and a fiber for each CONNECT in it.
 io::Scope::Child serve_hbone(Worker* worker, UniqueFd fd, SocketAddress peer);
 
-/// A connection to a port of the Gateway that this process is an edge of.
+/// A connection to a port of a Gateway that selects this edge.
 io::Scope::Child serve_edge(Worker* worker, UniqueFd fd, SocketAddress peer);
 
 }  // namespace culvert::waypoint

@@ -30,23 +30,13 @@ Result<UniqueFd> listen_on(const SocketAddress& address) {
 
 }  // namespace
 
-Result<std::vector<Listener>> open_listeners(const Settings& settings) {
+Result<std::vector<Listener>> open_listeners(const Settings& settings, std::uint16_t port,
+                                             Listener::Kind kind) {
   std::vector<Listener> out;
   for (const auto& ip : settings.pod_ips) {
-    const auto add = [&](std::uint16_t port, Listener::Kind kind) -> Result<void> {
-      auto fd = listen_on({ip, port});
-      if (!fd) return std::unexpected(fd.error());
-      out.push_back({std::move(*fd), kind});
-      return {};
-    };
-    if (auto added = add(settings.hbone_port, Listener::Kind::kHbone); !added) {
-      return std::unexpected(added.error());
-    }
-    for (const auto port : settings.edge_ports) {
-      if (auto added = add(port, Listener::Kind::kEdge); !added) {
-        return std::unexpected(added.error());
-      }
-    }
+    auto fd = listen_on({ip, port});
+    if (!fd) return std::unexpected(fd.error());
+    out.push_back({std::move(*fd), kind});
   }
   return out;
 }

@@ -16,8 +16,9 @@ struct Listener {
   Kind kind = Kind::kHbone;
 };
 
-/// Opens one worker's listeners: at each of the pod's addresses the HBONE port, and the edge ports.
-/// Workers share the ports (SO_REUSEPORT), so that a connection's worker follows from its ends.
-Result<std::vector<Listener>> open_listeners(const Settings& settings);
+/// Opens one worker's listeners of a port, one at each of the pod's addresses; all or none. Workers
+/// share the ports (SO_REUSEPORT), so that a connection's worker follows from its ends.
+Result<std::vector<Listener>> open_listeners(const Settings& settings, std::uint16_t port,
+                                             Listener::Kind kind);
 
 }  // namespace culvert::waypoint

@@ -23,9 +23,12 @@ class Requests final : public Handler, public Drainable {
     co_return co_await connection_->run();
   }
 
-  // What begins while we drain is the last of its connection.
+  // What begins while we drain, or at a port that no Gateway has any more, is the last of its
+  // connection.
   Task<> serve(ServerExchange& exchange) override {
-    if (worker_.draining()) connection_->drain();
+    const bool at_edge = arrival_.gateway != l7::kMesh;
+    const bool closed = at_edge && !worker_.view()->edges->serves_port(arrival_.destination.port);
+    if (closed || worker_.draining()) connection_->drain();
     co_await serve_exchange(&worker_.exchanges(), &arrival_, &exchange);
   }
 

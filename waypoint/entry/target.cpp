@@ -15,10 +15,13 @@ std::unexpected<Error> refuse(const char* text) {
 }
 
 // "web.shop.svc.cluster.local" is found by its namespace; other hosts (ServiceEntry) by the
-// client's and the waypoint's, and then wherever they are.
+// client's and the waypoint's, and then wherever they are and the client may see them.
 mesh::ServicePtr service_named(const mesh::Snapshot& mesh, const std::string& host,
                                std::string_view client_ns, std::string_view own_ns) {
-  const auto in = [&](std::string_view ns) { return mesh.service(std::string(ns) + "/" + host); };
+  const auto in = [&](std::string_view ns) {
+    auto service = mesh.service(std::string(ns) + "/" + host);
+    return service && service->visible_to(client_ns) ? service : nullptr;
+  };
   const auto first = host.find('.');
   const auto second = first == std::string::npos ? first : host.find('.', first + 1);
   if (second != std::string::npos && host.compare(second, 5, ".svc.") == 0) {
@@ -28,7 +31,9 @@ mesh::ServicePtr service_named(const mesh::Snapshot& mesh, const std::string& ho
     if (auto service = in(ns)) return service;
   }
   const auto all = mesh.services();
-  const auto found = std::ranges::find(all, host, &mesh::Service::hostname);
+  const auto found = std::ranges::find_if(all, [&](const mesh::ServicePtr& one) {
+    return one->hostname == host && one->visible_to(client_ns);
+  });
   return found == all.end() ? nullptr : *found;
 }
 

@@ -47,6 +47,7 @@ void set_target(Exchange& x) {
     x.target.host = x.request.authority;
   } else if (arrival.service) {
     x.target.host = arrival.service->hostname;
+    x.target.service_ns = arrival.service->ns;
   } else if (arrival.workload) {
     x.only_port = arrival.destination.port;
     const auto service = service_of(x, *arrival.workload, x.only_port, x.target.port);
@@ -55,23 +56,20 @@ void set_target(Exchange& x) {
   }
 }
 
-// The Gateway's own hosts and ports come before any rule.
-bool is_served_at_edge(const Exchange& x) {
-  const auto& edge = x.view->edge;
-  return edge != nullptr && l7::serves(*edge, x.arrival.destination.port, x.request.authority);
-}
-
 }  // namespace
 
 void choose_route(Exchange& x) {
   set_asker(x);
   set_target(x);
-  if (x.arrival.gateway != l7::kMesh && !is_served_at_edge(x)) {
-    x.decision.kind = l7::Decision::Kind::kNoHost;
+  auto& random = x.context.random();
+  if (x.arrival.gateway != l7::kMesh) {
+    const auto& edges = *x.view->edges;
+    x.target.viewer = edges.ns;
+    x.decision =
+        l7::choose_at_edge(*x.view->routes, edges.gateways, x.target, x.request, x.asker, random);
     record_route(x);
     return;
   }
-  auto& random = x.context.random();
   if (x.only_port == 0 || !x.target_host.empty()) {
     x.decision = l7::choose_route(*x.view->routes, x.target, x.request, x.asker, random);
     record_route(x);

@@ -97,7 +97,7 @@ std::vector<HostPtr> ClusterState::take_endpoints(const View& view,
     const auto& workload = endpoint.workload;
     const auto port = target_port(endpoint, service.get(), service_port_);
     const bool healthy = workload->healthy || (service && service->allow_unhealthy);
-    if (!healthy || port == 0 || workload->addresses.empty()) continue;
+    if (!healthy || port == 0 || endpoint.weight == 0 || workload->addresses.empty()) continue;
     if (!has_labels(view.labels->of(workload->uid), subset_labels_)) continue;
     while (old != before.end() && (*old)->workload->uid < workload->uid) left.push_back(*old++);
     const bool known = old != before.end() && (*old)->workload->uid == workload->uid;
@@ -108,6 +108,7 @@ std::vector<HostPtr> ClusterState::take_endpoints(const View& view,
     if (known) ++old;
     host->workload = workload;
     host->port = port;
+    host->weight = endpoint.weight;
     host->index = hosts_.size();
     loads_.push_back({host->weight, host->active_requests});
     hosts_.push_back(std::move(host));

@@ -25,8 +25,8 @@ struct Host {
   static constexpr std::size_t kUnlisted = SIZE_MAX;
 
   mesh::WorkloadPtr workload;
-  std::uint16_t port = 0;  // of the application
-  std::uint32_t weight = 1;
+  std::uint16_t port = 0;    // of the application
+  std::uint32_t weight = 1;  // > 0
   std::uint32_t active_requests = 0;
   std::size_t index = kUnlisted;  // in the cluster's list; kUnlisted once it has left
 };

@@ -54,7 +54,7 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
 Result<void> Crew::serve(const Settings& settings) {
   std::vector<std::shared_ptr<std::vector<Listener>>> opened;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
-    auto listeners = open_listeners(settings);
+    auto listeners = open_listeners(settings, settings.hbone_port, Listener::Kind::kHbone);
     if (!listeners) return std::unexpected(listeners.error());
     opened.push_back(std::make_shared<std::vector<Listener>>(std::move(*listeners)));
   }

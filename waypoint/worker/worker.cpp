@@ -1,5 +1,6 @@
 #include "waypoint/worker/worker.hpp"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -91,6 +92,7 @@ void Worker::take_view(ViewPtr view) {
   own_policies_ = self_ == nullptr ? std::make_shared<const mesh::Snapshot>()
                                    : policies_of(*view_->mesh, *self_);
   exchanges_.take_view(view_);
+  follow_gateways();
   view_changed_.notify();
 }
 
@@ -174,6 +176,72 @@ void Worker::serve(std::vector<Listener> listeners) {
         [](Worker* self, const Listener* l) -> Task<> { co_await self->accept_loop(l); }, this,
         &listener);
   }
+  serving_ = true;
+  follow_gateways();
+}
+
+// Ports of an edge open and close with its Gateways.
+void Worker::follow_gateways() {
+  if (!serving_ || draining_ || stopping_ || edges_served_ == view_->edges) return;
+  edges_served_ = view_->edges;
+  auto wanted = edges_served_->ports();
+  if (wanted.erase(settings().hbone_port) > 0) {
+    log::warn("port {} of a Gateway is not served: it is the waypoint's own",
+              settings().hbone_port);
+  }
+  for (auto at = edge_ports_.begin(); at != edge_ports_.end();) {
+    if (wanted.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    log::info("port {} is closed: no Gateway has it", at->first);
+    closing_.spawn(&Worker::close_edge_port, this, std::move(at->second));
+    at = edge_ports_.erase(at);
+  }
+  for (const auto port : wanted) {
+    if (!edge_ports_.contains(port)) open_edge_port(port);
+  }
+}
+
+// One that cannot be opened is tried again when the Gateways change.
+void Worker::open_edge_port(std::uint16_t port) {
+  auto opened = open_listeners(settings(), port, Listener::Kind::kEdge);
+  if (!opened) {
+    log::warn("port {} of a Gateway: {}", port, opened.error().to_string());
+    edges_served_ = nullptr;
+    return;
+  }
+  auto& made = edge_ports_[port] = std::make_unique<EdgePort>();
+  made->listeners = std::move(*opened);
+  for (const auto& listener : made->listeners) {
+    made->accepting.spawn(
+        [](Worker* self, const Listener* l) -> Task<> { co_await self->accept_loop(l); }, this,
+        &listener);
+  }
+}
+
+// Who has connected already is served: closing a listener resets those in its queue.
+Task<> Worker::close_edge_port(Worker* self, std::unique_ptr<EdgePort> port) {
+  port->accepting.request_stop();
+  co_await port->accepting.join();
+  for (const auto& listener : port->listeners) {
+    const int fd = listener.fd.get();
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+    sockaddr_storage raw{};
+    socklen_t size = sizeof raw;
+    while (true) {
+      UniqueFd accepted(::accept4(fd, reinterpret_cast<sockaddr*>(&raw), &size, SOCK_CLOEXEC));
+      if (!accepted.valid()) break;
+      const auto peer = SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
+      if (peer && self->admit(accepted)) self->start_serving(listener, std::move(accepted), *peer);
+      size = sizeof raw;
+    }
+  }
+}
+
+void Worker::start_serving(const Listener& listener, UniqueFd fd, const SocketAddress& peer) {
+  const auto serve = listener.kind == Listener::Kind::kHbone ? &serve_hbone : &serve_edge;
+  connections_.spawn(serve, this, std::move(fd), peer);
 }
 
 Task<> Worker::accept_loop(const Listener* listener) {
@@ -185,8 +253,7 @@ Task<> Worker::accept_loop(const Listener* listener) {
       continue;
     }
     if (!admit(accepted->fd)) continue;
-    const auto serve = listener->kind == Listener::Kind::kHbone ? &serve_hbone : &serve_edge;
-    connections_.spawn(serve, this, std::move(accepted->fd), accepted->peer);
+    start_serving(*listener, std::move(accepted->fd), accepted->peer);
   }
 }
 
@@ -244,6 +311,12 @@ Task<> Worker::live_and_end() {
   accepting_.request_stop();
   co_await accepting_.join();
   listeners_.clear();
+  for (auto& [number, port] : edge_ports_) {
+    port->accepting.request_stop();
+    co_await port->accepting.join();
+  }
+  edge_ports_.clear();
+  co_await closing_.join();
   tell_drainables(true);
   co_await connections_.join();
   if (ended_) std::exchange(ended_, nullptr)();

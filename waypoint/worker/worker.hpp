@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -51,6 +52,12 @@ struct SharedByWorkers {
   RequestTelemetry& requests;  // of as many workers
 };
 
+/// A port of Gateways that an edge serves, while one has it.
+struct EdgePort {
+  std::vector<Listener> listeners;
+  io::Scope accepting;
+};
+
 class Worker final : public proxy::TunnelOwner {
  public:
   /// `requests`: its part of the metrics. `descriptors`: what its connections may hold.
@@ -78,7 +85,7 @@ class Worker final : public proxy::TunnelOwner {
   void take_credentials(proxy::Credentials credentials);
   /// For new handshakes; open tunnels of peers that are revoked are ended.
   void take_revocations(tls::RevocationListPtr revoked);
-  /// Starts accepting. Once.
+  /// Starts accepting; at an edge also at the ports of its Gateways, as they come and go. Once.
   void serve(std::vector<Listener> listeners);
   /// The end of service: tunnels and HTTP connections are told to end behind what is under way.
   /// What comes during kLameDuck is still served so; then nothing is accepted and idle HTTP
@@ -128,6 +135,10 @@ class Worker final : public proxy::TunnelOwner {
   friend class Admitted;
   io::Task<> accept_loop(const Listener* listener);
   io::Task<bool> after_failed_accept(Error error);
+  void start_serving(const Listener& listener, UniqueFd fd, const SocketAddress& peer);
+  void follow_gateways();
+  void open_edge_port(std::uint16_t port);
+  static io::Task<> close_edge_port(Worker* self, std::unique_ptr<EdgePort> port);
   bool admit(UniqueFd& fd);
   io::Task<> free_idle_buffers();
   io::Task<> live_and_end();
@@ -155,6 +166,10 @@ class Worker final : public proxy::TunnelOwner {
   proxy::SpareDescriptor spare_;
   proxy::ShedLog out_of_descriptors_, over_share_;
   std::vector<Listener> listeners_;
+  bool serving_ = false;
+  std::map<std::uint16_t, std::unique_ptr<EdgePort>> edge_ports_;
+  std::shared_ptr<const Edges> edges_served_;  // that edge_ports_ are of
+  io::Scope closing_;                          // edge ports that nobody has any more
   std::set<Drainable*> drainables_;
   bool draining_ = false, stopping_ = false;
   io::Event asked_;              // one of these

@@ -113,12 +113,21 @@ void add_service_entries(const config::ObjectMap& objects, const Waypoints& wayp
       draft.address_owners.emplace(own, entry.workload.namespace_());
     }
   }
+  // Older ones first, so that a new one changes nothing for those that stand.
   std::set<std::uint32_t> taken;
+  std::vector<std::pair<const config::ObjectKey*, const api::istio::ServiceEntry*>> entries;
   for_each<api::istio::ServiceEntry>(
       objects, "ServiceEntry",
       [&](const config::ObjectKey& key, const api::istio::ServiceEntry& entry) {
-        add_service_entry(key, entry, waypoints, settings, taken, draft);
+        entries.emplace_back(&key, &entry);
+        note_addresses(entry, taken);
       });
+  std::ranges::sort(entries, {}, [](const auto& one) {
+    return std::pair(one.second->metadata().creation_timestamp().seconds(), *one.first);
+  });
+  for (const auto& [key, entry] : entries) {
+    add_service_entry(*key, *entry, waypoints, settings, taken, draft);
+  }
 }
 
 /// By uid; of workloads that have any.

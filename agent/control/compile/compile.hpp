@@ -29,7 +29,7 @@ struct Compiled {
 /// `CLUSTER/discovery.k8s.io/EndpointSlice/NS/SLICE/IP`, services `NS/HOSTNAME`, policies
 /// `NS/NAME`. Pods that have ended or have no address yet, and services of type ExternalName, give
 /// nothing. `refused`: objects that are not in force and never were; hosts of a VirtualService
-/// among them are refused.
+/// or DestinationRule among them are refused.
 Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
                  std::span<const config::RefusedObject> refused = {});
 

@@ -61,15 +61,18 @@ void add_endpoints(const k8s::Service& service,
                    const std::vector<const k8s::EndpointSlice*>& slices,
                    const CompileSettings& settings, Draft& draft);
 
+/// Puts what an object itself names of the range of automatic addresses into `taken`; for all of
+/// them, before the first gets one.
+void note_addresses(const api::istio::ServiceEntry& object, std::set<std::uint32_t>& taken);
 /// A service for each of its hosts, and its endpoints. `taken`: the automatic addresses that are
-/// in use; one ServiceEntry after the other, in the order of their keys.
+/// in use; one ServiceEntry after the other, older first.
 void add_service_entry(const config::ObjectKey& key, const api::istio::ServiceEntry& object,
                        const Waypoints& waypoints, const CompileSettings& settings,
                        std::set<std::uint32_t>& taken, Draft& draft);
 
 /// VirtualServices, DestinationRules, Gateways and ServiceEntries for waypoints. A VirtualService
-/// that is refused and never was good stands there with its hosts and no route, so that they are
-/// refused, not defaulted.
+/// that is refused and never was good stands there with its hosts and no route, a DestinationRule
+/// with its host and marked, so that they are refused, not defaulted.
 void add_routing_objects(const config::ObjectMap& objects,
                          std::span<const config::RefusedObject> refused, ResourceSet& out);
 

@@ -25,6 +25,21 @@ void add_kind(const config::ObjectMap& objects, const char* kind, std::string_vi
   }
 }
 
+/// Its hosts, marked as refused. One given several times may have several: '#' is in no name.
+void add_refused_rule(const config::RefusedObject& object, ResourceSet& out) {
+  auto& rules = out[std::string(l7::kDestinationRuleType)];
+  for (const auto& host : object.hosts) {
+    auto name = object.key.name;
+    for (int i = 2; rules.contains(object.key.ns + "/" + name); ++i) {
+      name = object.key.name + "#" + std::to_string(i);
+    }
+    v1::DestinationRule spec;
+    spec.set_host(host);
+    rules.emplace(object.key.ns + "/" + name,
+                  make_resource(l7::encode_object(object.key.ns, name, 0, spec, true)));
+  }
+}
+
 }  // namespace
 
 void add_routing_objects(const config::ObjectMap& objects,
@@ -37,6 +52,7 @@ void add_routing_objects(const config::ObjectMap& objects,
   // Hosts without any route: nobody may fall back to a default. One given twice has those of both.
   std::map<config::ObjectKey, v1::VirtualService> without_routes;
   for (const auto& object : refused) {
+    if (object.key.kind == "DestinationRule") add_refused_rule(object, out);
     if (object.key.kind != "VirtualService" || object.hosts.empty()) continue;
     auto& spec = without_routes[object.key];
     for (const auto& host : object.hosts) spec.add_hosts(host);

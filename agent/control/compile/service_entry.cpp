@@ -17,6 +17,8 @@ namespace v1 = ::istio::networking::v1alpha3;
 // Where hosts without an address of their own get one, as with Istio: 240.240.0.0/16 (reserved by
 // RFC 1112, so nobody's) and 2001:2::/48 (benchmarking, RFC 5180).
 constexpr std::uint32_t kAutomaticAddresses = 65'534;
+constexpr std::string_view kAutomaticPrefix4 = "240.240.0.0/16";
+constexpr std::string_view kAutomaticPrefix6 = "2001:2::f0f0:0/112";
 
 std::uint32_t hash_of(const std::string& text) {
   std::uint32_t hash = 2166136261U;  // FNV-1a, 32 bits
@@ -24,7 +26,8 @@ std::uint32_t hash_of(const std::string& text) {
   return hash;
 }
 
-/// By the host's name, so that it stays the same when others come and go, unless two collide.
+/// By the host's name, so that it stays the same when others come and go; of two that collide the
+/// older one's stays. `taken` has the addresses that are written out, too.
 void add_automatic_addresses(const std::string& key, const CompileSettings& settings,
                              std::set<std::uint32_t>& taken, wire::Service& out) {
   if (taken.size() >= kAutomaticAddresses) return;
@@ -79,6 +82,8 @@ wire::AppProtocol protocol_of(const v1::ServicePort& port) {
 
 wire::PortList ports_of(const v1::ServiceEntry& spec, const v1::WorkloadEntry& endpoint) {
   wire::PortList out;
+  // Of this service alone: a pod at that address may be behind others, too.
+  out.set_culvert_weight(endpoint.weight());
   for (const auto& port : spec.ports()) {
     auto* to = out.add_ports();
     to->set_service_port(port.number());
@@ -88,6 +93,17 @@ wire::PortList ports_of(const v1::ServiceEntry& spec, const v1::WorkloadEntry& e
                                                       : port.number());
   }
   return out;
+}
+
+/// Istio's field where it says enough, and ours beside it.
+void set_visibility(const std::string& ns, const v1::ServiceEntry& spec, wire::Service& out) {
+  std::set<std::string> to;
+  for (const auto& name : spec.export_to()) {
+    if (name == "*") return;
+    to.insert(name == "." ? ns : name);
+  }
+  for (const auto& name : to) out.add_culvert_exported_to(name);
+  if (to == std::set<std::string>{ns}) out.set_visibility(wire::Service::NAMESPACE);
 }
 
 /// The pod at this address, or a workload of its own.
@@ -125,6 +141,25 @@ wire::Workload& workload_at(const config::ObjectKey& key, const v1::WorkloadEntr
 
 }  // namespace
 
+void note_addresses(const api::istio::ServiceEntry& object, std::set<std::uint32_t>& taken) {
+  static const auto kPrefixes = {*IpPrefix::parse(kAutomaticPrefix4),
+                                 *IpPrefix::parse(kAutomaticPrefix6)};
+  for (const auto& text : object.spec().addresses()) {
+    const auto ip = IpAddress::parse(text.substr(0, text.find('/')));
+    if (!ip) continue;
+    for (const auto& prefix : kPrefixes) {
+      if (!prefix.contains(*ip)) continue;
+      const auto bytes = ip->to_wire_bytes();
+      const auto byte = [&](std::size_t from_end) {
+        return static_cast<std::uint32_t>(
+            static_cast<std::uint8_t>(bytes[bytes.size() - from_end]));
+      };
+      const auto last = byte(2) << 8U | byte(1);
+      if (last != 0) taken.insert(last - 1);
+    }
+  }
+}
+
 void add_service_entry(const config::ObjectKey& key, const api::istio::ServiceEntry& object,
                        const Waypoints& waypoints, const CompileSettings& settings,
                        std::set<std::uint32_t>& taken, Draft& draft) {
@@ -155,9 +190,7 @@ void add_service_entry(const config::ObjectKey& key, const api::istio::ServiceEn
     }
     if (choice.address) *service.mutable_waypoint() = *choice.address;
     service.set_ingress_use_waypoint(waypoints.uses_waypoint_from_ingress(key.ns, labels));
-    if (spec.export_to_size() == 1 && spec.export_to(0) == ".") {
-      service.set_visibility(wire::Service::NAMESPACE);
-    }
+    set_visibility(key.ns, spec, service);
     service.set_ip_families(ip_families(service));
     for (const auto& endpoint : spec.endpoints()) {
       const auto ip = IpAddress::parse(endpoint.address());

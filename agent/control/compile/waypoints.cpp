@@ -151,31 +151,27 @@ void Waypoints::read_allowed(const api::gateway::Listener& listener, Gateway& ga
     gateway.from = Gateway::From::kAll;
     return;
   }
-  const auto* selector = member(*namespaces, "selector");
-  const auto* match = selector ? member(*selector, "matchLabels") : nullptr;
-  const bool plain = match && selector->struct_value().fields_size() == 1;
-  if (from->string_value() != "Selector" || !plain) {
+  const auto* written = member(*namespaces, "selector");
+  auto selector = from->string_value() != "Selector"
+                      ? std::unexpected(std::string("from must be Same, All or Selector"))
+                  : written ? NamespaceSelector::read(*written)
+                            : std::unexpected(std::string("selector is required"));
+  if (!selector) {
     gateway.from = Gateway::From::kNone;
     gateway.problem =
-        "allowedRoutes.namespaces is read with from: Same, All, or Selector with "
-        "matchLabels; only the Gateway's own namespace is admitted";
+        fmt::format("allowedRoutes.namespaces: {}; only the Gateway's own namespace is admitted",
+                    selector.error());
     return;
   }
   gateway.from = Gateway::From::kSelector;
-  for (const auto& [name, value] : match->struct_value().fields()) {
-    gateway.selector[name] = value.string_value();
-  }
+  gateway.selector = std::move(*selector);
 }
 
 bool Waypoints::admits(const Gateway& gateway, const std::string& ns) const {
   if (gateway.from == Gateway::From::kAll) return true;
   if (gateway.from != Gateway::From::kSelector) return false;
   const auto labels = namespaces_.find(ns);
-  return std::ranges::all_of(gateway.selector, [&](const auto& wanted) {
-    if (wanted.first == "kubernetes.io/metadata.name") return wanted.second == ns;
-    const auto* value = labels == namespaces_.end() ? nullptr : find(labels->second, wanted.first);
-    return value && *value == wanted.second;
-  });
+  return gateway.selector.selects(ns, labels == namespaces_.end() ? Labels() : labels->second);
 }
 
 std::optional<Waypoints::Named> Waypoints::named_by(const Labels& labels,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/compile/namespace_selector.hpp"
 #include "culvert/policy/policy_set.hpp"
 #include "workload.pb.h"
 
@@ -66,7 +67,7 @@ class Waypoints {
     std::string problem;  // why it is no waypoint, or what of it is not honoured
     /// Namespaces whose objects it admits, as the listener's allowedRoutes say.
     enum class From { kSame, kAll, kSelector, kNone } from = From::kSame;
-    policy::Labels selector;
+    NamespaceSelector selector;
   };
   struct Named {
     std::string ns, name;  // empty name: opted out

@@ -1,11 +1,9 @@
 // What a starter of pods has to know of Gateways, without their messages. Pure.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <string>
 #include <variant>
-#include <vector>
 
 #include "culvert/config/object.hpp"
 
@@ -20,11 +18,8 @@ struct KubernetesGatewayText {
   std::string class_name;
   std::map<std::string, std::string> annotations;
 };
-/// A Gateway of Istio's.
-struct IstioGatewayText {
-  std::map<std::string, std::string> selector;
-  std::vector<std::uint16_t> ports;  // of its servers, each once, in their order
-};
+/// A Gateway of Istio's: whom it selects, the edges find out for themselves.
+struct IstioGatewayText {};
 /// monostate: another object.
 using GatewayText =
     std::variant<std::monostate, GatewayClassText, KubernetesGatewayText, IstioGatewayText>;

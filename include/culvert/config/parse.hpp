@@ -15,9 +15,10 @@ inline constexpr std::size_t kMaxObjectsPerFile = 20'000;
 struct RefusedObject {
   ObjectKey key;
   Place place;
-  /// Of a VirtualService: its hosts as far as they could be read, as they are written.
+  /// Of a VirtualService or DestinationRule: its hosts as far as they could be read, as they are
+  /// written.
   std::vector<std::string> hosts;
-  /// The same of its gateways; empty: the mesh.
+  /// The same of a VirtualService's gateways; empty: the mesh.
   std::vector<std::string> gateways;
 };
 

@@ -20,6 +20,15 @@ inline constexpr std::string_view kGatewayName = "gateway.networking.k8s.io/gate
 /// Annotation of a waypoint's Gateway: how many pods the lab runs for it; 1 when absent.
 inline constexpr std::string_view kReplicas = "culvert.io/replicas";
 
+/// The last part of an image's name that says: our proxy. In a lab there is no other sign of it.
+inline constexpr std::string_view kWaypointImage = "culvert-waypoint";
+/// "culvert-waypoint", with any registry and tag.
+constexpr bool is_waypoint_image(std::string_view image) {
+  const auto slash = image.rfind('/');
+  const auto last = image.substr(slash == std::string_view::npos ? 0 : slash + 1);
+  return last.substr(0, last.find_first_of(":@")) == kWaypointImage;
+}
+
 inline constexpr std::string_view kHboneProtocol = "HBONE";  // of its listener
 inline constexpr std::uint32_t kWaypointPort = 15008;
 

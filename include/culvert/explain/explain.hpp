@@ -65,6 +65,12 @@ struct Branch {
   std::optional<mesh::Connection> asked;  // what policies were asked; absent: none is
   std::vector<PolicyCheck> policies;
   std::optional<mesh::Verdict> verdict;
+  /// Where a waypoint decides: those behind it, and what each says of client and waypoint.
+  struct Behind {
+    mesh::WorkloadPtr workload;
+    mesh::Verdict verdict;
+  };
+  std::vector<Behind> behind;
   Outcome outcome = Outcome::kUnknown;
   std::string flag = "-";  // of the access log (response_flags)
   std::string reason;      // in words, why it ends as it does

@@ -26,14 +26,15 @@ struct Decision {
     kNoHost,     // 404 NR: the gateway serves no such host
     kNoRoute,    // 404 NR: no rule of the host matches
     kNoCluster,  // 503 NC: the rule leads to a host, subset or port that nobody has
-    kRefused,    // 503: all that was said of the host was refused
+    kRefused,    // 503 CR: all that was said of the host was refused, or the DestinationRule of
+                 // where the rule leads
   };
   Kind kind = Kind::kNoRoute;
   const HostRoutes* host = nullptr;          // null: a service of which no VirtualService speaks
   const Rule* rule = nullptr;                // null for the same, and where none matched
   const RequestMatch* match = nullptr;       // null also where the rule takes every request
   std::string_view route_name = "";          // "default" for a service without rules
-  const Forward* forward = nullptr;          // kForward, kNoCluster
+  const Forward* forward = nullptr;          // kForward, kNoCluster, perhaps kRefused
   const Destination* destination = nullptr;  // drawn by weight
   const Cluster* cluster = nullptr;          // kForward
   InjectedFault fault;                       // drawn

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,6 +49,8 @@ struct DestinationRuleObject {
   std::string ns, name;
   std::int64_t created = 0;
   std::shared_ptr<const ::istio::networking::v1alpha3::DestinationRule> spec;
+  /// As with VirtualServices: where it counts, nothing is sent to its host.
+  bool refused = false;
 };
 
 /// What one VirtualService gives, for its status.
@@ -79,18 +83,21 @@ class Compiler {
   ObjectReport report(std::string_view ns, std::string_view name) const;
 
  private:
-  using Name = std::pair<std::string, std::string>;         // namespace, name
-  using HostAt = std::pair<std::string, std::string>;       // gateway, host
-  using UpstreamKey = std::pair<std::string, std::string>;  // host, subset
-  struct State;                                             // of a VirtualService
+  using Name = std::pair<std::string, std::string>;                       // namespace, name
+  using HostAt = std::pair<std::string, std::string>;                     // gateway, host
+  using UpstreamKey = std::tuple<std::string, std::string, std::string>;  // host, subset, namespace
+  struct State;                                                           // of a VirtualService
   void forget(const Name& name);
   void touch_host(const std::string& host);
   void touch_hosts_like(const std::string& pattern);
   void compile_state(const Name& name, State& state);
-  UpstreamPtr upstream(const std::string& host, const std::string& subset);
-  mesh::ServicePtr owner_of(const std::string& host) const;
-  std::shared_ptr<const Upstream> make_upstream(const std::string& host,
-                                                const std::string& subset) const;
+  UpstreamPtr upstream(const std::string& host, const std::string& subset,
+                       const mesh::ServicePtr& owner);
+  bool is_name_of_cluster(std::string_view host) const;
+  mesh::ServicePtr owner_of(const std::string& host, std::optional<std::string_view> viewer) const;
+  void put_services(const std::string& host, ByText<UpstreamPtr>& out);
+  UpstreamPtr make_upstream(const std::string& host, const std::string& subset,
+                            const mesh::Service& service) const;
   HostRoutesPtr merge(const HostAt& at) const;
   void rebuild_gateway(RouteTable& table, const std::string& gateway) const;
 
@@ -106,6 +113,7 @@ class Compiler {
   // What has to be done at the next compile().
   std::set<Name> dirty_objects_;
   std::set<std::string> dirty_services_;  // hosts
+  std::set<std::string> gone_services_;   // keys
   std::set<HostAt> dirty_hosts_;
   RouteTablePtr table_;
   Work work_;

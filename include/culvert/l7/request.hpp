@@ -59,6 +59,8 @@ struct ClientView {
   std::string_view identity;  // "spiffe://..."; empty without one
 };
 
+struct Visibility;
+
 /// Where it arrived.
 struct TargetView {
   std::string_view gateway = kMesh;  // or "NAMESPACE/NAME"
@@ -66,6 +68,11 @@ struct TargetView {
   /// perhaps with a port. Any case.
   std::string_view host;
   std::uint16_t port = 0;  // of the service, or the gateway's own
+  /// Of the service, as several namespaces may have the same host; empty: not known.
+  std::string_view service_ns;
+  /// For whom exportTo is asked; nullopt: the client's namespace. At an edge it is the edge's own.
+  std::optional<std::string_view> viewer;
+  const Visibility* rules_of = nullptr;  // of these namespaces only; null: of all
 };
 
 }  // namespace culvert::l7

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "culvert/l7/request.hpp"
 #include "culvert/l7/rule.hpp"
 
 namespace culvert::l7 {
@@ -72,7 +73,8 @@ using GatewayRoutesPtr = std::shared_ptr<const GatewayRoutes>;
 
 struct RouteTable {
   ByText<GatewayRoutesPtr> gateways;  // by "mesh" or "NAMESPACE/NAME"
-  /// What a service gets where no VirtualService says anything, by host.
+  /// What a service gets where no VirtualService says anything, by host; where several namespaces
+  /// have the host, by "NAMESPACE/HOST" too.
   std::shared_ptr<const ByText<UpstreamPtr>> services;
   std::uint64_t generation = 0;
 
@@ -83,9 +85,12 @@ using RouteTablePtr = std::shared_ptr<const RouteTable>;
 /// A host without port and last dot, in lower case; a view of `host` or of `storage`.
 std::string_view plain_host(std::string_view host, std::string& storage);
 
-/// The most specific host with rules that `client_ns` may see: the name itself, then the longest
-/// wildcard. `host` may be in any case and have a port. Null when there is none.
-const HostRoutes* find_host(const RouteTable& table, std::string_view gateway,
-                            std::string_view host, std::string_view client_ns);
+/// The most specific host with rules that count for `target` (of these namespaces, and seen by its
+/// viewer or else by `client_ns`): the name itself, then the longest wildcard. The host may be in
+/// any case and have a port. Null when there is none.
+const HostRoutes* find_host(const RouteTable& table, const TargetView& target,
+                            std::string_view client_ns);
+/// Whether what `one` gives counts for it.
+bool counts_for(const Contribution& one, const TargetView& target, std::string_view client_ns);
 
 }  // namespace culvert::l7

@@ -33,13 +33,15 @@ struct Cluster {
   std::string name() const;
 };
 
-/// A service, or a subset of it, with all its ports.
+/// A service, or a subset of it, with all its ports. kRefused: a DestinationRule that counts for it
+/// is not valid and never was.
 struct Upstream {
-  enum class Problem : std::uint8_t { kNone, kUnknownHost, kUnknownSubset };
+  enum class Problem : std::uint8_t { kNone, kUnknownHost, kUnknownSubset, kRefused };
   std::string host;
+  std::string ns;  // of the service that has it; empty where nobody does
   std::string subset;
   Problem problem = Problem::kNone;
-  std::vector<std::shared_ptr<const Cluster>> ports;  // by port
+  std::vector<std::shared_ptr<const Cluster>> ports;  // by port; none where there is a problem
 
   /// The cluster of `port`; of 0 the only one, or else that of the port where the request arrived.
   /// Null when there is none.

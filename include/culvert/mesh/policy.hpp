@@ -91,17 +91,18 @@ struct Connection {
 
 struct Verdict {
   enum class Reason : std::uint8_t {
-    kNoPolicy,       // allowed: no ALLOW policy concerns the workload
-    kAllowed,        // allowed by `policy`
-    kDenied,         // refused by the DENY policy `policy`
-    kNotAllowed,     // refused: there are ALLOW policies, none matched
-    kUnknownPolicy,  // refused: the workload names `policy`, which has not arrived
-    kWaypointOnly,   // refused: the port admits `waypoint` only (admit() in mesh/waypoint.hpp)
+    kNoPolicy,        // allowed: no ALLOW policy concerns the workload
+    kAllowed,         // allowed by `policy`
+    kDenied,          // refused by the DENY policy `policy`
+    kNotAllowed,      // refused: there are ALLOW policies, none matched
+    kUnknownPolicy,   // refused: the workload names `policy`, which has not arrived
+    kWaypointOnly,    // refused: the port admits `about` only (admit() in mesh/waypoint.hpp)
+    kUnknownService,  // refused: the service `about` leads to the port and has not arrived
   };
   bool allowed = false;
   Reason reason = Reason::kNotAllowed;
-  std::string policy;      // "NAMESPACE/NAME"; for kNotAllowed the first ALLOW policy asked
-  std::string waypoint{};  // its name; for kWaypointOnly
+  std::string policy;   // "NAMESPACE/NAME"; for kNotAllowed the first ALLOW policy asked
+  std::string about{};  // the waypoint's or service's name, where one is the reason
 };
 /// "denied by policy", "no allow policy matched", ... for logs.
 const char* to_string(Verdict::Reason reason);

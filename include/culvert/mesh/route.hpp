@@ -20,6 +20,8 @@ class RoundRobin {
  public:
   /// The next index below `count` (> 0) for this service.
   std::size_t next(const std::string& service_key, std::size_t count);
+  /// A number below `total` (> 0), in turns that spread evenly over all of them.
+  std::uint64_t next_weighted(const std::string& service_key, std::uint64_t total);
   static constexpr std::size_t kMaxServices = 65536;
 
  private:
@@ -31,8 +33,9 @@ struct ChosenEndpoint {
   SocketAddress address;  // workload address and target port
 };
 
-/// The next healthy endpoint of `service` that serves `service_port`, preferring an address of the
-/// family of `like`. kInvalid: the service has no such port; kNoUpstream: nobody healthy.
+/// The next healthy endpoint of `service` that serves `service_port`, each as often as its weight
+/// says, preferring an address of the family of `like`. kInvalid: the service has no such port;
+/// kNoUpstream: nobody healthy.
 Result<ChosenEndpoint> choose_endpoint(const Snapshot& snapshot, const Service& service,
                                        std::uint16_t service_port, const IpAddress& like,
                                        RoundRobin& state);

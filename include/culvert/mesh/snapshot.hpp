@@ -19,6 +19,7 @@ namespace culvert::mesh {
 struct Endpoint {
   WorkloadPtr workload;
   std::vector<PortMapping> ports;
+  std::uint32_t weight = 1;  // its share of the service's traffic; 0: none
 };
 
 /// What changed. An entry with a known key replaces the old one.
@@ -44,7 +45,7 @@ class Snapshot {
   WorkloadPtr workload_named(std::string_view ns, std::string_view name) const;
   /// By "NAMESPACE/HOSTNAME".
   ServicePtr service(std::string_view key) const;
-  /// Of several with this VIP, the one in `client_ns` first.
+  /// Of several with this VIP that `client_ns` may see, the one in `client_ns` first, then by key.
   ServicePtr service_at(const NetworkAddress& vip, std::string_view client_ns) const;
   /// Endpoints of a service in the order of their uids; also of a service not yet known.
   std::span<const Endpoint> endpoints(std::string_view service_key) const;

@@ -57,7 +57,8 @@ struct Admission {
 };
 
 /// First the waypoint, then policy: where waypoints are in force, an identity of their workloads is
-/// admitted and no other, however it dialed (Verdict::Reason::kWaypointOnly). Such a peer's claim
+/// admitted and no other, however it dialed (Verdict::Reason::kWaypointOnly). While a service that
+/// leads to the port has not arrived, nobody else is (kUnknownService). Such a peer's claim
 /// is believed: policy is asked about both identities. What anybody else claims is not looked at.
 Admission admit(const Snapshot& snapshot, const Workload& destination, Arriving arriving,
                 WaypointBypass bypass);

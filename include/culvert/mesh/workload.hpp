@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -71,6 +72,9 @@ struct Workload {
   WorkloadType workload_type = WorkloadType::kPod;
   std::string workload_name;
   std::map<std::string, std::vector<PortMapping>> services;  // by "NAMESPACE/HOSTNAME"
+  /// Its share among the endpoints of a service, and where one of them says otherwise. 0: nothing.
+  std::uint32_t capacity = 1;
+  std::map<std::string, std::uint32_t> weights;  // by "NAMESPACE/HOSTNAME"
   std::vector<std::string> policies;  // "NAMESPACE/NAME" of those that select this workload
   bool healthy = true;
   bool host_network = false;  // its address is its node's, and may be others' too
@@ -96,10 +100,13 @@ struct Service {
   std::optional<GatewayAddress> waypoint;
   bool passthrough = false;      // connect to the address asked for, no balancing
   bool allow_unhealthy = false;  // publishNotReadyAddresses
+  /// The namespaces that see it (ServiceEntry.exportTo); nullopt: all.
+  std::optional<std::vector<std::string>> exported_to;
 
   /// "NAMESPACE/HOSTNAME".
   std::string key() const { return ns + "/" + hostname; }
   const PortMapping* find_port(std::uint16_t service_port) const;
+  bool visible_to(std::string_view namespace_name) const;
 
   bool operator==(const Service&) const = default;
 };

@@ -18,10 +18,12 @@ CONFIGURATIONS, LONG_CONFIGURATIONS = 10, 100  # for each way to connect pods of
 RUN = os.getpid()
 
 
-@pytest.fixture(scope="module", params=["join", "encrypt"])
+@pytest.fixture(scope="module", params=["join", "encrypt", "waypoint"])
 def mesh(request):
-    flags = [*walks.FLAGS, f"--ztunnel-flag=--same-node={request.param}"]
-    with Lab(f"explain-{request.param}-{RUN}", walks.WORLD, flags=flags) as lab:
+    """Pods of one node are joined, or not; or a waypoint is in front of the services of shop."""
+    behind = request.param == "waypoint"
+    flags = [*walks.FLAGS, f"--ztunnel-flag=--same-node={'join' if behind else request.param}"]
+    with Lab(f"explain-{request.param}-{RUN}", walks.BEHIND_WAYPOINT if behind else walks.WORLD, flags=flags) as lab:
         mesh = Mesh(lab, walks.CLIENTS)
         yield mesh
         mesh.close()
@@ -54,7 +56,7 @@ def branch_of(report, lines):
 def check_policy(mesh, logs, walk, branch, about):
     """The lines at the destination name the policy that was said to refuse, or none."""
     verdict = branch.get("verdict")
-    if not verdict:
+    if not verdict or "behind" in branch:  # a waypoint's log is its own
         return
     port = branch["target"].rsplit(":", 1)[1]
     ip = branch["source_ip"]
@@ -91,7 +93,7 @@ def all_logged(logs, drawn, reports, got):
         if not report["branches"]:
             continue
         branch = branch_of(report, lines)
-        if "verdict" in branch and (branch["source_ip"], branch["endpoint"].split("/")[1],
+        if "verdict" in branch and "behind" not in branch and (branch["source_ip"], branch["endpoint"].split("/")[1],
                                     branch["target"].rsplit(":", 1)[1]) not in inbound:
             return False
     return True
@@ -112,13 +114,15 @@ def test_what_is_explained_is_what_happens(mesh, long_run):
             for (_, walk), report, seen in zip(drawn, reports, got):
                 check(mesh, logs, walk, report, seen, objects)
                 for branch in report["branches"] or [{"path": "none"}]:
-                    kind = (branch["path"], report["result"]["outcome"])
+                    kind = ("waypoint" if "behind" in branch else branch["path"], report["result"]["outcome"])
                     kinds[kind] = kinds.get(kind, 0) + 1
             check_recent(mesh, drawn, reports)
     print(kinds)
     paths = {path for path, _ in kinds}
-    near = {"joined"} if "join" in mesh.lab.name else set()
+    near = {"explain-join": {"joined"}, "explain-waypoint": {"waypoint"}}.get(mesh.lab.name.rpartition("-")[0], set())
     assert paths >= {"direct", "plain", "tunnel", "none"} | near, kinds
+    if "waypoint" in near:
+        assert {outcome for path, outcome in kinds if path == "waypoint"} >= {"answered", "reset"}, kinds
     assert sum(n for (_, outcome), n in kinds.items() if outcome == "reset") > 20, kinds
     assert sum(n for (_, outcome), n in kinds.items() if outcome == "answered") > 20, kinds
 

@@ -37,6 +37,15 @@ spec:
 
 WORLD = (PODS.replace('"8080", "9090"', '"8080", "9090", "7070"') + server_pod("default", "bare", "west", SERVED) +
          "".join(service(key, *rest) for key, rest in SERVICES.items()))
+# The same, and a waypoint in front of the services of shop: one port of TCP, one of which nothing is declared.
+BEHIND_WAYPOINT = (WORLD.replace("name: front, namespace: shop}", "name: front, namespace: shop, labels: {istio.io/use-waypoint: wp}}")
+                   .replace("name: both, namespace: shop}", "name: both, namespace: shop, labels: {istio.io/use-waypoint: wp}}")
+                   .replace("[{port: 81, targetPort: 9090}]", "[{name: tcp, port: 81, targetPort: 9090}]") + """---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: wp, namespace: shop}
+spec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
+""")
 FLAGS = [f"--agent-flag=--exclude-port={EXCLUDED_PORT}"]
 
 

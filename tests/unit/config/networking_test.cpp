@@ -362,13 +362,12 @@ TEST_CASE("service entries and gateways") {
       "spec.endpoints[0].ports[\"htp\"]: is no port of spec.ports");
   check_accepted(object("Gateway",
                         "  {selector: {app: edge}, servers: [{port: {number: 80, name: http, "
-                        "protocol: HTTP}, hosts: [\"*\", \"*/shop.example\"]}]}\n"));
-  CHECK(
-      first(object("Gateway",
-                   "  {selector: {app: edge}, servers: [{port: {number: 80, name: http, "
-                   "protocol: HTTP}, hosts: [\"./shop.example\"]}]}\n")) ==
-      "spec.servers[0].hosts[0]: whose VirtualServices count is not honoured yet: write \"*/\" or "
-      "no namespace");
+                        "protocol: HTTP}, hosts: [\"*\", \"*/shop.example\", "
+                        "\"./shop.example\", \"bank/*.example\"]}]}\n"));
+  CHECK(first(object("Gateway",
+                     "  {selector: {app: edge}, servers: [{port: {number: 80, name: http, "
+                     "protocol: HTTP}, hosts: [\"Bank!/shop.example\"]}]}\n")) ==
+        "spec.servers[0].hosts[0]: must be a namespace, \".\" or \"*\" before the \"/\"");
   for (const std::string address : {"127.0.0.1", "0.0.0.0", "169.254.169.254", "::1", "fe80::1"}) {
     CAPTURE(address);
     CHECK(first(object("ServiceEntry",

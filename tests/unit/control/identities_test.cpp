@@ -74,6 +74,19 @@ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: ht
   CHECK(identities(gateways + pods).at("n1") ==
         Set{"spiffe://td/ns/shop/sa/edge", "spiffe://td/ns/shop/sa/wp"});
   CHECK(identities(pods).at("n1").empty());
+  // A pod that says itself that it runs our proxy is an edge, whoever's Gateway selects it.
+  const auto runs = [](const std::string& image, const std::string& label) {
+    return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: a, namespace: shop, labels: {" +
+           label +
+           "}}\nspec: {nodeName: n1, serviceAccountName: a, containers: [{name: c, image: \"" +
+           image + "\"}]}\n";
+  };
+  CHECK(identities(runs("r.example:5000/x/culvert-waypoint:1", "istio: in")).at("n1") ==
+        Set{"spiffe://td/ns/shop/sa/a"});
+  CHECK(identities(runs("nginx", "istio: in")).at("n1").empty());
+  CHECK(identities(runs("culvert-waypoint", "gateway.networking.k8s.io/gateway-name: none"))
+            .at("n1")
+            .empty());
 }
 
 TEST_CASE(

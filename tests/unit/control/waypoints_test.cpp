@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "control/compile/compile.hpp"
 #include "culvert/config/object_store.hpp"
@@ -210,7 +212,12 @@ TEST_CASE("a waypoint of another namespace serves where its listener admits the 
             .service == there);
   CHECK(ends(with("from: Selector, selector: {matchLabels: {team: b}}")).service == nowhere);
   CHECK(ends(with("from: Selector, selector: {matchExpressions: [{key: team, operator: Exists}]}"))
-            .service == nowhere);
+            .service == there);
+  const auto without = with("from: Selector");
+  CHECK(ends(without).service == nowhere);
+  CHECK(condition(compiled(without), "KubernetesGateway", "wp")->message ==
+        "allowedRoutes.namespaces: selector is required; only the Gateway's own namespace is "
+        "admitted");
   CHECK(ends(with("from: Same")).service == nowhere);
   CHECK(ends(with("")).service == nowhere);
   CHECK(condition(compiled(with("")), "Service", "web")->reason == "NotAllowed");
@@ -275,6 +282,8 @@ TEST_CASE("a ServiceEntry is a service with its endpoints; one that is a pod kee
   CHECK(targets["Kubernetes//Pod/shop/web-1"] == 8080);
   const std::string outside = "Kubernetes/networking.istio.io/ServiceEntry/shop/outside/192.0.2.1";
   CHECK(targets[outside] == 9000);
+  for (const auto& e : endpoints) CHECK(e.weight == (e.workload->uid == outside ? 3 : 1));
+  CHECK(snapshot->workload(outside)->capacity == 3);
   const auto& labels = c.resources.at(std::string(xds::kLabelsType));
   CHECK(xds::parse_labels(labels.at(outside).bytes)->labels.at("version") == "v2");
   CHECK(condition(c, "ServiceEntry", "outside")->reason == "WaypointAccepted");
@@ -306,6 +315,127 @@ TEST_CASE("a ServiceEntry gets no address that another namespace's service or po
       2);
 }
 
+namespace {
+
+std::string service_entry(const std::string& name, const std::string& spec,
+                          const std::string& ns = "shop", int created = 0) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: " + name +
+         ", namespace: " + ns + ", creationTimestamp: 1970-01-01T00:00:0" +
+         std::to_string(created) + "Z}\nspec: {" + spec +
+         ", ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC}\n";
+}
+
+std::vector<std::string> vips(const mesh::SnapshotPtr& mesh, const std::string& key) {
+  std::vector<std::string> out;
+  const auto found = mesh->service(key);
+  REQUIRE(found);
+  for (const auto& vip : found->vips) out.push_back(vip.ip.to_string());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the weight of an endpoint that is a pod counts for this host alone") {
+  const auto mesh =
+      mesh_of(compiled(service("") + pod("app: web") +
+                       service_entry("books",
+                                     "hosts: [books.example], endpoints: [{address: 10.0.0.1, "
+                                     "weight: 9}, {address: 192.0.2.1}]")));
+  const auto books = mesh->endpoints("shop/books.example");
+  REQUIRE(books.size() == 2);
+  CHECK(books[0].weight == 9);
+  CHECK(books[1].weight == 1);
+  REQUIRE(mesh->endpoints("shop/web.shop.svc.cluster.local").size() == 1);
+  CHECK(mesh->endpoints("shop/web.shop.svc.cluster.local")[0].weight == 1);
+}
+
+TEST_CASE("exportTo of a ServiceEntry says which namespaces see it") {
+  const auto seen = [](const std::string& export_to, const std::string& ns) {
+    return mesh_of(compiled(service_entry(
+                       "books", "hosts: [books.example]" +
+                                    (export_to.empty() ? "" : ", exportTo: [" + export_to + "]"))))
+        ->service("shop/books.example")
+        ->visible_to(ns);
+  };
+  CHECK(seen("", "bank"));
+  CHECK(seen("\"*\"", "bank"));
+  CHECK(seen("\".\"", "shop"));
+  CHECK_FALSE(seen("\".\"", "bank"));
+  CHECK(seen("bank, \".\"", "shop"));
+  CHECK(seen("bank", "bank"));
+  CHECK_FALSE(seen("bank", "shop"));
+  CHECK_FALSE(seen("\"~\"", "shop"));
+}
+
+TEST_CASE("automatic addresses stay with the older host, whatever comes, and leave written ones") {
+  const auto hosts = [](int number, const std::string& ns, int created) {
+    return service_entry("e" + std::to_string(number),
+                         "hosts: [h" + std::to_string(number) + ".example]", ns, created);
+  };
+  // Of so many hosts in 65,534 places two meet.
+  constexpr int kHosts = 700;
+  std::string old, all;
+  for (int i = 0; i < kHosts; ++i) old += hosts(i, "shop", 1);
+  all = old;
+  for (int i = 0; i < kHosts; ++i) all += hosts(i, "earlier", 2);  // first by name, younger
+  const auto before = mesh_of(compiled(old));
+  const auto after = mesh_of(compiled(all));
+  std::set<std::string> addresses;
+  for (int i = 0; i < kHosts; ++i) {
+    const auto host = "/h" + std::to_string(i) + ".example";
+    CHECK(vips(before, "shop" + host) == vips(after, "shop" + host));
+    for (const auto* ns : {"shop", "earlier"}) {
+      for (const auto& vip : vips(after, ns + host)) CHECK(addresses.insert(vip).second);
+    }
+  }
+  CHECK(addresses.size() == 4 * kHosts);
+  const auto own = vips(before, "shop/h0.example");
+  const auto taken = mesh_of(compiled(
+      hosts(0, "shop", 1) +
+      service_entry("w", "hosts: [w.example], addresses: [" + own.at(0) + "]", "shop", 2)));
+  CHECK(vips(taken, "shop/w.example") == std::vector<std::string>{own.at(0)});
+  CHECK(vips(taken, "shop/h0.example").at(0) != own.at(0));
+}
+
+TEST_CASE("a ServiceEntry of another namespace never is a Kubernetes service's host") {
+  const std::string entry =
+      "hosts: [web.shop.svc.cluster.local], endpoints: [{address: 192.0.2.9}]";
+  const auto mesh =
+      mesh_of(compiled(service("") + pod("app: web") + service_entry("take", entry, "evil")));
+  const auto own = mesh->service("shop/web.shop.svc.cluster.local");
+  REQUIRE(own);
+  CHECK(own->vips.at(0).ip.to_string() == "10.96.0.1");
+  REQUIRE(mesh->endpoints(own->key()).size() == 1);
+  CHECK(mesh->endpoints(own->key())[0].workload->name == "web-1");
+  CHECK(mesh->service_at({"", own->vips.at(0).ip}, "evil") == own);
+  // Of the same namespace the Service stands, and the other is told.
+  const auto same = compiled(service("") + pod("app: web") + service_entry("take", entry));
+  CHECK(condition(same, "ServiceEntry", "take")->reason == "HostTaken");
+  CHECK(mesh_of(same)->endpoints("shop/web.shop.svc.cluster.local").size() == 1);
+}
+
+TEST_CASE("a DestinationRule that is refused and never was good goes to waypoints as refused") {
+  const auto rule = [](const std::string& name, const std::string& spec) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: " +
+           name + ", namespace: shop}\nspec: {" + spec + "}\n";
+  };
+  const auto c = compiled(rule("good", "host: a") +
+                              rule("bad",
+                                   "host: web, trafficPolicy: {loadBalancer: {consistentHash: "
+                                   "{useSourceIp: true}}}") +
+                              rule("twice", "host: c") + rule("twice", "host: d") +
+                              rule("none", "subsets: []"),
+                          true);
+  std::map<std::string, bool> refused;  // by host
+  for (const auto& [name, one] : c.resources.at(std::string(l7::kDestinationRuleType))) {
+    const auto object = l7::parse_destination_rule(one.bytes);
+    REQUIRE(object);
+    refused[object->name] = object->refused;
+  }
+  CHECK(refused == std::map<std::string, bool>{
+                       {"good", false}, {"bad", true}, {"twice", true}, {"twice#2", true}});
+}
+
 TEST_CASE("waypoints get labels by uid, and Istio's objects by name, the refused ones too") {
   const auto virtual_service = [](const std::string& name, const std::string& http) {
     return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
@@ -334,8 +464,8 @@ TEST_CASE("waypoints get labels by uid, and Istio's objects by name, the refused
   compiler.put(std::move(*web));
   compiler.put(std::move(*bad));
   for (const auto* gateway : {"mesh", "shop/edge"}) {
-    const auto* routes =
-        l7::find_host(*compiler.compile(), gateway, "bad.shop.svc.cluster.local", "shop");
+    const l7::TargetView target{.gateway = gateway, .host = "bad.shop.svc.cluster.local"};
+    const auto* routes = l7::find_host(*compiler.compile(), target, "shop");
     REQUIRE(routes);
     CHECK(routes->contributions.at(0).refused);
     CHECK(routes->entries.empty());

@@ -254,3 +254,40 @@ TEST_CASE("retries over the window of a budget count what began in it") {
   CHECK(window.total(12s, interval) == 5);
   CHECK(window.total(100s, interval) == 0);
 }
+
+TEST_CASE("an endpoint's weight is its share, whichever way endpoints are chosen") {
+  for (const auto* kind : {"ROUND_ROBIN", "RANDOM", "LEAST_REQUEST"}) {
+    CAPTURE(kind);
+    auto world = with_policy(std::string("{loadBalancer: {simple: ") + kind + "}}",
+                             {"v2-a", "v2-b", "v2-c"});
+    world.set_weight("v2-a", 8);
+    world.set_weight("v2-b", 2);
+    world.set_weight("v2-c", 0);
+    auto counts = shares(world, 1000);
+    CHECK(std::abs(counts["v2-a"] - 800) < 60);
+    CHECK(counts["v2-a"] + counts["v2-b"] == 1000);
+    // A change holds for the next request.
+    world.set_weight("v2-a", 0);
+    world.upstreams.seen.clear();
+    CHECK(shares(world, 20)["v2-b"] == 20);
+  }
+}
+
+TEST_CASE("where a DestinationRule was refused nothing is sent: 503 CR, and other hosts go on") {
+  World world("", {"v1-a", "ratings-a"});
+  world.refuse_destination_rule("reviews");
+  const auto answer = world.ask({});
+  CHECK(answer.status == 503);
+  CHECK(answer.flags == "CR");
+  CHECK(world.upstreams.seen.empty());
+  CHECK(world.ask({.service = "ratings"}).status == 200);
+  // The same by a rule that leads there.
+  World ruled(lab_yaml(to("v1")), {"v1-a"});
+  CHECK(ruled.ask({}).status == 200);
+  ruled.refuse_destination_rule("reviews");
+  CHECK(ruled.ask({}).flags == "CR");
+  // For another host, it says nothing of this one.
+  World other(lab_yaml(to("v1")), {"v1-a"});
+  other.refuse_destination_rule("ratings");
+  CHECK(other.ask({}).status == 200);
+}

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/l7/edge.hpp"
+#include "destination_rule.pb.h"
 #include "virtual_service.pb.h"
 
 namespace culvert::waypoint::test {
@@ -91,6 +92,18 @@ void World::set_healthy(const std::string& pod, bool healthy) {
   make_view();
 }
 
+void World::set_weight(const std::string& pod, std::uint32_t weight) {
+  weights_[pod] = weight;
+  make_view();
+}
+void World::refuse_destination_rule(const std::string& host) {
+  auto spec = std::make_shared<::istio::networking::v1alpha3::DestinationRule>();
+  spec->set_host(host);
+  lab_.compiler.put(l7::DestinationRuleObject{"shop", "broken", 1, spec, true});
+  lab_.table = lab_.compiler.compile();
+  make_view();
+}
+
 void World::make_view() {
   mesh::Delta delta;
   delta.services = {*l7::test::service("shop", "reviews", {80, 9090}),
@@ -99,6 +112,7 @@ void World::make_view() {
   for (std::size_t i = 0; i < names_.size(); ++i) {
     auto made = pod(names_[i], i);
     made.healthy = !unhealthy_.contains(names_[i]);
+    if (weights_.contains(names_[i])) made.capacity = weights_.at(names_[i]);
     labels[made.uid] = std::make_shared<const LabelMap>(
         LabelMap{{"version", names_[i].substr(0, names_[i].find('-'))}});
     delta.workloads.push_back(std::move(made));
@@ -110,8 +124,8 @@ void World::make_view() {
   view->mesh = apply(mesh::Snapshot(), std::move(delta));
   view->routes = lab_.table;
   view->labels = std::make_shared<const Labels>(std::move(labels));
-  view->edge = std::make_shared<const l7::EdgeObject>(
-      l7::EdgeObject{"shop", "edge", {l7::EdgeServer{80, {"*"}}}});
+  view->edges = std::make_shared<const Edges>(
+      Edges{"shop", {l7::EdgeObject{"shop/edge", {{"app", "edge"}}, {{80, {{"*", "*"}}}}}}});
   view_ = view;
   view_is_new_ = true;
 }

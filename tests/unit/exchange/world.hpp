@@ -62,6 +62,10 @@ class World final : public ExchangeLog {
   void refuse_rules();
   /// Not ready from now on, or ready again.
   void set_healthy(const std::string& pod, bool healthy);
+  /// Its share of the service; 0: none.
+  void set_weight(const std::string& pod, std::uint32_t weight);
+  /// Control says that a DestinationRule for `host` is not valid.
+  void refuse_destination_rule(const std::string& host);
 
   Answer ask(const Ask& one);
   /// All at once (each after its own time); answers in the order of asking.
@@ -89,6 +93,7 @@ class World final : public ExchangeLog {
   l7::test::Lab lab_;
   std::vector<std::string> names_;
   std::set<std::string> unhealthy_;
+  std::map<std::string, std::uint32_t> weights_;
   proxy::Parties parties_;
   std::unique_ptr<ExchangeContext> context_;
   ViewPtr view_;

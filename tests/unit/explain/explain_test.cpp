@@ -76,7 +76,7 @@ TEST_CASE("what is behind a waypoint is reached through it, and refuses who come
   const auto by_vip = mesh.explain("bank/vault", "10.96.0.1:80");
   REQUIRE(by_vip.branches.size() == 1);
   CHECK(by_vip.branches[0].route.via_waypoint);
-  CHECK(by_vip.outcome == Outcome::kUnknown);
+  CHECK(by_vip.outcome == Outcome::kAnswered);
   for (const char* from : {"bank/vault", "shop/stock", "wild/outside"}) {
     const auto past = mesh.explain(from, "10.0.1.1:8080");
     const bool is_waypoint = from == std::string("wild/outside");  // in plaintext here: refused too
@@ -101,6 +101,33 @@ TEST_CASE("what is behind a waypoint is reached through it, and refuses who come
                     step.text.find("wild/outside (not ready)") != std::string::npos);
   }
   CHECK(told);
+}
+
+TEST_CASE("a waypoint's own policies are asked, and what each behind it says of the client") {
+  SmallMesh mesh;
+  mesh.services.front().waypoint =
+      mesh::GatewayAddress{mesh::NetworkAddress{"", testing::ip("10.0.2.3")}, mesh::kHbonePort};
+  const auto ask = [&] { return mesh.explain("bank/vault", "10.96.0.1:80"); };
+  const auto deny = [&](const std::string& pod, const std::string& name) {
+    mesh.pods[pod].policies.push_back("shop/" + name);
+    mesh.policies.push_back(
+        testing::policy(Action::kDeny, Scope::kWorkload, "shop", name, from_namespace("bank")));
+  };
+  REQUIRE(ask().branches[0].behind.size() == 2);
+  for (const auto& one : ask().branches[0].behind) CHECK(one.verdict.allowed);
+  deny("shop/web", "web");
+  CHECK(ask().outcome == Outcome::kUnknown);  // whose turn it is
+  deny("shop/cart", "cart");
+  CHECK(ask().outcome == Outcome::kReset);
+  CHECK(ask().flag == "DENY");
+  for (const auto& one : ask().branches[0].behind) CHECK_FALSE(one.verdict.policy.empty());
+  // The waypoint itself answers HTTP, whatever is behind it.
+  mesh.services.front().ports.front().protocol = mesh::AppProtocol::kHttp11;
+  CHECK(ask().outcome == Outcome::kAnswered);
+  deny("wild/outside", "own");
+  CHECK(ask().outcome == Outcome::kReset);
+  CHECK(ask().reason == "the waypoint's own policies refuse it: denied by policy shop/own");
+  CHECK(ask().branches[0].behind.empty());
 }
 
 TEST_CASE("endpoints that end differently are said to") {

@@ -1,4 +1,5 @@
 // Which VirtualServices count for a host, in which order, for whom; and what a change does again.
+#include "destination_rule.pb.h"
 #include "lab.hpp"
 
 using namespace culvert::l7;
@@ -193,7 +194,10 @@ TEST_CASE("a change touches what depends on it, and shares the rest") {
   CHECK(lab.compiler.work().virtual_services == 1000);
   CHECK(lab.compiler.work().hosts == 1000);
   const auto routes_of = [&](const std::string& host) {
-    return find_host(*lab.table, "mesh", host + ".shop.svc.cluster.local", "shop");
+    const auto full = host + ".shop.svc.cluster.local";
+    TargetView target;
+    target.host = full;
+    return find_host(*lab.table, target, "shop");
   };
   const auto* before = routes_of("svc1");
 
@@ -246,5 +250,82 @@ TEST_CASE("an explanation names each rule that was asked and why it was not take
   CHECK(told.steps[1].route_name == "beta");
   CHECK(told.steps[1].why == "the path \"/x\" is not prefix \"/beta\"");
   CHECK(told.steps[2].matched);
-  CHECK(told.steps[2].why == "it matches");
+  CHECK(told.steps[2].why == "it takes every request");
+}
+
+namespace {
+
+void put_host(Lab& lab, const std::string& ns, const std::string& host,
+              std::optional<std::vector<std::string>> exported_to = {}) {
+  auto made = std::make_shared<culvert::mesh::Service>(*service(ns, "books", {80}));
+  made->hostname = host;
+  made->exported_to = std::move(exported_to);
+  lab.compiler.put(culvert::mesh::ServicePtr(made));
+  lab.table = lab.compiler.compile();
+}
+
+}  // namespace
+
+TEST_CASE("a rule leads to a host that its own namespace sees, and to no other") {
+  const auto rule = [](const std::string& ns) {
+    return service_rules("r-" + ns, "reviews.shop.svc.cluster.local",
+                         "{match: [{uri: {exact: /" + ns +
+                             "}}], route: [{destination: {host: "
+                             "books.example}}]}",
+                         "", ns);
+  };
+  Lab lab(rule("shop") + rule("web") + rule("bank"));
+  put_host(lab, "web", "books.example", {{"web", "bank"}});
+  CHECK(lab.where({"/web"}) == "books.example");
+  CHECK(lab.where({"/bank"}) == "books.example");
+  CHECK(lab.where({"/shop"}) == "NC");
+  // Each its own where several have it; and what changes, changes for all.
+  put_host(lab, "shop", "books.example", {{"shop"}});
+  CHECK(lab.choose({"/shop"}).cluster->service_key == "shop/books.example");
+  CHECK(lab.choose({"/bank"}).cluster->service_key == "web/books.example");
+  put_host(lab, "web", "books.example", {{"~"}});
+  CHECK(lab.where({"/bank"}) == "NC");
+  CHECK(lab.where({"/shop"}) == "books.example");
+}
+
+TEST_CASE("of several services with a host, a client gets the one that it addressed") {
+  Lab lab("");
+  put_host(lab, "bank", "books.example");
+  put_host(lab, "web", "books.example");
+  const auto of = [&](std::string_view ns) {
+    RequestView request;
+    TargetView target;
+    target.host = "books.example";
+    target.port = 80;
+    target.service_ns = ns;
+    return choose_route(*lab.table, target, request, {}, lab.random).cluster->service_key;
+  };
+  CHECK(of("bank") == "bank/books.example");
+  CHECK(of("web") == "web/books.example");
+  lab.compiler.remove_service("bank/books.example");
+  lab.table = lab.compiler.compile();
+  CHECK(of("bank") == "web/books.example");
+  CHECK(of("web") == "web/books.example");
+}
+
+TEST_CASE("a DestinationRule that was refused stands in for its host, where it counts") {
+  Lab lab(subsets() + service_rules("a", "reviews", "{" + to("v2") + "}"));
+  CHECK(lab.where({}) == "v2");
+  const auto put = [&](const std::string& ns, const std::string& host, bool refused) {
+    auto spec = std::make_shared<::istio::networking::v1alpha3::DestinationRule>();
+    spec->set_host(host);
+    lab.compiler.put(DestinationRuleObject{ns, "broken", 9, spec, refused});
+    lab.table = lab.compiler.compile();
+  };
+  put("shop", "reviews", true);
+  CHECK(lab.where({}) == "refused");
+  CHECK(lab.compiler.report("shop", "a").unknown ==
+        std::vector<std::string>{"valid DestinationRule for reviews.shop.svc.cluster.local"});
+  put("shop", "reviews", false);
+  CHECK(lab.where({}) == "v2");
+  put("shop", "*.local", true);  // less specific than the one for reviews
+  CHECK(lab.where({}) == "v2");
+  CHECK(lab.where({.host = "ratings.shop.svc.cluster.local"}) == "refused");
+  put("web", "reviews.shop.svc.cluster.local", true);  // of a namespace that has no say
+  CHECK(lab.where({}) == "v2");
 }

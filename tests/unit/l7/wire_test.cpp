@@ -92,11 +92,14 @@ TEST_CASE("other bytes are refused; what is not honoured comes as refused") {
   v1::DestinationRule rule;
   rule.set_host("reviews");
   const auto good = encode_object("shop", "a", 7, rule);
-  CHECK(parse_destination_rule(good));
+  CHECK_FALSE(parse_destination_rule(good)->refused);
+  CHECK(
+      parse_destination_rule(encode_object("shop", "a", 7, v1::DestinationRule(), true))->refused);
   CHECK(parse_virtual_service(good).error().code == ErrorCode::kProtocol);
   rule.mutable_traffic_policy()->mutable_load_balancer()->mutable_consistent_hash();
-  CHECK(parse_destination_rule(encode_object("shop", "a", 7, rule)).error().code ==
-        ErrorCode::kInvalid);
+  const auto hashed = parse_destination_rule(encode_object("shop", "a", 7, rule));
+  REQUIRE(hashed);
+  CHECK(hashed->refused);
   CHECK(parse_virtual_service("\xff").error().code == ErrorCode::kProtocol);
   CHECK(parse_virtual_service("").error().code == ErrorCode::kProtocol);
   for (const auto& [ns, name] : {std::pair{"", ""}, std::pair{"a", ""}, std::pair{"", "a"}}) {

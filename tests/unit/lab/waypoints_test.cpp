@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "culvert/config/waypoint_names.hpp"
 #include "lab/expand.hpp"
 #include "lab/objects.hpp"
 
@@ -124,36 +125,38 @@ TEST_CASE("a Gateway of another class runs nothing until a GatewayClass makes it
   CHECK(again.pods.size() == 3);
 }
 
-TEST_CASE("an edge serves the first Gateway that selects it, and changes with its ports") {
-  auto wanted = manifest(edge("web", 8080) + edge("api", 9090) + kEdgePod);
-  REQUIRE(wanted.problems.empty());
-  CHECK(choose_edges(wanted, {}));
-  CHECK(wanted.pods[0].edge_of == "shop/api 9090");
-  CHECK_FALSE(is_waypoint(wanted.pods[0]));
-  wanted.pods[0].ips = {*IpAddress::parse("10.0.0.9"), *IpAddress::parse("fd00::9")};
-  wanted.pods[0].node = "n1";
-  const auto flags = waypoint_flags(LabNames("l"), wanted.pods[0], wanted.edges);
-  const auto has = [&](const std::string& name, const std::string& value) {
-    for (std::size_t i = 0; i + 1 < flags.size(); ++i)
-      if (flags[i] == name && flags[i + 1] == value) return true;
-    return false;
-  };
-  CHECK(has("--gateway", "shop/api"));
-  CHECK(has("--edge-port", "9090"));
-  CHECK(has("--pod-ip", "10.0.0.9"));
-  CHECK(has("--pod-ip", "fd00::9"));
-  CHECK(has("--name", "front"));
-  CHECK(has("--service-account", "default"));
-  CHECK(has("--control", "/run/culvert/lab/l/nodes/n1/control.sock"));
-  auto lost = manifest(kEdgePod);
-  CHECK_FALSE(choose_edges(lost, {}));
+TEST_CASE("a pod of the image that is no waypoint's is an edge, whatever Gateways there are") {
+  for (const auto& gateways : {edge("web", 8080) + edge("api", 9090), std::string()}) {
+    auto wanted = manifest(gateways + kEdgePod);
+    REQUIRE(wanted.problems.empty());
+    CHECK_FALSE(is_waypoint(wanted.pods[0]));
+    wanted.pods[0].ips = {*IpAddress::parse("10.0.0.9"), *IpAddress::parse("fd00::9")};
+    wanted.pods[0].node = "n1";
+    const auto flags = waypoint_flags(LabNames("l"), wanted.pods[0]);
+    const auto has = [&](const std::string& name, const std::string& value) {
+      for (std::size_t i = 0; i + 1 < flags.size(); ++i)
+        if (flags[i] == name && flags[i + 1] == value) return true;
+      return false;
+    };
+    CHECK(flags.back() == "--edge");
+    CHECK(has("--pod-ip", "10.0.0.9"));
+    CHECK(has("--pod-ip", "fd00::9"));
+    CHECK(has("--name", "front"));
+    CHECK(has("--service-account", "default"));
+    CHECK(has("--control", "/run/culvert/lab/l/nodes/n1/control.sock"));
+  }
+  auto waypoint = manifest(gateway(""));
+  add_waypoints(waypoint, {}, true);
+  REQUIRE(waypoint.pods.size() == 1);
+  const std::vector<std::string> flags = waypoint_flags(LabNames("l"), waypoint.pods[0]);
+  CHECK(std::ranges::count(flags, "--edge") == 0);
 }
 
 TEST_CASE("only the image culvert-waypoint may go without a command") {
-  CHECK(is_waypoint_image("culvert-waypoint"));
-  CHECK(is_waypoint_image("a.example:5000/b/culvert-waypoint@sha256:00"));
-  CHECK_FALSE(is_waypoint_image("culvert-waypoint-x"));
-  CHECK_FALSE(is_waypoint_image("culvert-waypoint/other"));
+  CHECK(config::is_waypoint_image("culvert-waypoint"));
+  CHECK(config::is_waypoint_image("a.example:5000/b/culvert-waypoint@sha256:00"));
+  CHECK_FALSE(config::is_waypoint_image("culvert-waypoint-x"));
+  CHECK_FALSE(config::is_waypoint_image("culvert-waypoint/other"));
   const auto other = read_manifest(
       {{"f.yaml", "/tmp",
         "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: c, image: "

@@ -107,6 +107,33 @@ TEST_CASE("round robin takes the healthy endpoints in turn") {
   CHECK(seen == std::vector<std::string>{"a", "c", "a", "c"});
 }
 
+TEST_CASE("endpoints get the share that their weights say, and those of weight 0 nothing") {
+  auto a = web_pod("a", "10.0.0.1");
+  a.capacity = 70;
+  auto b = web_pod("b", "10.0.0.2");
+  b.capacity = 30;
+  auto none = web_pod("c", "10.0.0.3");
+  none.capacity = 0;
+  const auto mesh = mesh_of({a, b, none}, {web_service()});
+  RoundRobin state;
+  std::map<std::string, int> seen;
+  std::size_t row = 0, longest = 0;
+  std::string last;
+  for (int i = 0; i < 1000; ++i) {
+    const auto name =
+        resolve_destination(*mesh, at("10.96.0.1:80"), kSource, state)->workload->name;
+    ++seen[name];
+    row = name == last ? row + 1 : 1;
+    longest = std::max(longest, row);
+    last = name;
+  }
+  CHECK(std::abs(seen["a"] - 700) <= 2);
+  CHECK(std::abs(seen["b"] - 300) <= 2);
+  CHECK(longest <= 4);  // in turns, not seventy after one another
+  CHECK(resolve(mesh_of({none}, {web_service()}), "10.96.0.1:80").error().code ==
+        ErrorCode::kNoUpstream);
+}
+
 TEST_CASE("unhealthy endpoints serve where the service allows them") {
   auto sick = web_pod("a", "10.0.0.1");
   sick.healthy = false;

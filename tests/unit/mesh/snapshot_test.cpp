@@ -95,7 +95,35 @@ TEST_CASE("of two services with one VIP the client's namespace is preferred") {
   const NetworkAddress vip{"", ip("10.96.0.1")};
   CHECK(mesh->service_at(vip, "other")->ns == "other");
   CHECK(mesh->service_at(vip, "shop")->ns == "shop");
-  CHECK(mesh->service_at(vip, "third"));
+  CHECK(mesh->service_at(vip, "third")->ns == "other");  // the first by key, in whatever order
+  CHECK(mesh_of({}, {other, web_service()})->service_at(vip, "third")->ns == "other");
+}
+
+TEST_CASE("a service that is not exported to a namespace is not there for it") {
+  auto hidden = web_service();
+  hidden.exported_to = {"bank", "other"};
+  const auto mesh = mesh_of({}, {hidden});
+  const NetworkAddress vip{"", ip("10.96.0.1")};
+  CHECK(mesh->service_at(vip, "bank"));
+  CHECK(mesh->service_at(vip, "other"));
+  CHECK_FALSE(mesh->service_at(vip, "shop"));
+  // Another with this address is found behind it.
+  auto open = web_service();
+  open.ns = "third";
+  CHECK(mesh_of({}, {hidden, open})->service_at(vip, "shop")->ns == "third");
+}
+
+TEST_CASE("an endpoint's weight is its service's own, else its workload's capacity") {
+  auto a = web_pod("a", "10.0.0.1");
+  a.capacity = 5;
+  auto b = a;
+  b.uid = "Kubernetes//Pod/shop/b";
+  b.weights[kWebKey] = 7;
+  const auto mesh = mesh_of({a, b, web_pod("c", "10.0.0.3")}, {web_service()});
+  REQUIRE(mesh->endpoints(kWebKey).size() == 3);
+  CHECK(mesh->endpoints(kWebKey)[0].weight == 5);
+  CHECK(mesh->endpoints(kWebKey)[1].weight == 7);
+  CHECK(mesh->endpoints(kWebKey)[2].weight == 1);
 }
 
 TEST_CASE("policies are listed by scope in the order of their keys and can change scope") {

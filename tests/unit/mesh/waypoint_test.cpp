@@ -157,7 +157,7 @@ TEST_CASE("the target ports of a service with a waypoint admit its workloads onl
     const auto refused = ask(mesh, from(other));
     CHECK_FALSE(refused.verdict.allowed);
     CHECK(refused.verdict.reason == Reason::kWaypointOnly);
-    CHECK(refused.verdict.waypoint == kWaypointKey);
+    CHECK(refused.verdict.about == kWaypointKey);
     CHECK(ask(mesh, from(other, "10.0.0.1:9090")).verdict.allowed);  // a scrape, as before
   }
 }
@@ -329,4 +329,22 @@ TEST_CASE("a service of another namespace puts no waypoint of its own in force")
   const auto open = mesh_of({web, wp_pod}, {web_service(), theirs, wp}, {});
   CHECK(ask(open, from(kClient)).verdict.allowed);
   CHECK_FALSE(ask(open, from(kTheirs, "10.0.0.1:8080", kClient)).by_waypoint);
+}
+
+TEST_CASE("while a service that leads to a port is not known, the port admits nobody") {
+  auto web = web_pod("web", "10.0.0.1");
+  const auto early = mesh_of({web, waypoint_pod()}, {waypoint_service()});
+  const auto refused = ask(early, from(kClient));
+  CHECK_FALSE(refused.verdict.allowed);
+  CHECK(refused.verdict.reason == Reason::kUnknownService);
+  CHECK(in_words(refused.verdict) == std::string("named service not yet known: ") + kWebKey);
+  CHECK(ask(early, from(kClient, "10.0.0.1:9090")).verdict.allowed);  // where it does not lead
+  CHECK(ask(early, from(kClient), WaypointBypass::kAllow).verdict.allowed);
+  // Without a mapping of its own nobody knows where it leads.
+  web.services[kWebKey] = {};
+  CHECK_FALSE(ask(mesh_of({web}), from(kClient, "10.0.0.1:9090")).verdict.allowed);
+  // Known, it decides; another namespace's never does.
+  CHECK(ask(mesh_of({web_pod("web", "10.0.0.1")}, {web_service()}), from(kClient)).verdict.allowed);
+  web.services = {{"evil/web.shop.svc.cluster.local", {{80, 8080}}}};
+  CHECK(ask(mesh_of({web}), from(kClient)).verdict.allowed);
 }

@@ -73,6 +73,23 @@ TEST_CASE(
   CHECK(external->service->ns == "other");
 }
 
+TEST_CASE("a host that the client may not see is no target, by name or by address") {
+  World world;
+  auto hidden = web_service("10.96.0.4");
+  hidden.ns = "other";
+  hidden.hostname = "hidden.example";
+  hidden.waypoint = mesh::GatewayAddress{.destination = std::string(kWaypointKey)};
+  hidden.exported_to = {"bank"};
+  mesh::Delta delta;
+  delta.services = {hidden};
+  world.mesh = apply(*world.mesh, std::move(delta));
+  for (const auto* text : {"hidden.example:80", "10.96.0.4:80"}) {
+    const auto authority = *hbone::Authority::parse(text);
+    CHECK_FALSE(find_target(*world.mesh, world.self, authority, "shop"));
+    CHECK(find_target(*world.mesh, world.self, authority, "bank"));
+  }
+}
+
 TEST_CASE("a waypoint is nobody's open proxy") {
   const World world;
   for (const auto* text : {"10.96.0.2:80", "bare.shop.svc.cluster.local:80",  // names no waypoint

@@ -21,8 +21,8 @@ namespace {
 constexpr const char* kKey = "shop/web.shop.svc.cluster.local";
 
 struct Feed {
-  explicit Feed(std::string gateway = "")
-      : feed("cluster.local", std::move(gateway), {.own_namespace = "shop"},
+  explicit Feed(std::string edge_pod = "")
+      : feed("cluster.local", std::move(edge_pod), {.own_namespace = "shop"},
              [this](const ViewPtr& view) { published.push_back(view); }) {}
 
   std::vector<xds::Rejected> add(std::string_view type, std::string name, std::string bytes) {
@@ -114,33 +114,77 @@ TEST_CASE("labels come by workload, and go") {
   CHECK(view->labels->of(labels.uid()) != nullptr);  // a request's view does not change
 }
 
-TEST_CASE("an edge serves its own Gateway's HTTP servers, and no other's") {
-  Feed feed("shop/front");
-  feed.feed.open();
+namespace {
+
+struct EdgeFeed : Feed {
+  EdgeFeed() : Feed("front-0") { feed.open(); }
+
+  /// The edge's own pod, with one label.
+  void add_pod(const std::string& value) {
+    ::istio::workload::Address address;
+    auto& pod = *address.mutable_workload();
+    pod.set_uid("Kubernetes//Pod/shop/front-0");
+    pod.set_name("front-0");
+    pod.set_namespace_("shop");
+    CHECK(add(xds::kAddressType, pod.uid(), address.SerializeAsString()).empty());
+    ::culvert::workload::v1::Labels labels;
+    labels.set_uid(pod.uid());
+    (*labels.mutable_labels())["istio"] = value;
+    CHECK(add(xds::kLabelsType, labels.uid(), labels.SerializeAsString()).empty());
+  }
+  std::vector<std::string> served() const {
+    std::vector<std::string> out;
+    for (const auto& one : feed.view()->edges->gateways) out.push_back(one.key);
+    return out;
+  }
+};
+
+v1::Gateway gateway_of(const char* selects, std::uint32_t port, const char* host,
+                       const char* protocol = "HTTP") {
   v1::Gateway gateway;
-  const auto serve = [&](std::uint32_t port, const char* protocol, const char* host) {
-    auto& server = *gateway.add_servers();
-    server.mutable_port()->set_number(port);
-    server.mutable_port()->set_protocol(protocol);
-    server.add_hosts(host);
+  (*gateway.mutable_selector())["istio"] = selects;
+  auto& server = *gateway.add_servers();
+  server.mutable_port()->set_number(port);
+  server.mutable_port()->set_protocol(protocol);
+  server.add_hosts(host);
+  return gateway;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("an edge serves the Gateways that select its pod, of any namespace, while they do") {
+  EdgeFeed feed;
+  const auto put = [&](const std::string& ns, const std::string& name, const v1::Gateway& spec) {
+    return feed.add(l7::kGatewayType, ns + "/" + name, l7::encode_object(ns, name, 1, spec));
   };
-  serve(80, "HTTP", "shop/WWW.example");
-  serve(80, "http2", "*.sub.example");
-  serve(443, "HTTPS", "www.example");
-  const auto wire = l7::encode_object("shop", "front", 1, gateway);
-  CHECK(feed.add(l7::kGatewayType, "shop/other", wire).empty());
-  CHECK(feed.feed.view()->edge == nullptr);
-  CHECK(feed.add(l7::kGatewayType, "shop/front", wire).empty());
-  const auto edge = feed.feed.view()->edge;
-  REQUIRE(edge != nullptr);
-  CHECK(l7::serves(*edge, 80, "www.Example:80"));
-  CHECK(l7::serves(*edge, 80, "a.b.sub.example"));
-  CHECK_FALSE(l7::serves(*edge, 80, "sub.example"));
-  CHECK_FALSE(l7::serves(*edge, 80, "other.example"));
-  CHECK_FALSE(l7::serves(*edge, 81, "www.example"));
-  CHECK_FALSE(l7::serves(*edge, 443, "www.example"));
+  CHECK(put("shop", "front", gateway_of("in", 80, "www.example")).empty());
+  CHECK(put("bank", "back", gateway_of("in", 81, "*")).empty());
+  CHECK(put("shop", "other", gateway_of("out", 82, "*")).empty());
+  CHECK(feed.served().empty());  // nothing is known of the pod itself
+  feed.add_pod("in");
+  CHECK(feed.served() == Names{"bank/back", "shop/front"});
+  CHECK(feed.feed.view()->edges->ports() == std::set<std::uint16_t>{80, 81});
+  CHECK(feed.feed.view()->edges->ns == "shop");
+  const auto before = feed.feed.view()->edges;
+  (void)feed.add_service();
+  CHECK(feed.feed.view()->edges == before);  // what does not change is shared
+  feed.add_pod("out");
+  CHECK(feed.served() == Names{"shop/other"});
+  feed.add_pod("in");
+  CHECK(put("bank", "back", gateway_of("in", 81, "*", "HTTPS")).empty());  // not plain HTTP
+  CHECK(feed.feed.view()->edges->ports() == std::set<std::uint16_t>{80});
   CHECK(feed.add(l7::kGatewayType, "shop/front", "\xff nonsense").size() == 1);
-  CHECK(feed.feed.view()->edge == edge);
+  CHECK(feed.served() == Names{"bank/back", "shop/front"});
   feed.feed.apply(l7::kGatewayType, {}, {"shop/front"});
-  CHECK(feed.feed.view()->edge == nullptr);
+  CHECK(feed.served() == Names{"bank/back"});
+}
+
+TEST_CASE("a waypoint serves no Gateway, whomever it selects") {
+  Feed feed;
+  feed.feed.open();
+  (void)feed.add(l7::kGatewayType, "shop/front",
+                 l7::encode_object("shop", "front", 1, gateway_of("in", 80, "*")));
+  CHECK(feed.feed.view()->edges->gateways.empty());
 }
