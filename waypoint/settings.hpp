@@ -62,6 +62,5 @@ inline constexpr std::size_t kReservedPart = 8;
 inline constexpr int kListenBacklog = 1024;
 inline constexpr unsigned kMaxWorkers = 64;
 inline constexpr std::size_t kStreamBytesBudget = 256U << 20;  // all HTTP/2 streams together
-inline constexpr int kMaxIdleExpirySeconds = 30 * 24 * 3600;   // of the metrics' label sets
 
 }  // namespace culvert::waypoint

@@ -21,6 +21,11 @@ struct Callbacks {
 
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Session& session = self(user);
+    // Here and not in frame_received(), which never hears of frames on streams that are closed.
+    if (head->type == NGHTTP2_DATA && head->length == 0 &&
+        (head->flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+      session.count_control_frame();
+    }
     if (!session.server_ || head->type != NGHTTP2_HEADERS) return 0;
     if (!session.stream_ids_.take(head->stream_id)) {
       session.fatal(ErrorCode::kProtocol, "HTTP/2: a stream number that was passed over",
@@ -63,8 +68,11 @@ struct Callbacks {
     return 0;
   }
 
-  static void headers_received(Session& session, StreamState& stream) {
-    if (stream.headers_complete) return;  // these were trailers
+  static void headers_received(Session& session, StreamState& stream, std::uint8_t flags) {
+    if (stream.headers_complete) {  // these were trailers, and they end it (RFC 9113 section 8.1)
+      if ((flags & NGHTTP2_FLAG_END_STREAM) == 0) session.reset(stream, kProtocolError);
+      return;
+    }
     if (!session.server_) {
       const std::string* status = find(stream.headers, ":status");
       if (status != nullptr && status->starts_with('1')) {
@@ -103,12 +111,7 @@ struct Callbacks {
     StreamState* stream = frame->hd.stream_id > 0 ? stream_of(raw, frame->hd.stream_id) : nullptr;
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
-        if (stream != nullptr) headers_received(session, *stream);
-        break;
-      case NGHTTP2_DATA:
-        if (frame->data.hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-          session.count_control_frame();
-        }
+        if (stream != nullptr) headers_received(session, *stream, frame->hd.flags);
         break;
       case NGHTTP2_RST_STREAM:
         reset_received(session, stream);

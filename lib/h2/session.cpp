@@ -24,6 +24,7 @@ Session::Session(bool server, std::unique_ptr<io::ByteStream> bytes, Options opt
   nghttp2_option* settings = nullptr;
   if (nghttp2_option_new(&settings) != 0) std::abort();  // out of memory
   nghttp2_option_set_no_auto_window_update(settings, 1);
+  nghttp2_option_set_no_http_messaging(settings, options_.judges_messages ? 0 : 1);
   nghttp2_option_set_max_outbound_ack(settings, kMaxQueuedAcks);
   // nghttp2's own bound counts answered streams too (33 a second), which a tunnel whose
   // applications reset their connections passes by honest work; ours is in callbacks.cpp.

@@ -70,8 +70,16 @@ Task<> answer(ServerExchange& client, std::uint16_t status, std::string body) {
   (void)co_await client.finish({}, soon());
 }
 
+/// Says why a request was refused.
+class Teller : public Handler {
+ public:
+  void refused(const http::Refusal& why) final {
+    log::info("refused: {} {}", why.status, why.text);
+  }
+};
+
 /// Answers with the body of the request.
-class Origin final : public Handler {
+class Origin final : public Teller {
  public:
   Task<> serve(ServerExchange& client) override {
     std::string body;
@@ -86,7 +94,7 @@ class Origin final : public Handler {
 };
 
 /// Passes requests on as they are.
-class Proxy final : public Handler {
+class Proxy final : public Teller {
  public:
   Proxy(HttpPool& pool, const Settings& settings) : pool_(pool) {
     to_.address = *settings.to;
@@ -149,9 +157,6 @@ Task<> serve(io::Loop* loop, const Settings* settings, int listener) {
   TcpDialer dialer;
   HttpPool pool(dialer, {});
   ServerOptions options;
-  options.refused = [](const http::Refusal& refusal) {
-    log::info("refused: {} {}", refusal.status, refusal.text);
-  };
   Origin origin;
   std::optional<Proxy> proxy;
   if (settings->to) proxy.emplace(pool, *settings);

@@ -1,6 +1,9 @@
 #include "waypoint/entry/serve_http.hpp"
 
+#include <fmt/format.h>
+
 #include "culvert/base/log.hpp"
+#include "waypoint/exchange/record.hpp"
 #include "waypoint/exchange/serve.hpp"
 #include "waypoint/worker/worker.hpp"
 
@@ -32,6 +35,12 @@ class Requests final : public Handler, public Drainable {
     co_await serve_exchange(&worker_.exchanges(), &arrival_, &exchange);
   }
 
+  void refused(const http::Refusal& why) override {
+    const bool http2 = version_ == HttpVersion::kHttp2;
+    record_refused(worker_.exchanges(), arrival_,
+                   http2 ? http::Version::kHttp2 : http::Version::kHttp11, why);
+  }
+
   // An idle HTTP/1.1 connection has no way to say that it ends: whoever sends its next request just
   // then would lose it. So it gets a while for one more, whose response says so.
   void drain(bool idle_too) override {
@@ -48,13 +57,26 @@ class Requests final : public Handler, public Drainable {
 
 }  // namespace
 
+namespace {
+
+/// HTTP/2 that floods or breaks the protocol ends here and nowhere else; what is wrong with single
+/// requests is said by the access log.
+void log_end(const Arrival& arrival, HttpVersion version, const Error& why) {
+  if (why.code == ErrorCode::kCancelled) return;
+  const bool hostile = version == HttpVersion::kHttp2 &&
+                       (why.code == ErrorCode::kLimit || why.code == ErrorCode::kProtocol);
+  const auto text =
+      fmt::format("HTTP of {}: {}", arrival.client.address.to_string(), why.to_string());
+  hostile ? log::warn("{}", text) : log::debug("{}", text);
+}
+
+}  // namespace
+
 Task<Result<void>> serve_http(Worker* worker, const Arrival* arrival, HttpVersion version,
                               std::unique_ptr<io::ByteStream> bytes) {
   Requests requests(*worker, *arrival, version);
   auto ended = co_await requests.run(std::move(bytes));
-  if (!ended && ended.error().code != ErrorCode::kCancelled) {
-    log::debug("HTTP of {}: {}", arrival->client.address.to_string(), ended.error().to_string());
-  }
+  if (!ended) log_end(*arrival, version, ended.error());
   co_return ended;
 }
 

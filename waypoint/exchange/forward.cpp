@@ -4,6 +4,7 @@
 #include "culvert/io/loop.hpp"
 #include "waypoint/exchange/attempt.hpp"
 #include "waypoint/exchange/mirror.hpp"
+#include "waypoint/exchange/record.hpp"
 #include "waypoint/exchange/request_body.hpp"
 #include "waypoint/exchange/response.hpp"
 #include "waypoint/exchange/retry_plan.hpp"
@@ -58,6 +59,9 @@ io::Task<bool> wait_before_retry(Exchange& x, RetryPlan& plan) {
 void after_stop(Exchange& x, const RequestBody& body) {
   const auto& failure = body.failure();
   x.end(failure ? telemetry::end_of_client(*failure) : ExchangeEnd::kClientGone);
+  if (!failure || x.client.refusal() == nullptr) return;
+  record_refusal(*x.client.refusal(), x.record);
+  if (x.record.status == 0) x.record.status = x.client.refusal()->status;  // its connection says so
 }
 
 struct Ended {

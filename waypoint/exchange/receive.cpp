@@ -182,7 +182,7 @@ bool receive_request(Exchange& x) {
   if (path) head.path = std::move(*path);
   set_views(x, head);
   begin_record(x);
-  if (!path) x.record.details = "path_normalization_failed";
+  if (!path) record_refusal(http::refusals::kPath, x.record);
   return path.has_value();
 }
 

@@ -1,11 +1,29 @@
 #include "waypoint/exchange/record.hpp"
 
+#include <algorithm>
+
 namespace culvert::waypoint {
+namespace {
+
+constexpr std::uint16_t kRequestTimeout = 408;
+
+/// Who asked, and where it came in.
+void set_ends(telemetry::ExchangeRecord& record, proxy::Parties& parties, const Arrival& arrival,
+              const std::string& identity) {
+  const auto& client = arrival.client;
+  record.mutual_tls = client.identity.has_value();
+  record.source_address = client.address;
+  record.destination_address = arrival.destination;
+  record.source = client.workload ? parties.of(client.workload, identity) : proxy::Parties::Party();
+  record.service =
+      arrival.service ? parties.of(arrival.service) : telemetry::Shared<telemetry::ServiceName>();
+}
+
+}  // namespace
 
 void begin_record(Exchange& x) {
   auto& record = x.record;
   const auto& head = x.client.request();
-  const auto& client = x.arrival.client;
   record.version = head.version;
   record.method = head.method;
   record.path = head.path;
@@ -13,15 +31,8 @@ void begin_record(Exchange& x) {
   record.user_agent = head.fields.find("user-agent").value_or("");
   record.forwarded_for = head.fields.find("x-forwarded-for").value_or("");
   record.request_id = head.fields.find("x-request-id").value_or("");
-  record.mutual_tls = client.identity.has_value();
-  record.source_address = client.address;
-  record.destination_address = x.arrival.destination;
-  auto& parties = x.context.parties();
-  record.source =
-      client.workload ? parties.of(client.workload, x.memory->identity) : proxy::Parties::Party();
+  set_ends(record, x.context.parties(), x.arrival, x.memory->identity);
   record.destination = {};
-  record.service = x.arrival.service ? parties.of(x.arrival.service)
-                                     : telemetry::Shared<telemetry::ServiceName>();
   record.grpc = x.grpc;
   record.route_name.clear();
   record.virtual_service.clear();
@@ -43,6 +54,25 @@ void begin_record(Exchange& x) {
 void record_route(Exchange& x) {
   x.record.route_name = x.decision.route_name;
   if (x.decision.rule != nullptr) x.record.virtual_service = x.decision.rule->virtual_service;
+}
+
+void record_refusal(const http::Refusal& why, telemetry::ExchangeRecord& record) {
+  record.end = why.status == kRequestTimeout ? ExchangeEnd::kClientTimeout
+                                             : telemetry::end_of_client(why.error(Origin::kClient));
+  record.details = why.text;
+  std::ranges::replace(record.details, ' ', '_');
+}
+
+void record_refused(ExchangeContext& context, const Arrival& arrival, http::Version version,
+                    const http::Refusal& why) {
+  telemetry::ExchangeRecord record;
+  const auto& identity = arrival.client.identity;
+  set_ends(record, context.parties(), arrival, identity ? identity->to_string() : std::string());
+  record.version = version;
+  record.started = std::chrono::system_clock::now();
+  record.status = why.status;
+  record_refusal(why, record);
+  context.log().ended(record);
 }
 
 }  // namespace culvert::waypoint

@@ -62,7 +62,7 @@ void set_times(Exchange& x) {
   if (x.wishes.per_try) x.times.per_try = x.wishes.per_try;
   if (x.times.per_try && x.times.per_try->count() == 0) x.times.per_try.reset();
   if (x.wishes.grpc_timeout) {
-    x.times.grpc = x.began + std::chrono::ceil<io::Clock::duration>(*x.wishes.grpc_timeout);
+    x.times.grpc = later(x.began, std::chrono::ceil<io::Clock::duration>(*x.wishes.grpc_timeout));
   }
 }
 

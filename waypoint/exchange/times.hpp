@@ -11,6 +11,13 @@
 
 namespace culvert::waypoint {
 
+/// kNoDeadline where that is beyond what clocks reach: peers may say any time.
+template <class Duration>
+io::Deadline later(io::Deadline from, Duration by) {
+  if (by >= std::chrono::floor<Duration>(io::kNoDeadline - from)) return io::kNoDeadline;
+  return from + by;
+}
+
 struct Times {
   std::chrono::milliseconds timeout{0};              // 0: none
   std::optional<std::chrono::milliseconds> per_try;  // until an answer is passed on
@@ -22,12 +29,12 @@ struct Times {
   /// Of all attempts and the waits between them.
   io::Deadline whole() const {
     if (complete == io::kNoDeadline || timeout.count() == 0) return grpc;
-    return std::min(complete + timeout, grpc);
+    return std::min(later(complete, timeout), grpc);
   }
   /// Of what is being done for this attempt.
   io::Deadline deadline() const {
     if (answered || complete == io::kNoDeadline || !per_try) return whole();
-    return std::min(std::max(complete, attempt_began) + *per_try, whole());
+    return std::min(later(std::max(complete, attempt_began), *per_try), whole());
   }
   /// Which of them has passed.
   ExchangeEnd expired(io::Deadline now) const {

@@ -52,7 +52,7 @@ void set_attempt_fields(Exchange& x, std::uint32_t attempt) {
   if (x.times.grpc != io::kNoDeadline) left = x.times.grpc - now;
   if (x.times.timeout.count() > 0) {
     const auto since = x.times.complete == io::kNoDeadline ? now : x.times.complete;
-    left = std::min<std::chrono::nanoseconds>(left, since + x.times.timeout - now);
+    left = std::min<std::chrono::nanoseconds>(left, later(since, x.times.timeout) - now);
   }
   if (x.times.per_try) left = std::min<std::chrono::nanoseconds>(left, *x.times.per_try);
   fields.set("grpc-timeout", grpc::format_timeout(left));

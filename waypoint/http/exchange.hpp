@@ -11,6 +11,7 @@
 #include "culvert/base/error.hpp"
 #include "culvert/http/fields.hpp"
 #include "culvert/http/message.hpp"
+#include "culvert/http/refusal.hpp"
 #include "culvert/io/deadline.hpp"
 #include "culvert/io/task.hpp"
 
@@ -39,6 +40,8 @@ class ServerExchange {
   virtual std::optional<Result<Bytes>> try_read_body() = 0;
   /// After the end of the body.
   virtual http::Fields& request_trailers() = 0;
+  /// Why the body was refused, once reading it has failed by that; else null.
+  virtual const http::Refusal* refusal() const { return nullptr; }
 
   /// An informational response, before send_head(); what the client's version has no way for is
   /// left out.

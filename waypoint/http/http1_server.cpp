@@ -196,7 +196,7 @@ void Http1Server::refuse(const http::Refusal& refusal) {
   if (handling_) return readable_.notify();
   version_ = http::Version::kHttp11;
   to_head_ = response_begun_ = false;
-  if (options_.refused) options_.refused(refusal);
+  handler_.refused(refusal);
   end(std::unexpected(refusal.error(Origin::kClient)));
 }
 

@@ -37,6 +37,7 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   io::Task<Result<Bytes>> read_body(io::Deadline deadline) override;
   std::optional<Result<Bytes>> try_read_body() override;
   http::Fields& request_trailers() override { return reader_.trailers(); }
+  const http::Refusal* refusal() const override { return refusal_ ? &*refusal_ : nullptr; }
   void send_informational(const http::ResponseHead& head) override;
   void send_head(const http::ResponseHead& head, bool end) override;
   [[clang::coro_wrapper]] io::Task<Result<void>> write_body(Bytes bytes,

@@ -12,21 +12,32 @@ Error peer_error(Error error, Origin origin) {
   return error;
 }
 
+Result<Bytes> Http2BodyReader::refuse(const http::Refusal& why) {
+  refusal_ = why;
+  if (origin_ == Origin::kUpstream) stream_.reset(h2::kProtocolError);  // a client is answered
+  return std::unexpected(why.error(origin_));
+}
+
 Result<Bytes> Http2BodyReader::judge(Result<Bytes> part) {
   if (!part) return std::unexpected(peer_error(part.error(), origin_));
-  if (!part->empty() || ended_) return part;
+  if (ended_) return part;
+  if (left_bytes_) {
+    if (part->empty() ? *left_bytes_ > 0 : part->size() > *left_bytes_) {
+      return refuse(http::refusals::kLengthMismatch);
+    }
+    *left_bytes_ -= part->size();
+  }
+  if (!part->empty()) return part;
   ended_ = true;
   if (stream_.trailers().empty()) return part;
   auto trailers = h2::trailer_fields(stream_, limits_);
-  if (!trailers) {
-    stream_.reset(h2::kProtocolError);
-    return std::unexpected(trailers.error().error(origin_));
-  }
+  if (!trailers) return refuse(trailers.error());
   trailers_ = std::move(*trailers);
   return part;
 }
 
 std::optional<Result<Bytes>> Http2BodyReader::try_read() {
+  if (refusal_) return std::unexpected(refusal_->error(origin_));
   if (ended_) return Bytes{};
   auto part = stream_.try_read();
   if (!part) return std::nullopt;
@@ -34,6 +45,7 @@ std::optional<Result<Bytes>> Http2BodyReader::try_read() {
 }
 
 io::Task<Result<Bytes>> Http2BodyReader::read(io::Deadline deadline) {
+  if (refusal_) co_return std::unexpected(refusal_->error(origin_));
   if (ended_) co_return Bytes{};
   co_return judge(co_await stream_.read(deadline));
 }

@@ -10,6 +10,7 @@
 #include "culvert/http/fields.hpp"
 #include "culvert/http/limits.hpp"
 #include "culvert/http/message.hpp"
+#include "culvert/http/refusal.hpp"
 #include "waypoint/http/exchange.hpp"
 
 namespace culvert::waypoint {
@@ -22,14 +23,21 @@ class Http2BodyReader {
   io::Task<Result<Bytes>> read(io::Deadline deadline);
   std::optional<Result<Bytes>> try_read();
   http::Fields& trailers() { return trailers_; }
+  /// What the head announced: a body that is longer or shorter is refused.
+  void expect(const std::optional<std::uint64_t>& length) { left_bytes_ = length; }
+  /// Why the body was refused; null while it is not.
+  const http::Refusal* refusal() const { return refusal_ ? &*refusal_ : nullptr; }
 
  private:
   Result<Bytes> judge(Result<Bytes> part);
+  Result<Bytes> refuse(const http::Refusal& why);
 
   h2::Stream& stream_;
   const http::Limits& limits_;
   const Origin origin_;
   bool ended_ = false;
+  std::optional<std::uint64_t> left_bytes_;
+  std::optional<http::Refusal> refusal_;
   http::Fields trailers_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "culvert/h2/http.hpp"
+#include "culvert/io/event.hpp"
 #include "waypoint/http/http2_body.hpp"
 #include "waypoint/http/http2_windows.hpp"
 
@@ -23,6 +24,9 @@ struct ThisFiber {
   io::Fiber* await_resume() const noexcept { return fiber; }
 };
 
+/// Of what is malformed; other statuses are answers to sound requests.
+constexpr std::uint16_t kMalformed = 400;
+
 io::Deadline now() {
   return io::Loop::current().now();
 }
@@ -33,6 +37,7 @@ h2::Options h2_options(const ServerOptions& options) {
   out.connection_window_bytes = kConnectionWindowBytes;
   out.max_streams = options.max_streams;
   out.extended_connect = true;
+  out.judges_messages = false;  // Exchange does, and says why
   out.ping_interval = options.ping_interval;
   out.ping_timeout = options.ping_timeout;
   out.ping_when_idle = false;
@@ -62,26 +67,45 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     io::Loop::current().timers().remove(*this);
   }
 
-  /// False when it was refused, and answered.
-  bool read_head() {
+  /// Why it is refused, if it is.
+  std::optional<http::Refusal> read_head() {
     auto head = h2::request_head(stream_, options_.limits);
-    if (!head) {
-      if (options_.refused) options_.refused(head.error());
-      answer(head.error().status);
-      return false;
-    }
+    if (!head) return head.error();
     request_ = std::move(*head);
+    // What is announced as empty may turn out to be more.
+    if (request_.body.length == 0U && !stream_.ended_without_body()) request_.body.present = true;
+    reader_.expect(request_.body.length);
     to_head_ = request_.method == "HEAD";
     continue_wanted_ = request_.expects_continue;
     upgrade_ = !request_.upgrade.empty();
     stream_.forget_headers();
-    return true;
+    return std::nullopt;
+  }
+  /// What is malformed is answered, if it still can be, and its stream reset (RFC 9113 section
+  /// 8.1.1): the reset waits a turn, as it would overtake the answer.
+  io::Task<> refuse(http::Refusal why) {
+    if (!head_sent_ && why.status != kMalformed) {
+      answer(why.status);
+      co_return;
+    }
+    if (!head_sent_) {
+      http::ResponseHead head;
+      head.status = why.status;
+      (void)h2::send_head(stream_, head, false);
+      co_await io::sleep_until(now());
+    }
+    stream_.reset(h2::kProtocolError);
   }
   /// The handler has ended.
-  void leave() {
-    if (writer_.ended()) return;
-    if (timed_out_ && !head_sent_) return answer(stream_.remote_ended() ? 504 : 408);
-    stream_.reset(timed_out_ ? h2::kCancel : h2::kInternalError);
+  io::Task<> leave() {
+    if (writer_.ended()) co_return;
+    if (const auto* why = reader_.refusal()) {
+      co_await refuse(*why);
+    } else if (timed_out_ && !head_sent_) {
+      answer(stream_.remote_ended() ? 504 : 408);
+    } else {
+      stream_.reset(timed_out_ ? h2::kCancel : h2::kInternalError);
+    }
   }
 
   io::Task<Result<Bytes>> read_body(io::Deadline deadline) override {
@@ -96,6 +120,7 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     return reader_.try_read();
   }
   http::Fields& request_trailers() override { return reader_.trailers(); }
+  const http::Refusal* refusal() const override { return reader_.refusal(); }
   void send_informational(const http::ResponseHead& head) override {
     if (head_sent_ || head.status == 101) return;
     if (head.status == 100) continue_wanted_ = false;
@@ -184,9 +209,13 @@ void Http2Server::expired() {
 io::Scope::Child Http2Server::serve_stream(Http2Server* self, h2::Stream stream) {
   if (stream.closed()) co_return;
   Exchange exchange(self->options_, std::move(stream), co_await ThisFiber{});
-  if (!exchange.read_head()) co_return;
+  if (const auto refused = exchange.read_head()) {
+    self->handler_.refused(*refused);
+    co_await exchange.refuse(*refused);
+    co_return;
+  }
   co_await self->handler_.serve(exchange);
-  exchange.leave();
+  co_await exchange.leave();
 }
 
 }  // namespace culvert::waypoint

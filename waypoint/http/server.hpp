@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "culvert/base/error.hpp"
@@ -45,8 +44,6 @@ struct ServerOptions {
   h2::Budget* budget = nullptr;
   /// "http" or "https": of requests that do not say.
   const char* scheme = "http";
-  /// Told of each request that was refused before any handler saw it: for the log. May be empty.
-  std::function<void(const http::Refusal&)> refused;
 };
 
 /// Serves the requests of a connection. By exchange/.
@@ -58,6 +55,8 @@ class Handler {
   /// gets the status of what was wrong with its request (if read_body() failed by that), or its
   /// connection is closed.
   virtual io::Task<> serve(ServerExchange& exchange) = 0;
+  /// A request that serve() never sees, as its head was refused. Its client is answered.
+  virtual void refused(const http::Refusal&) {}
 };
 
 class ServerConnection {

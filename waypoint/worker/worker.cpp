@@ -61,9 +61,11 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
       descriptor_limit_(descriptors),
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
       over_share_("more connections than the worker's share of descriptors"),
+      server_options_{.budget = &shared.budget},
       exchange_settings_{.identity = settings().identity().to_string()},
       request_log_(requests, shared.requests.tap, shared.lines, settings().log_format == "json",
                    filter_of(settings())),
+      pool_(dialer_, PoolOptions{.budget = &shared.budget}),
       exchanges_(exchange_settings_, pooled_, request_log_, parties_, std::random_device{}()) {}
 
 Worker::~Worker() = default;

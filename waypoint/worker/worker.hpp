@@ -182,7 +182,7 @@ class Worker final : public proxy::TunnelOwner {
   const ServerOptions server_options_;
   const ExchangeSettings exchange_settings_;
   RequestLog request_log_;
-  HttpPool pool_{dialer_, PoolOptions{}};
+  HttpPool pool_;
   PooledConnections pooled_{pool_};
   ExchangeContext exchanges_;
 };

@@ -51,6 +51,9 @@ struct Options {
   std::uint32_t header_list_bytes = 16U << 10;  // RFC 9113 section 6.5.2 counting: 32 more a field
   /// Server: CONNECT with `:protocol` is taken, and announced (RFC 8441).
   bool extended_connect = false;
+  /// Streams with malformed messages (RFC 9113 section 8.1.1) are reset before anybody sees them.
+  /// False: who serves a request judges its fields and the length of its body.
+  bool judges_messages = true;
   std::size_t stream_send_buffer_bytes = 256U << 10;
   std::size_t connection_send_buffer_bytes = 4U << 20;
   /// PINGs keep the connection; zero: none are sent.

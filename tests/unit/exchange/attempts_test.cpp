@@ -300,6 +300,14 @@ TEST_CASE("grpc-timeout ends the call with DEADLINE_EXCEEDED, and goes on lowere
   CHECK(world.upstreams.seen.at(0).header("grpc-timeout") == "200000u");
 }
 
+TEST_CASE("a grpc-timeout beyond what clocks reach is none, and goes on as it came") {
+  World world(lab_yaml(to("v1")));
+  const auto answer =
+      world.ask({.fields = {{"content-type", "application/grpc"}, {"grpc-timeout", "99999999H"}}});
+  CHECK(answer.end == telemetry::ExchangeEnd::kAnswered);
+  CHECK(world.upstreams.seen.at(0).header("grpc-timeout") == "99999999H");
+}
+
 TEST_CASE("a route's timeout lowers grpc-timeout, and never raises it") {
   World world(lab_yaml("timeout: 2s, " + to("v1")), {"v1-a"});
   world.ask({.fields = {{"content-type", "application/grpc"}, {"grpc-timeout", "5S"}}});

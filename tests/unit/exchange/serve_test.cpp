@@ -125,7 +125,7 @@ TEST_CASE("a path that cannot be normalised is refused, one that can is routed b
   World world(lab_yaml("match: [{uri: {prefix: /a}}], " + to("v2")));
   const auto refused = world.ask({.path = "/a%00b"});
   CHECK(refused.status == 400);
-  CHECK(refused.details == "path_normalization_failed");
+  CHECK(refused.details == "the_path_cannot_be_normalized");
   CHECK(world.upstreams.seen.empty());
   world.ask({.path = "/x/../%61"});
   CHECK(world.upstreams.seen.at(0).pod == "v2-a");

@@ -64,11 +64,24 @@ class Echo : public Handler {
   int begun = 0, ended = 0;
 };
 
+/// Hands requests on, and keeps what was refused.
+struct Told final : Handler {
+  [[clang::coro_wrapper]] Task<> serve(ServerExchange& exchange) override {
+    return handler->serve(exchange);
+  }
+  void refused(const http::Refusal& why) override {
+    reasons.emplace_back(why.text);
+    handler->refused(why);
+  }
+  Handler* handler = nullptr;
+  std::vector<std::string> reasons;
+};
+
 struct ServerPair {
   explicit ServerPair(Handler& handler, HttpVersion version = HttpVersion::kHttp1) {
-    options.refused = [this](const http::Refusal& refusal) { refused.push_back(refusal.text); };
+    told.handler = &handler;
     server = ServerConnection::make(version, std::make_unique<MemoryStream>(to_server, to_client),
-                                    options, handler);
+                                    options, told);
   }
   void start() {
     scope.spawn(
@@ -104,7 +117,8 @@ struct ServerPair {
 
   std::shared_ptr<Pipe> to_server = std::make_shared<Pipe>(), to_client = std::make_shared<Pipe>();
   ServerOptions options;
-  std::vector<std::string> refused;
+  Told told;
+  std::vector<std::string>& refused = told.reasons;
   std::unique_ptr<ServerConnection> server;
   Result<void> result;
   bool over = false;
