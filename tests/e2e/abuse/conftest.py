@@ -1,9 +1,9 @@
 """One lab for the folder: shop/web (east) is attacked by default/outside (west); shop/far (west) is honest."""
 import json
 import os
-import threading
 
 import pytest
+from abused import Witness, memory_of
 from flows import NODES, Mesh, client_pod, meshed
 from lab import APPS, Lab
 from mint import Mint
@@ -40,10 +40,9 @@ class Attacked(Mesh):
     def heard(self, server):
         return {line["text"]: line for line in self.lab.log_lines(server, "lines") if "text" in line}
 
-    def memory(self, line="VmRSS"):
-        """Bytes of shop/web's ztunnel, by its line in /proc/PID/status."""
-        with open(f"/proc/{self.ztunnel}/status") as status:
-            return next(int(text.split()[1]) * 1024 for text in status if text.startswith(line + ":"))
+    def memory(self):
+        """Bytes of shop/web's ztunnel."""
+        return memory_of(self.ztunnel)
 
     def credentials(self):
         return ["--roots", self.mint.cert, "--cert", self.certificate[0], "--key", self.certificate[1]]
@@ -57,29 +56,6 @@ class Attacked(Mesh):
         return json.loads(done.stdout)
 
 
-class Witness(threading.Thread):
-    """An honest client that connects again and again while inside `with`, and the memory meanwhile."""
-
-    def __init__(self, mesh):
-        super().__init__(daemon=True)
-        self.mesh, self.done, self.answers, self.peak = mesh, threading.Event(), [], 0
-
-    def run(self):
-        while True:
-            self.answers.append(self.mesh.flow("shop/far", "shop/web", 8080))
-            self.peak = max(self.peak, self.mesh.memory())
-            if self.done.wait(0.02):
-                return
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.join()
-
-
 @pytest.fixture(scope="session")
 def mesh(tmp_path_factory):
     with Lab(f"abuse-{RUN}", PODS) as lab:
@@ -90,4 +66,4 @@ def mesh(tmp_path_factory):
 
 @pytest.fixture
 def witness(mesh):
-    return Witness(mesh)
+    return Witness(lambda: mesh.flow("shop/far", "shop/web", 8080), lambda one: one["outcome"] == "answered", mesh.memory)

