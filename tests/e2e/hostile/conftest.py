@@ -5,6 +5,7 @@ import textwrap
 import pytest
 from lab import APPS, Lab
 
+FACES = ["edge", "mesh"]
 RUN = os.getpid()  # two runs on one machine do not share labs
 
 
@@ -118,7 +119,14 @@ def lab():
         yield made
 
 
-@pytest.fixture(scope="session", params=["edge", "mesh"])
+def pytest_generate_tests(metafunc):
+    """Every test of `face` at both, unless its module names those that suffice without --long."""
+    if "face" in metafunc.fixturenames:
+        quick = getattr(metafunc.module, "QUICK_FACES", FACES)
+        metafunc.parametrize("face", FACES if metafunc.config.getoption("long") else quick, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def face(request, lab):
     return Face(lab, request.param)
 
@@ -126,3 +134,8 @@ def face(request, lab):
 @pytest.fixture(scope="session")
 def edge(lab):
     return Face(lab, "edge")
+
+
+@pytest.fixture(scope="session")
+def mesh(lab):
+    return Face(lab, "mesh")

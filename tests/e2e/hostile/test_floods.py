@@ -8,6 +8,7 @@ from abused import ENHANCE_YOUR_CALM, FLOODS, PEAK_MIB, PROTOCOL_ERROR, WITHOUT_
 from lab import APPS, wait_until
 
 
+QUICK_FACES = ["edge"]  # without --long; from within the mesh two of them are tried anyhow
 # What comes for clients that do not take it waits in the tunnel to the destination, all of its streams together within
 # h2::Options::connection_unread_bytes (128 MiB).
 UNREAD_MIB = 128 + PEAK_MIB
@@ -58,6 +59,11 @@ def test_what_a_client_does_not_take_is_not_held_for_it(face, name):
 
 def test_resizing_the_header_table_is_harmless(face):
     attack(face, "table_sizes", "--seconds", WITHOUT_END_S)
+
+
+@pytest.mark.parametrize("name", ["rapid_reset", "slow_read"])
+def test_a_client_of_the_mesh_harms_as_little(mesh, name):
+    attack(mesh, name, "--seconds", WITHOUT_END_S, peak_mib=UNREAD_MIB)
 
 
 def test_after_all_this_the_attacker_itself_is_served_when_it_behaves(face):

@@ -4,12 +4,13 @@ import re
 
 import pytest
 import smuggling
+from flows import endpoint
 from hbone_client import status_of
 from lab import APPS, REPO, wait_until
 from say_bytes import HEADERS, RST_STREAM, frames
 
 PROTOCOL_ERROR = 1
-LINE = re.compile(r'^\[[^]]*\] "(?P<request>.*?)" (?P<status>\d+) (?P<flags>\S+) (?P<details>\S+) ')
+LINE = re.compile(r'^\[[^]]*\] "(?P<request>.*?)" (?P<status>\d+) (?P<flags>\S+) (?P<details>\S+) .* (?P<client>\S+:\d+) - \S+ \d+$')
 
 
 def reasons():
@@ -30,16 +31,18 @@ class Said:
                              timeout=300)
         assert done.returncode == 0, done.stderr
         self.heard = dict(zip(names, json.loads(done.stdout)))
-        wait_until(lambda: all(self.line(name) for name in names), "a line in the log for each")
+        self.lines = {}
+        wait_until(self.all_told, "a line in the log for each")
         self.arrived = face.came()[len(self.before):]
 
-    def line(self, name):
-        """(status, flags, details) of the last line about the connection."""
-        ip, port = self.heard[name]["local"]
-        lines = [line for line in self.face.log().splitlines() if f"{ip}:{port} " in line or f"[{ip}]:{port} " in line]
-        found = [LINE.match(line) for line in lines]
-        found = [one for one in found if one]
-        return (int(found[-1]["status"]), found[-1]["flags"], found[-1]["details"].replace("_", " ")) if found else None
+    def all_told(self):
+        """Whether the log has a line about each connection: (status, flags, details) of the last one."""
+        by_client = {}
+        for line in self.face.log().splitlines():
+            if found := LINE.match(line):
+                by_client[found["client"]] = (int(found["status"]), found["flags"], found["details"].replace("_", " "))
+        self.lines = {name: by_client.get(endpoint(got["local"])) for name, got in self.heard.items()}
+        return all(self.lines.values())
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +67,7 @@ def http2_bodies(face):
 
 def told(said, name, allowed):
     """The log says why, in the words and with the status of docs/http.md."""
-    status, flags, reason = said.line(name)
+    status, flags, reason = said.lines[name]
     assert status in allowed and (status, reason) in reasons(), (status, flags, reason)
     assert status != 400 or flags.split(",")[0] == "DPE", flags
     return status
