@@ -126,9 +126,8 @@ std::string exchange_text(const ExchangeRecord& record) {
   std::string start;
   start.reserve(kUsualBytes);
   start.append("[").append(start_time(record)).append("] ");
-  append_quoted(start,
-                fmt::format("{} {} {}", or_nothing(record.method), or_nothing(record.path),
-                            protocol(record.version)));
+  append_quoted(start, fmt::format("{} {} {}", or_nothing(record.method), or_nothing(record.path),
+                                   protocol(record.version)));
   Line line(std::move(start));
   line.number(record.status);
   line.plain(record.all_flags().to_string());
