@@ -25,10 +25,12 @@ CASES = {
     "plain": ({}, {}, {}),
     "status": ({"fault": always(abort={"grpcStatus": "NOT_FOUND"})}, injected(grpc_status=5), {}),
     **{f"http-{code}": ({"fault": always(abort={"httpStatus": code})}, injected(http_status=code), {})
-       for code in (400, 401, 403, 404, 429, 500, 502, 503, 504, 418)},
+       for code in (400, 401, 403, 404, 429, 500, 502, 503, 504, 418, 200)},
     "slow": ({"timeout": "0.5s"}, {"route": {"cluster": "calls", "timeout": "0.5s"}}, {"method": "Hang"}),
     "direct": ({"directResponse": {"status": 403, "body": {"string": "not you"}}},
                {"direct_response": {"status": 403, "body": {"inline_string": "not you"}}}, {}),
+    "direct-200": ({"directResponse": {"status": 200, "body": {"string": "here"}}},
+                   {"direct_response": {"status": 200, "body": {"inline_string": "here"}}}, {}),
     "redirect": ({"redirect": {"uri": "/else"}}, {"redirect": {"path_redirect": "/else"}}, {}),
     "nowhere": ({"route": [{"destination": {"host": "nobody"}}]}, {"route": {"cluster": "nobody"}}, {}),
     "retried": ({"retries": {"attempts": 1, "retryOn": "unavailable"}},

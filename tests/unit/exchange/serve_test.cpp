@@ -143,6 +143,8 @@ TEST_CASE("gRPC clients are told in trailers alone") {
        "fault filter abort"},
       {"fault: {abort: {httpStatus: 429, percentage: {value: 100}}}, " + to("v1"), "14",
        "fault filter abort"},
+      {"fault: {abort: {httpStatus: 200, percentage: {value: 100}}}, " + to("v1"), "2",
+       "fault filter abort"},
   };
   for (const auto& row : rows) {
     CAPTURE(row.rule);
