@@ -157,6 +157,27 @@ def test_a_dead_waypoint_is_not_bypassed_and_comes_back(lab):
     assert lab.curl("shop/client", WEB)[0] == 0
 
 
+def test_the_address_of_a_pod_obeys_its_services_rules_where_the_waypoint_is_for_all(lab):
+    lab.apply(textwrap.dedent("""\
+        apiVersion: networking.istio.io/v1
+        kind: VirtualService
+        metadata: {name: web, namespace: shop}
+        spec:
+          hosts: [web]
+          http:
+          - match: [{uri: {prefix: /tea}}]
+            directResponse: {status: 418}
+          - route: [{destination: {host: web}}]
+        """))
+    waypoint("apply", "-n", "shop", "--enroll-namespace", "--for", "all", lab=lab)
+    for ip in lab.ips("shop/web"):
+        at = f"[{ip}]" if ":" in ip else ip
+        for path, status in (("/tea", "418"), ("/", "200")):
+            done = lab.exec("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10",
+                            f"http://{at}:8080{path}")
+            assert done.stdout == status, (ip, path, done.stdout, done.stderr)
+
+
 def test_an_edge_serves_the_gateway_that_selects_it(lab):
     lab.apply(EDGE)
     ip = lab.ips("shop/edge")[0]
