@@ -34,11 +34,6 @@ constexpr Histogram kHistograms[] = {
     {&RequestCounts::response_bytes, "istio_response_bytes", "Bytes of the responses' bodies."},
 };
 
-bool idle(WorkerRequests::TimePoint last_used, WorkerRequests::TimePoint now,
-          std::chrono::seconds expiry) {
-  return expiry.count() > 0 && now - last_used >= expiry;
-}
-
 // Where a request like this one is remembered.
 std::size_t slot_of(const ExchangeRecord& record, std::size_t slots) {
   const auto address = [](const void* p) { return std::hash<const void*>{}(p) >> 4; };
@@ -132,74 +127,38 @@ std::vector<CountedRequests> WorkerRequests::collect(TimePoint now) {
   recent_.fill({});  // series may go, and parties that nobody else has any more
   for (auto it = by_labels_.begin(); it != by_labels_.end();) {
     const bool used = take(*it->second);
-    const bool gone = !used && idle(it->second->last_used, now, options_.idle_expiry);
+    const bool gone = !used && is_idle(it->second->last_used, now, options_.idle_expiry);
     it = gone ? by_labels_.erase(it) : std::next(it);
   }
   take(overflow_);
   return out;
 }
 
-RequestMetrics::RequestMetrics(std::size_t workers, RequestOptions options) : options_(options) {
+RequestMetrics::RequestMetrics(std::size_t workers, RequestOptions options)
+    : options_(options),
+      sums_(options.max_series * workers, options.idle_expiry, request_overflow_labels()) {
   for (std::size_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<WorkerRequests>(options_));
   }
 }
 
-RequestMetrics::~RequestMetrics() {
-  for (Deposit* one = newest_.load(std::memory_order_acquire); one != nullptr;) {
-    delete std::exchange(one, one->next);
-  }
-}
-
-void RequestMetrics::deposit(std::vector<CountedRequests> counted) {
-  auto* made = new Deposit{std::move(counted), newest_.load(std::memory_order_relaxed)};
-  while (!newest_.compare_exchange_weak(made->next, made, std::memory_order_release,
-                                        std::memory_order_relaxed)) {
-  }
-}
-
-RequestMetrics::Sum& RequestMetrics::sum_of(const std::shared_ptr<const std::string>& labels) {
-  if (const auto it = sums_.find(*labels); it != sums_.end()) return it->second;
-  const bool full = sums_.size() >= options_.max_series * workers_.size();
-  const auto own = full ? std::make_shared<const std::string>(request_overflow_labels()) : labels;
-  return sums_.try_emplace(std::string_view(*own), Sum{own, {}, {}}).first->second;
-}
-
-void RequestMetrics::settle(TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  for (Deposit* one = newest_.exchange(nullptr, std::memory_order_acquire); one != nullptr;) {
-    for (const auto& series : one->counted) {
-      Sum& sum = sum_of(series.labels);
-      sum.counts += series.counts;
-      sum.last_used = now;
-    }
-    delete std::exchange(one, one->next);
-  }
-  std::erase_if(sums_, [&](const auto& entry) {
-    return idle(entry.second.last_used, now, options_.idle_expiry);
-  });
-}
-
 void RequestMetrics::render(PrometheusText& out) const {
-  const std::lock_guard lock(mutex_);
-  for (const auto& counter : kCounters) {
-    out.family(counter.name, counter.help, PrometheusText::Type::kCounter);
-    for (const auto& [labels, sum] : sums_) {
-      if (!counter.grpc || sum.counts.grpc) out.sample(labels, sum.counts.*counter.count);
+  sums_.look([&out](const auto& sums) {
+    for (const auto& counter : kCounters) {
+      out.family(counter.name, counter.help, PrometheusText::Type::kCounter);
+      for (const auto& [labels, entry] : sums) {
+        const RequestCounts& counts = entry.sum.counts;
+        if (!counter.grpc || counts.grpc) out.sample(labels, counts.*counter.count);
+      }
     }
-  }
-  for (const auto& one : kHistograms) {
-    out.family(one.name, one.help, PrometheusText::Type::kHistogram);
-    for (const auto& [labels, sum] : sums_) {
-      const RequestHistogram& histogram = sum.counts.*one.histogram;
-      out.histogram(labels, kRequestBuckets, histogram.counts, histogram.sum);
+    for (const auto& one : kHistograms) {
+      out.family(one.name, one.help, PrometheusText::Type::kHistogram);
+      for (const auto& [labels, entry] : sums) {
+        const RequestHistogram& histogram = entry.sum.counts.*one.histogram;
+        out.histogram(labels, kRequestBuckets, histogram.counts, histogram.sum);
+      }
     }
-  }
-}
-
-std::size_t RequestMetrics::size() const {
-  const std::lock_guard lock(mutex_);
-  return sums_.size();
+  });
 }
 
 }  // namespace culvert::telemetry

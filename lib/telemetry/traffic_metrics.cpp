@@ -47,11 +47,6 @@ constexpr Summary kSummaries[] = {
      "Bytes a second that TCP connections on the network deliver, once a round trip."},
 };
 
-bool idle(WorkerTraffic::TimePoint last_used, WorkerTraffic::TimePoint now,
-          std::chrono::seconds expiry) {
-  return expiry.count() > 0 && now - last_used >= expiry;
-}
-
 }  // namespace
 
 TrafficCounts& TrafficCounts::operator+=(const TrafficCounts& other) {
@@ -97,94 +92,62 @@ std::vector<CountedSeries> WorkerTraffic::collect(TimePoint now) {
   };
   for (auto it = by_labels_.begin(); it != by_labels_.end();) {
     const bool used = take(*it->second);
-    it = !used && idle(it->second->last_used_, now, options_.idle_expiry) ? by_labels_.erase(it)
-                                                                          : std::next(it);
+    it = !used && is_idle(it->second->last_used_, now, options_.idle_expiry) ? by_labels_.erase(it)
+                                                                             : std::next(it);
   }
   take(overflow_);
   return out;
 }
 
-TrafficMetrics::TrafficMetrics(std::size_t workers, TrafficOptions options) : options_(options) {
+TrafficMetrics::TrafficMetrics(std::size_t workers, TrafficOptions options)
+    : options_(options),
+      sums_(options.max_series * workers, options.idle_expiry, overflow_labels(options.labels)) {
   for (std::size_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<WorkerTraffic>(options_));
   }
 }
 
-TrafficMetrics::~TrafficMetrics() {
-  for (Deposit* one = newest_.load(std::memory_order_acquire); one != nullptr;) {
-    delete std::exchange(one, one->next);
-  }
-}
-
-void TrafficMetrics::deposit(std::vector<CountedSeries> counted) {
-  auto* made = new Deposit{std::move(counted), newest_.load(std::memory_order_relaxed)};
-  while (!newest_.compare_exchange_weak(made->next, made, std::memory_order_release,
-                                        std::memory_order_relaxed)) {
-  }
-}
-
-TrafficMetrics::Sum& TrafficMetrics::sum_of(const std::shared_ptr<const std::string>& labels) {
-  if (const auto it = sums_.find(*labels); it != sums_.end()) return it->second;
-  const bool full = sums_.size() >= options_.max_series * workers_.size();
-  const auto own =
-      full ? std::make_shared<const std::string>(overflow_labels(options_.labels)) : labels;
-  return sums_.try_emplace(std::string_view(*own), Sum{own, {}, {}, {}}).first->second;
-}
-
-void TrafficMetrics::settle(TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  for (Deposit* one = newest_.exchange(nullptr, std::memory_order_acquire); one != nullptr;) {
-    for (const auto& series : one->counted) {
-      Sum& sum = sum_of(series.labels);
-      sum.counts += series.counts;
-      sum.last_used = now;
+void TrafficMetrics::render(PrometheusText& out) const {
+  sums_.look([&out](const auto& sums) {
+    for (const auto& family : kFamilies) {
+      out.family(family.name, family.help, PrometheusText::Type::kCounter);
+      for (const auto& [labels, entry] : sums) {
+        const TrafficCounts& counts = entry.sum.counts;
+        if (counts.*family.shown_by > 0) out.sample(labels, counts.*family.count);
+      }
     }
-    delete std::exchange(one, one->next);
-  }
-  std::erase_if(sums_, [&](const auto& entry) {
-    return idle(entry.second.last_used, now, options_.idle_expiry);
+    for (const auto& summary : kSummaries) {
+      out.family(summary.name, summary.help, PrometheusText::Type::kSummary);
+      for (const auto& [labels, entry] : sums) {
+        const TrafficCounts& counts = entry.sum.counts;
+        const std::uint64_t samples = counts.*summary.samples;
+        if (samples == 0) continue;
+        out.summary(labels, static_cast<double>(counts.*summary.sum) * summary.unit, samples);
+      }
+    }
   });
 }
 
-void TrafficMetrics::render(PrometheusText& out) const {
-  const std::lock_guard lock(mutex_);
-  for (const auto& family : kFamilies) {
-    out.family(family.name, family.help, PrometheusText::Type::kCounter);
-    for (const auto& [labels, sum] : sums_) {
-      if (sum.counts.*family.shown_by > 0) out.sample(labels, sum.counts.*family.count);
-    }
-  }
-  for (const auto& summary : kSummaries) {
-    out.family(summary.name, summary.help, PrometheusText::Type::kSummary);
-    for (const auto& [labels, sum] : sums_) {
-      const std::uint64_t samples = sum.counts.*summary.samples;
-      if (samples == 0) continue;
-      out.summary(labels, static_cast<double>(sum.counts.*summary.sum) * summary.unit, samples);
-    }
-  }
-}
-
 std::vector<CountedSeries> TrafficMetrics::untold() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<CountedSeries> out;
-  for (const auto& [labels, sum] : sums_) {
-    if (sum.counts == sum.told) continue;
-    out.push_back({sum.labels, sum.counts});
-    out.back().counts -= sum.told;
-  }
-  return out;
+  return sums_.look([](const auto& sums) {
+    std::vector<CountedSeries> out;
+    for (const auto& [labels, entry] : sums) {
+      if (entry.sum.counts == entry.sum.told) continue;
+      out.push_back({entry.labels, entry.sum.counts});
+      out.back().counts -= entry.sum.told;
+    }
+    return out;
+  });
 }
 
 void TrafficMetrics::told(const std::vector<CountedSeries>& series) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& one : series) {
-    if (const auto it = sums_.find(*one.labels); it != sums_.end()) it->second.told += one.counts;
-  }
-}
-
-std::size_t TrafficMetrics::size() const {
-  const std::lock_guard lock(mutex_);
-  return sums_.size();
+  sums_.change([&series](auto& sums) {
+    for (const auto& one : series) {
+      if (const auto it = sums.find(*one.labels); it != sums.end()) {
+        it->second.sum.told += one.counts;
+      }
+    }
+  });
 }
 
 }  // namespace culvert::telemetry

@@ -4,20 +4,19 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "culvert/telemetry/exchange_record.hpp"
 #include "culvert/telemetry/prometheus_text.hpp"
+#include "culvert/telemetry/series_sums.hpp"
 
 namespace culvert::telemetry {
 
@@ -63,10 +62,7 @@ struct RequestOptions {
   std::size_t max_series = kMaxRequestSeriesPerWorker;
 };
 
-struct CountedRequests {
-  std::shared_ptr<const std::string> labels;
-  RequestCounts counts;
-};
+using CountedRequests = Counted<RequestCounts>;
 
 /// One worker's part, on its thread.
 class WorkerRequests {
@@ -117,41 +113,30 @@ class RequestMetrics {
   using TimePoint = WorkerRequests::TimePoint;
 
   explicit RequestMetrics(std::size_t workers, RequestOptions options = {});
-  ~RequestMetrics();
   RequestMetrics(const RequestMetrics&) = delete;
   RequestMetrics& operator=(const RequestMetrics&) = delete;
 
   /// For the worker's own thread.
   WorkerRequests& worker(std::size_t index) { return *workers_[index]; }
   /// Takes what a worker collected, without a lock: data threads call it.
-  void deposit(std::vector<CountedRequests> counted);
+  void deposit(std::vector<CountedRequests> counted) { sums_.deposit(std::move(counted)); }
   /// Adds up what was deposited and forgets idle label sets.
-  void settle(TimePoint now);
+  void settle(TimePoint now) { sums_.settle(now); }
   /// istio_requests_total, istio_request_duration_milliseconds, istio_request_bytes,
   /// istio_response_bytes, and of gRPC istio_request_messages_total and
   /// istio_response_messages_total, of what was settled.
   void render(PrometheusText& out) const;
   /// Label sets in the table of sums.
-  std::size_t size() const;
+  std::size_t size() const { return sums_.size(); }
 
  private:
-  struct Deposit {
-    std::vector<CountedRequests> counted;
-    Deposit* next;
-  };
   struct Sum {
-    std::shared_ptr<const std::string> labels;
     RequestCounts counts;
-    TimePoint last_used;
   };
-  Sum& sum_of(const std::shared_ptr<const std::string>& labels);
 
   const RequestOptions options_;
   std::vector<std::unique_ptr<WorkerRequests>> workers_;
-  std::atomic<Deposit*> newest_{nullptr};
-  mutable std::mutex mutex_;  // of scrapes, never of a data thread
-  // Guarded by mutex_.
-  std::map<std::string_view, Sum> sums_;  // keys live in the sums
+  SeriesSums<RequestCounts, Sum> sums_;
 };
 
 }  // namespace culvert::telemetry

@@ -3,20 +3,19 @@
 // holds the sums.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "culvert/telemetry/connection_record.hpp"
 #include "culvert/telemetry/prometheus_text.hpp"
+#include "culvert/telemetry/series_sums.hpp"
 #include "culvert/telemetry/traffic_labels.hpp"
 
 namespace culvert::telemetry {
@@ -86,11 +85,7 @@ class TrafficSeries {
   std::chrono::steady_clock::time_point last_used_{};
 };
 
-/// What a worker counted in one label set since the last collection.
-struct CountedSeries {
-  std::shared_ptr<const std::string> labels;
-  TrafficCounts counts;
-};
+using CountedSeries = Counted<TrafficCounts>;
 
 /// One worker's part, on its thread.
 class WorkerTraffic {
@@ -132,16 +127,15 @@ class TrafficMetrics {
   using TimePoint = WorkerTraffic::TimePoint;
 
   explicit TrafficMetrics(std::size_t workers, TrafficOptions options = {});
-  ~TrafficMetrics();
   TrafficMetrics(const TrafficMetrics&) = delete;
   TrafficMetrics& operator=(const TrafficMetrics&) = delete;
 
   /// For the worker's own thread.
   WorkerTraffic& worker(std::size_t index) { return *workers_[index]; }
   /// Takes what a worker collected, without a lock: data threads call it.
-  void deposit(std::vector<CountedSeries> counted);
+  void deposit(std::vector<CountedSeries> counted) { sums_.deposit(std::move(counted)); }
   /// Adds up what was deposited and forgets idle label sets.
-  void settle(TimePoint now);
+  void settle(TimePoint now) { sums_.settle(now); }
   /// istio_tcp_connections_opened_total, _closed_total, istio_tcp_received_bytes_total,
   /// istio_tcp_sent_bytes_total and istio_tcp_connections_failed_total, of what was settled; a
   /// label set is in the first four once a connection was opened, in the last once one failed. Then
@@ -153,27 +147,17 @@ class TrafficMetrics {
   std::vector<CountedSeries> untold() const;
   void told(const std::vector<CountedSeries>& series);
   /// Label sets in the table of sums.
-  std::size_t size() const;
+  std::size_t size() const { return sums_.size(); }
 
  private:
-  struct Deposit {
-    std::vector<CountedSeries> counted;
-    Deposit* next;
-  };
   struct Sum {
-    std::shared_ptr<const std::string> labels;
     TrafficCounts counts;
     TrafficCounts told;  // of counts
-    TimePoint last_used;
   };
-  Sum& sum_of(const std::shared_ptr<const std::string>& labels);
 
   const TrafficOptions options_;
   std::vector<std::unique_ptr<WorkerTraffic>> workers_;
-  std::atomic<Deposit*> newest_{nullptr};
-  mutable std::mutex mutex_;  // of scrapes and the control thread, never of a data thread
-  // Guarded by mutex_.
-  std::map<std::string_view, Sum> sums_;  // keys live in the sums
+  SeriesSums<TrafficCounts, Sum> sums_;
 };
 
 }  // namespace culvert::telemetry
