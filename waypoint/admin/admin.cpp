@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "culvert/admin/cpu_profile_page.hpp"
 #include "culvert/proxy/ask.hpp"
 #include "waypoint/admin/config_dump.hpp"
 #include "waypoint/admin/metrics_page.hpp"
@@ -20,6 +21,7 @@ constexpr const char* kIndex =
     "GET  /tap           ?after=N: requests that ended since, a JSON object a line\n"
     "GET  /logging       the log level\n"
     "POST /logging       ?level=error|warn|info|debug\n"
+    "GET  /debug/pprof/profile  ?seconds=10&frequency=100: a CPU profile for go tool pprof\n"
     "POST /quitquitquit  take no new work, finish what is under way within --drain-time, exit\n";
 
 admin::Response busy() {
@@ -48,7 +50,8 @@ admin::Response logging(const admin::Request& request) {
           kText};
 }
 
-Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observed) {
+Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observed,
+                    telemetry::CpuProfiler& profiler) {
   return {
       {"GET", "/config_dump",
        [&settings, &loop, observed](const admin::Request&) {
@@ -62,6 +65,10 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
        }},
       {"GET", "/logging", logging},
       {"POST", "/logging", logging},
+      {"GET", "/debug/pprof/profile",
+       [&profiler](const admin::Request& request) {
+         return admin::cpu_profile_page(profiler, request);
+       }},
       {"POST", "/quitquitquit",
        [&loop, retirement = observed->retirement](const admin::Request&) {
          loop.post([retirement] { retirement->ask(End::kDrain); });
@@ -100,7 +107,7 @@ Result<std::unique_ptr<Admin>> Admin::start(const Settings& settings, io::Loop& 
   const auto kept = std::make_shared<const Observed>(observed);
   auto out = std::make_unique<Admin>();
   const std::pair<SocketAddress, Routes> wanted[] = {
-      {settings.admin_address, admin_routes(settings, loop, kept)},
+      {settings.admin_address, admin_routes(settings, loop, kept, out->profiler_)},
       {settings.metrics_address, metrics_routes(loop, kept)},
       {settings.ready_address, ready_routes(loop, kept)}};
   for (const auto& [address, routes] : wanted) {

@@ -10,6 +10,7 @@
 #include "culvert/io/loop.hpp"
 #include "culvert/proxy/certificates.hpp"
 #include "culvert/proxy/control_link.hpp"
+#include "culvert/telemetry/cpu_profiler.hpp"
 #include "culvert/telemetry/line_writer.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "waypoint/control/view_feed.hpp"
@@ -36,6 +37,8 @@ struct Observed {
 
 class Admin {
  public:
+  /// A profile that is being taken ends now.
+  ~Admin() { profiler_.stop(); }
   /// GET /healthz/ready on the readiness address; GET /metrics and /stats/prometheus on the metrics
   /// address; on the administration address what GET / lists. `loop` is the control loop and runs
   /// until the Admin is gone.
@@ -43,6 +46,7 @@ class Admin {
                                               Observed observed);
 
  private:
+  telemetry::CpuProfiler profiler_;
   std::vector<std::unique_ptr<admin::HttpServer>> servers_;
 };
 

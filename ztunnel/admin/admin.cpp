@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "culvert/admin/cpu_profile_page.hpp"
 #include "culvert/proxy/ask.hpp"
 #include "culvert/proxy/control_link.hpp"
 #include "culvert/proxy/trust_counters.hpp"
@@ -81,7 +82,9 @@ Routes admin_routes(const Settings& settings, io::Loop& loop, const Kept& observ
       {"POST", "/logging",
        [logging](const admin::Request& request) { return logging->post(request); }},
       {"GET", "/debug/pprof/profile",
-       [&profiler](const admin::Request& request) { return cpu_profile_page(profiler, request); }},
+       [&profiler](const admin::Request& request) {
+         return admin::cpu_profile_page(profiler, request);
+       }},
       {"GET", "/debug/pprof/heap",
        [observed](const admin::Request& request) {
          return request.query.contains("debug") ? heap_page(*observed) : heap_profile_page();

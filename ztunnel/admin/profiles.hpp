@@ -1,16 +1,11 @@
-// /debug/pprof: where the CPU time goes, and what is known of the heap.
+// /debug/pprof/heap: what is known of the heap. The CPU profile:
+// culvert/admin/cpu_profile_page.hpp.
 #pragma once
 
 #include "culvert/admin/http_server.hpp"
-#include "culvert/telemetry/cpu_profiler.hpp"
 #include "ztunnel/admin/admin.hpp"
 
 namespace culvert::ztunnel {
-
-/// ?seconds=1..300 (10) & frequency=1..1000 (100): waits so long and answers a gzip'd
-/// profile.proto. 400 for other values, 409 while another profile is taken, 503 when the process
-/// ends meanwhile.
-admin::Response cpu_profile_page(telemetry::CpuProfiler& profiler, const admin::Request& request);
 
 /// Text: what the allocator says (mallinfo2(3), malloc_info(3)), what the kernel says, and what the
 /// parts with a budget account for. It names no call sites.
