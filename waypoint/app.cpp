@@ -1,10 +1,8 @@
 #include "waypoint/app.hpp"
 
-#include <linux/capability.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <array>
 #include <optional>
 
 #include "culvert/base/fd.hpp"
@@ -15,10 +13,10 @@
 #include "culvert/proxy/control_link.hpp"
 #include "culvert/proxy/process.hpp"
 #include "culvert/proxy/revocation_watch.hpp"
-#include "culvert/sandbox/privileges.hpp"
 #include "waypoint/admin/admin.hpp"
 #include "waypoint/control/link_options.hpp"
 #include "waypoint/control/view_feed.hpp"
+#include "waypoint/sandbox/shell.hpp"
 #include "waypoint/worker/crew.hpp"
 #include "waypoint/worker/retirement.hpp"
 
@@ -108,6 +106,9 @@ class App final {
                                &requests_, &trust_, &lines_, &budget_, &crew_.workers()});
     if (!admin) return std::unexpected(admin.error());
     admin_ = std::move(*admin);
+    if (settings_.sandbox) {
+      if (auto shell = give_up_system_calls(); !shell) return shell;
+    }
     log::info("{} {}/{} with {} data thread(s)", settings_.edge ? "edge" : "waypoint", settings_.ns,
               settings_.name, worker_count_);
     return {};
@@ -185,9 +186,8 @@ int run(const Settings& settings) {
   proxy::ignore_hangups();
   proxy::raise_descriptor_limit();
   if (settings.sandbox) {
-    constexpr std::array kKept{CAP_NET_BIND_SERVICE};  // an edge's ports below 1024
-    if (auto dropped = sandbox::drop_privileges(kKept); !dropped) {
-      log::error("cannot start: {}", dropped.error().to_string());
+    if (auto shell = give_up_privileges(); !shell) {
+      log::error("cannot start: {}", shell.error().to_string());
       return 1;
     }
   }

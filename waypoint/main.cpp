@@ -82,14 +82,16 @@ void add_logs(CLI::App& cli, culvert::waypoint::Settings& settings, std::string&
 void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
   cli.add_option_function<std::string>(
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
-         "off: keep all capabilities (docs/hardening.md)")
+         "off: keep capabilities and all system calls (docs/hardening.md)")
       ->check(CLI::IsMember({"on", "off"}))
       ->default_str(settings.sandbox ? "on" : "off");
 }
 
 void add_threads(CLI::App& cli, culvert::waypoint::Settings& settings) {
   using namespace culvert;
-  cli.add_option("--workers", settings.workers, "data threads; 0: a quarter of the cores")
+  cli.add_option("--workers", settings.workers,
+                 "data threads; 0: a quarter of the cores. Limits and ejections of "
+                 "DestinationRules count for each of them: more replicas instead are as good")
       ->check(CLI::Range(0U, waypoint::kMaxWorkers))
       ->capture_default_str();
   cli.add_option_function<std::int64_t>(

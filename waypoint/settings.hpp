@@ -31,7 +31,9 @@ struct Settings {
   /// An edge serves the Gateways whose selector has its pod's labels, in plain TCP at their ports.
   bool edge = false;
 
-  unsigned workers = 0;  // 0: a quarter of the cores, at least one
+  /// Data threads; 0: a quarter of the cores. Limits of connection pools, outlier detection and the
+  /// load by which endpoints are chosen are each thread's own, so one unless somebody wants more.
+  unsigned workers = 1;
   std::chrono::microseconds busy_poll = io::kDataThreadBusyPoll;  // of data threads
   std::uint16_t hbone_port = mesh::kHbonePort;
   tls::Records tls_records = tls::kDefaultRecords;

@@ -1,16 +1,13 @@
 #include "waypoint/worker/crew.hpp"
 
-#include <fmt/format.h>
-#include <pthread.h>
+#include <functional>
+#include <utility>
 
-#include <algorithm>
-
+#include "culvert/proxy/data_threads.hpp"
 #include "culvert/proxy/process.hpp"
 
 namespace culvert::waypoint {
 namespace {
-
-constexpr unsigned kCoresPerWorker = 4;
 
 proxy::AccessLog access_log(const Settings& settings) {
   proxy::AccessLog out;
@@ -30,8 +27,7 @@ std::size_t descriptors_for_worker(unsigned count) {
 }  // namespace
 
 unsigned worker_count(const Settings& settings) {
-  if (settings.workers != 0) return settings.workers;
-  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
+  return proxy::data_threads(settings.workers, kMaxWorkers);
 }
 
 Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
@@ -44,10 +40,9 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
                                                 shared.requests.metrics.worker(i), std::move(*loop),
                                                 descriptors_for_worker(count)));
   }
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
-  }
+  std::vector<std::function<void()>> lives;
+  for (const auto& worker : workers_) lives.emplace_back([w = worker.get()] { w->run(); });
+  threads_ = proxy::start_data_threads(std::move(lives));
   return {};
 }
 

@@ -13,7 +13,7 @@
 
 namespace culvert::waypoint {
 
-/// How many data threads the settings mean: a quarter of the cores if they name none.
+/// How many data threads the settings mean: for 0 a quarter of the cores.
 unsigned worker_count(const Settings& settings);
 
 class Crew {

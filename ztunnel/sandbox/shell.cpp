@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "culvert/sandbox/data_plane_rules.hpp"
 #include "culvert/sandbox/privileges.hpp"
 
 namespace culvert::ztunnel {
@@ -14,7 +15,7 @@ Result<void> give_up_privileges() {
 }
 
 Result<void> give_up_system_calls() {
-  return sandbox::restrict_system_calls(system_call_rules());
+  return sandbox::restrict_system_calls(sandbox::data_plane_rules(own_system_calls()));
 }
 
 }  // namespace culvert::ztunnel

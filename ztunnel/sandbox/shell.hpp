@@ -15,7 +15,7 @@ Result<void> give_up_privileges();
 /// For good, on all threads, those to come included.
 Result<void> give_up_system_calls();
 
-/// The table (system_calls.cpp).
-std::span<const sandbox::Rule> system_call_rules();
+/// What ztunnel alone needs (system_calls.cpp).
+std::span<const sandbox::Rule> own_system_calls();
 
 }  // namespace culvert::ztunnel

@@ -1,19 +1,14 @@
 #include "ztunnel/worker/crew.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <latch>
+#include <functional>
 #include <utility>
 
 #include "culvert/base/log.hpp"
+#include "culvert/proxy/data_threads.hpp"
 #include "culvert/proxy/process.hpp"
-#include "culvert/proxy/time_slice.hpp"
 
 namespace culvert::ztunnel {
 namespace {
-
-constexpr unsigned kCoresPerWorker = 4;
 
 // As the flags say it; the filter's text has been checked.
 proxy::AccessLog access_log(const Settings& settings) {
@@ -28,8 +23,7 @@ proxy::AccessLog access_log(const Settings& settings) {
 }  // namespace
 
 unsigned worker_count(const Settings& settings) {
-  if (settings.workers > 0) return settings.workers;
-  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMaxWorkers);
+  return proxy::data_threads(settings.workers, kMaxWorkers);
 }
 
 Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
@@ -44,18 +38,9 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
                                                 std::move(reporter), std::move(*loop),
                                                 descriptors));
   }
-  // What a thread asks of the kernel for itself comes before the process gives system calls up.
-  const auto prepared = std::make_shared<std::latch>(workers_.size());
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get(), prepared] {
-      const auto sliced = proxy::take_short_slices(proxy::kDataThreadSlice);
-      if (!sliced) log::warn("a data thread: {}", sliced.error().to_string());
-      prepared->count_down();
-      worker->run();
-    });
-    ::pthread_setname_np(threads_.back().native_handle(), fmt::format("worker-{}", i).c_str());
-  }
-  prepared->wait();
+  std::vector<std::function<void()>> lives;
+  for (const auto& worker : workers_) lives.emplace_back([w = worker.get()] { w->run(); });
+  threads_ = proxy::start_data_threads(std::move(lives));
   return {};
 }
 

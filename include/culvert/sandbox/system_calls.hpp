@@ -32,6 +32,17 @@ struct Rule {
   std::optional<Condition> condition;  // the rule is for these calls only
 };
 
+/// For tables: a call, always or under a condition; the whole of an argument's low half.
+constexpr Rule allow(long number) {
+  return {number, Action::kAllow, {}};
+}
+constexpr Rule allow(long number, Condition condition) {
+  return {number, Action::kAllow, condition};
+}
+constexpr Condition is(std::uint8_t argument, std::uint32_t value) {
+  return {argument, 0xffffffff, value};
+}
+
 inline constexpr std::size_t kMaxRules = 400;  // the kernel takes 4096 instructions
 
 /// The filter of these rules, the first that fits decides. A call that none fits fails with EPERM

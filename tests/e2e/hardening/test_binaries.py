@@ -6,7 +6,7 @@ import pytest
 from lab import BUILD
 
 ENDBR64 = b"\xf3\x0f\x1e\xfa"
-PROGRAMS = ["culvert-agent", "culvert-control", "culvert-ztunnel", "culvert"]
+PROGRAMS = ["culvert-agent", "culvert-control", "culvert-ztunnel", "culvert-waypoint", "culvert"]
 
 
 def readelf(flag, program):

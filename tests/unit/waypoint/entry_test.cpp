@@ -6,6 +6,7 @@
 #include "culvert/hbone/headers.hpp"
 #include "waypoint/entry/protocol.hpp"
 #include "waypoint/entry/target.hpp"
+#include "waypoint/settings.hpp"
 #include "waypoint/upstream/tunnel_dialer.hpp"
 
 using namespace culvert;
@@ -126,6 +127,14 @@ TEST_CASE("the port's declaration decides first, then the first bytes") {
   // What is no HTTP meets a reader that refuses it.
   CHECK(decide_protocol(AppProtocol::kHttp11, Detected::kTcp) == Speaks::kHttp1);
   CHECK(decide_protocol(AppProtocol::kGrpc, Detected::kTls) == Speaks::kHttp2);
+}
+
+TEST_CASE(
+    "a server that may speak first waits 100 ms for its client, and not at all where it is said") {
+  using namespace std::chrono_literals;
+  CHECK(kFirstBytesWait <= 100ms);
+  CHECK_FALSE(client_speaks_first(AppProtocol::kUnknown));  // that is the wait then
+  CHECK_FALSE(asks_first_bytes(AppProtocol::kTcp));
 }
 
 TEST_CASE("a workload's port is declared by the service that leads to it") {
