@@ -29,4 +29,9 @@ Task<> FdStream::finish(Deadline) {
   co_return;
 }
 
+void FdStream::abort() {
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 }  // namespace culvert::io

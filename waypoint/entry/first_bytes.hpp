@@ -175,6 +175,7 @@ class ReadBytes final : public io::ByteStream {
   [[clang::coro_wrapper]] io::Task<> finish(io::Deadline deadline) override {
     return rest_->finish(deadline);
   }
+  void abort() override { rest_->abort(); }
   void free_idle_buffers() override { rest_->free_idle_buffers(); }
 
  private:

@@ -48,7 +48,7 @@ io::Task<> Http1Server::last_words() {
   if (!cut_) cut_ = !co_await output_.flush(deadline);
   fibers_.request_stop();
   co_await fibers_.join();
-  if (cut_) co_return;
+  if (cut_) co_return bytes_->abort();  // no end that an answer without a length could end at
   co_await bytes_->finish(deadline);
   while (!peer_finished_) {
     const auto part = co_await bytes_->read(deadline);

@@ -50,6 +50,7 @@ class PlainBytes final : public io::ByteStream {
   [[clang::coro_wrapper]] Task<> finish(io::Deadline deadline) override {
     return bytes_.finish(deadline);
   }
+  void abort() override { bytes_.abort(); }
 
  private:
   std::unique_ptr<proxy::TunnelPlace> place_;

@@ -28,6 +28,10 @@ class ByteStream {
   virtual Task<Result<void>> write_parts(Parts parts, Deadline deadline);
   /// Ends our direction in order (close_notify, FIN); best effort.
   virtual Task<> finish(Deadline deadline) = 0;
+  /// Said before this is destroyed: our direction has not ended in order, and the peer must not
+  /// take its end for one. Here: nothing, for carriers that show an end without finish() as what it
+  /// is (TLS without close_notify, a CONNECT stream that is reset).
+  virtual void abort() {}
   /// Nothing has come or gone for a while: frees buffers that hold nothing. Any time.
   virtual void free_idle_buffers() {}
 };
@@ -39,6 +43,8 @@ class FdStream final : public ByteStream {
   Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) override;
   Task<Result<void>> write(std::span<const std::uint8_t> bytes, Deadline deadline) override;
   Task<> finish(Deadline deadline) override;
+  /// Closing resets the connection (RST) from now on; what is not sent yet is dropped.
+  void abort() override;
   int fd() const { return fd_.get(); }
 
  private:

@@ -3,7 +3,8 @@
 
 Standard output has a line a connection, as JSON: {"event": "accepted", "peer": [ip, port],
 "getpeername": [...], "getsockname": [...]}. Environment: PORT (8080), NAME (the host name).
-Paths: / echoes; /bytes/N answers N bytes; /sleep/SECONDS answers late; /status/N answers with N.
+Paths: / echoes; /bytes/N answers N bytes; /sleep/SECONDS answers late; /status/N answers with N;
+/cut begins an answer in chunks and closes before its end.
 """
 import http.server
 import json
@@ -63,6 +64,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, b"x" * int(value), "application/octet-stream")
         if word == "sleep":
             time.sleep(float(value))
+        if word == "cut":
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"5\r\nbegin\r\n")
+            self.close_connection = True
+            return None
         seen = {
             "server": os.environ.get("NAME") or socket.gethostname(),
             "method": self.command,
@@ -73,7 +81,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "getpeername": plain(self.connection.getpeername()),
             "getsockname": plain(self.connection.getsockname()),
         }
-        self.answer(int(value) if word == "status" else 200, json.dumps(seen).encode() + b"\n")
+        return self.answer(int(value) if word == "status" else 200, json.dumps(seen).encode() + b"\n")
 
     do_POST = do_PUT = do_DELETE = do_HEAD = do_GET
 

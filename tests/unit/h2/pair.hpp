@@ -37,8 +37,9 @@ struct Pipe {
   std::string all;  // everything that ever passed
   bool ended = false;
   bool broken = false;
-  bool stuck = false;  // reads see nothing although there is data
-  bool full = false;   // writes wait
+  bool aborted = false;  // its writer said that it has not ended in order
+  bool stuck = false;    // reads see nothing although there is data
+  bool full = false;     // writes wait
   std::size_t max_read = SIZE_MAX;
   std::deque<std::size_t> reads;  // sizes of the first reads, before max_read holds
   Event changed;
@@ -52,6 +53,7 @@ class MemoryStream final : public io::ByteStream {
     out_->ended = true;
     out_->changed.notify();
   }
+  void abort() override { out_->aborted = true; }
   Task<Result<std::span<const std::uint8_t>>> read(Deadline deadline) override {
     while ((in_->data.empty() && !in_->ended && !in_->broken) || in_->stuck) {
       if (const auto w = co_await in_->changed.wait(deadline); !w)

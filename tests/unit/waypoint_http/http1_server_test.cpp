@@ -368,3 +368,43 @@ TEST_CASE("who pipelines and never reads is answered no more than his queue hold
   };
   run_loop(talk);
 }
+
+TEST_CASE("an answer that breaks off aborts its connection, one that is whole ends it") {
+  // Begins an answer whose end only the connection's could show, and finishes it if it is told to.
+  class Begins : public Handler {
+   public:
+    explicit Begins(bool finishes) : finishes_(finishes) {}
+    Task<> serve(ServerExchange& exchange) override {
+      http::ResponseHead head;
+      head.status = 200;
+      head.body = {true, std::nullopt};
+      exchange.send_head(head, false);
+      (void)co_await exchange.write_body(bytes_of("begin"), soon());
+      if (finishes_) {
+        (void)co_await exchange.finish({}, soon());
+      } else {
+        exchange.reset(0);
+      }
+    }
+
+   private:
+    const bool finishes_;
+  };
+  for (const bool finishes : {true, false}) {
+    run_loop(
+        [](bool whole) -> Task<> {
+          Begins handler(whole);
+          ServerPair pair(handler);
+          pair.say("GET /a HTTP/1.0\r\n\r\n");
+          pair.start();
+          if (whole) {
+            co_await pair.finish();
+          } else {
+            co_await pair.scope.join();
+          }
+          CHECK(pair.to_client->aborted != whole);
+          CHECK(pair.result.has_value() == whole);
+        },
+        finishes);
+  }
+}
