@@ -9,7 +9,8 @@ namespace culvert::telemetry {
 namespace {
 
 constexpr const char* kTerms =
-    "errors, direction=inbound|outbound, namespace=NAME|NAME, reason=FLAG|FLAG, sample=SHARE";
+    "errors, direction=inbound|outbound|waypoint, namespace=NAME|NAME, reason=FLAG|FLAG, "
+    "sample=SHARE";
 
 // Calls `each(part)` for the parts of `text` between `separator`, until one returns false.
 template <class Each>
@@ -27,6 +28,29 @@ std::string known_flags() {
   for (int i = 0; i < kResponseFlagCount; ++i) {
     out.append(i == 0 ? "" : ", ").append(to_string(static_cast<ResponseFlag>(i)));
   }
+  out += "; of requests ";
+  for (int i = 0; i < kExchangeFlagCount; ++i) {
+    out.append(i == 0 ? "" : ", ").append(to_string(static_cast<ExchangeFlag>(i)));
+  }
+  return out;
+}
+
+std::optional<Direction> direction_named(std::string_view text) {
+  for (int i = 0; i < kDirectionCount; ++i) {
+    if (to_string(static_cast<Direction>(i)) == text) return static_cast<Direction>(i);
+  }
+  return std::nullopt;
+}
+
+constexpr std::uint32_t kWithoutFlag = 1U << static_cast<unsigned>(kExchangeFlagCount);
+static_assert(kExchangeFlagCount < 32 && kResponseFlagCount <= 32, "bits of a mask");
+
+std::uint32_t flag_bits(const ExchangeRecord& record) {
+  const auto flags = record.all_flags();
+  std::uint32_t out = flags.none() ? kWithoutFlag : 0;
+  for (int i = 0; i < kExchangeFlagCount; ++i) {
+    if (flags.has(static_cast<ExchangeFlag>(i))) out |= 1U << static_cast<unsigned>(i);
+  }
   return out;
 }
 
@@ -38,8 +62,8 @@ std::expected<void, std::string> AccessFilter::add(std::string_view term) {
   const std::string_view value = equals == std::string_view::npos ? "" : term.substr(equals + 1);
   if (term == "errors") {
     errors_only_ = true;
-  } else if (term == "direction=inbound" || term == "direction=outbound") {
-    direction_ = value == "inbound" ? Direction::kInbound : Direction::kOutbound;
+  } else if (const auto direction = direction_named(value); key == "direction" && direction) {
+    direction_ = direction;
   } else if (key == "namespace" && !value.empty()) {
     split(value, '|', [&](std::string_view one) {
       namespaces_.emplace_back(one);
@@ -48,9 +72,7 @@ std::expected<void, std::string> AccessFilter::add(std::string_view term) {
   } else if (key == "reason" && !value.empty()) {
     std::string_view unknown;
     split(value, '|', [&](std::string_view one) {
-      const ResponseFlag flag = response_flag(std::string(one).c_str());
-      if (to_string(flag) != one) unknown = one;
-      reasons_ |= 1U << static_cast<unsigned>(flag);
+      if (!add_reason(one)) unknown = one;
       return unknown.empty();
     });
     if (!unknown.empty()) {
@@ -69,6 +91,24 @@ std::expected<void, std::string> AccessFilter::add(std::string_view term) {
     return std::unexpected(fmt::format("\"{}\" is no term; terms are {}", term, kTerms));
   }
   return {};
+}
+
+// A connection's flag, or a request's; "-" is both's.
+bool AccessFilter::add_reason(std::string_view name) {
+  bool known = false;
+  for (int i = 0; i < kResponseFlagCount; ++i) {
+    if (to_string(static_cast<ResponseFlag>(i)) != name) continue;
+    reasons_ |= 1U << static_cast<unsigned>(i);
+    known = true;
+  }
+  for (int i = 0; i < kExchangeFlagCount; ++i) {
+    if (to_string(static_cast<ExchangeFlag>(i)) != name) continue;
+    request_reasons_ |= 1U << static_cast<unsigned>(i);
+    known = true;
+  }
+  if (name == to_string(ResponseFlag::kNone)) request_reasons_ |= kWithoutFlag;
+  by_reason_ = true;
+  return known;
 }
 
 std::expected<AccessFilter, std::string> AccessFilter::parse(std::string_view text) {
@@ -104,7 +144,7 @@ bool AccessFilter::wants(const ConnectionRecord& record) {
   const bool failed = !record.outcome->error.empty();
   if (errors_only_ && !failed) return false;
   if (direction_ && record.direction != *direction_) return false;
-  if (reasons_ != 0 && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
+  if (by_reason_ && (reasons_ & (1U << static_cast<unsigned>(record.flag))) == 0) return false;
   return takes_namespace(*record.source, *record.destination) && takes_share(failed);
 }
 
@@ -112,7 +152,8 @@ bool AccessFilter::wants(const ExchangeRecord& record) {
   constexpr std::uint16_t kFirstFailure = 500;
   const bool failed = record.status == 0 || record.status >= kFirstFailure;
   if (errors_only_ && !failed) return false;
-  if (reasons_ != 0 || (direction_ && *direction_ != Direction::kInbound)) return false;
+  if (direction_ && *direction_ != Direction::kWaypoint) return false;
+  if (by_reason_ && (request_reasons_ & flag_bits(record)) == 0) return false;
   return takes_namespace(*record.source, *record.destination) && takes_share(failed);
 }
 

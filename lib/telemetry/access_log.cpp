@@ -100,7 +100,7 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
   known(writer, "dst.namespace", record.destination->namespace_name);
   known(writer, "dst.identity", record.destination->identity);
   known(writer, "dst.cluster", record.destination->cluster);
-  writer.quoted("direction", record.direction == Direction::kOutbound ? "outbound" : "inbound");
+  writer.quoted("direction", to_string(record.direction));
   if (record.trace) writer.plain("traceparent", record.trace->to_string());
   if (event == AccessEvent::kComplete) {
     using std::chrono::milliseconds;

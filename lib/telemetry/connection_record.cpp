@@ -1,4 +1,4 @@
-// The response flags' labels and the trace's text.
+// The texts of directions, response flags and traces.
 #include "culvert/telemetry/connection_record.hpp"
 
 #include <array>
@@ -19,7 +19,21 @@ constexpr std::array<const char*, kResponseFlagCount> kFlags = {
     "CERT_REVOKED",
 };
 
+// In the order of Direction.
+constexpr std::array<const char*, kDirectionCount> kDirections = {"outbound", "inbound",
+                                                                  "waypoint"};
+constexpr std::array<const char*, kDirectionCount> kReporters = {"source", "destination",
+                                                                 "waypoint"};
+
 }  // namespace
+
+const char* to_string(Direction direction) {
+  return kDirections[static_cast<std::size_t>(direction)];
+}
+
+const char* reporter_of(Direction direction) {
+  return kReporters[static_cast<std::size_t>(direction)];
+}
 
 const char* to_string(ResponseFlag flag) {
   return kFlags[static_cast<std::size_t>(flag)];

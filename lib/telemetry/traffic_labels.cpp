@@ -30,11 +30,7 @@ View version(const Party& party) {
 
 // In the order in which Istio's ztunnel writes them.
 constexpr std::array<Label, kTrafficLabelCount> kLabels{{
-    {"reporter",
-     [](const Record& r) -> View {
-       return r.direction == Direction::kOutbound ? "source" : "destination";
-     },
-     true},
+    {"reporter", [](const Record& r) -> View { return reporter_of(r.direction); }, true},
     {"source_workload", [](const Record& r) -> View { return r.source->workload; }, true},
     {"source_canonical_service",
      [](const Record& r) -> View { return r.source->canonical_service; }},

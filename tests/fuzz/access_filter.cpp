@@ -16,8 +16,8 @@ constexpr int kConnections = 64;
 
 telemetry::ConnectionRecord record_of(std::uint8_t choice, std::uint8_t flag) {
   telemetry::ConnectionRecord out;
-  out.direction =
-      (choice & 1) != 0 ? telemetry::Direction::kInbound : telemetry::Direction::kOutbound;
+  const int direction = (choice & 1) | ((choice & 8) >> 2);
+  out.direction = static_cast<telemetry::Direction>(direction % telemetry::kDirectionCount);
   out.flag = static_cast<telemetry::ResponseFlag>(flag % telemetry::kResponseFlagCount);
   if (out.flag != telemetry::ResponseFlag::kNone) {
     out.outcome = telemetry::Outcome{"refused", ""};

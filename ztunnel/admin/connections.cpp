@@ -85,16 +85,15 @@ std::optional<ConnectionList> list_connections(const Workers& workers, std::size
 
 json connection_json(const ListedConnection& connection) {
   const auto& record = connection.record;
-  json out{
-      {"id", connection.id},
-      {"direction", record.direction == telemetry::Direction::kOutbound ? "outbound" : "inbound"},
-      {"path", to_string(connection.path)},
-      {"age_ms", connection.age.count()},
-      {"mutual_tls", record.mutual_tls},
-      {"source", party_json(record.source_address, *record.source)},
-      {"destination", party_json(record.destination_address, *record.destination)},
-      {"bytes_sent", connection.bytes.forward_bytes},
-      {"bytes_received", connection.bytes.backward_bytes}};
+  json out{{"id", connection.id},
+           {"direction", to_string(record.direction)},
+           {"path", to_string(connection.path)},
+           {"age_ms", connection.age.count()},
+           {"mutual_tls", record.mutual_tls},
+           {"source", party_json(record.source_address, *record.source)},
+           {"destination", party_json(record.destination_address, *record.destination)},
+           {"bytes_sent", connection.bytes.forward_bytes},
+           {"bytes_received", connection.bytes.backward_bytes}};
   if (record.hbone_address) out["hbone_address"] = record.hbone_address->to_string();
   if (record.original_address) out["original_address"] = record.original_address->to_string();
   if (record.trace) out["traceparent"] = record.trace->to_string();

@@ -13,8 +13,13 @@
 
 namespace culvert::telemetry {
 
-/// Who reports: the source's side of a connection or the destination's.
-enum class Direction : std::uint8_t { kOutbound, kInbound };
+/// Who reports: the source's side of a connection, the destination's, or a waypoint between them.
+enum class Direction : std::uint8_t { kOutbound, kInbound, kWaypoint };
+inline constexpr int kDirectionCount = static_cast<int>(Direction::kWaypoint) + 1;
+/// "outbound", "inbound", "waypoint": in logs.
+const char* to_string(Direction direction);
+/// "source", "destination", "waypoint": Istio's label `reporter`.
+const char* reporter_of(Direction direction);
 
 /// Istio's L4 response_flags (ztunnel's own set). kNone is "-".
 enum class ResponseFlag : std::uint8_t {

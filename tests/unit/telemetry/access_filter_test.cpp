@@ -46,6 +46,30 @@ TEST_CASE("terms choose errors, directions, namespaces of either end and reasons
   CHECK(filter_of("reason=-").wants(fine));
 }
 
+TEST_CASE("what passes a waypoint is chosen by its own direction, requests by flags of their own") {
+  auto passed = sample_record();
+  passed.direction = Direction::kWaypoint;
+  CHECK(filter_of("direction=waypoint").wants(passed));
+  CHECK_FALSE(filter_of("direction=inbound").wants(passed));
+  CHECK_FALSE(filter_of("direction=waypoint").wants(sample_record()));
+
+  ExchangeRecord fine, full, late;
+  full.end = ExchangeEnd::kOverflow;
+  late.end = ExchangeEnd::kTimeout;
+  late.flags.set(ExchangeFlag::kRetriesExceeded);
+  CHECK(filter_of("direction=waypoint").wants(fine));
+  CHECK_FALSE(filter_of("direction=inbound").wants(fine));
+  CHECK(filter_of("reason=UO|DENY").wants(full));
+  CHECK_FALSE(filter_of("reason=UO|DENY").wants(late));
+  CHECK_FALSE(filter_of("reason=UO|DENY").wants(fine));
+  CHECK(filter_of("reason=URX").wants(late));
+  CHECK(filter_of("reason=-").wants(fine));
+  CHECK_FALSE(filter_of("reason=-").wants(full));
+  // Flags of requests alone keep no connection, and the other way round.
+  CHECK_FALSE(filter_of("reason=UO").wants(sample_record()));
+  CHECK_FALSE(filter_of("reason=DENY").wants(full));
+}
+
 TEST_CASE("every term must hold") {
   auto filter = filter_of("errors,direction=inbound,namespace=shop,reason=DENY");
   CHECK(filter.wants(failed_record(ResponseFlag::kDeny)));
@@ -80,7 +104,7 @@ TEST_CASE("a wrong term is refused with what is possible") {
   }
   CHECK(AccessFilter::parse("reason=NOPE").error().find("H2_HANDSHAKE_FAILURE") !=
         std::string::npos);
-  CHECK(AccessFilter::parse("nope").error().find("direction=inbound|outbound") !=
+  CHECK(AccessFilter::parse("nope").error().find("direction=inbound|outbound|waypoint") !=
         std::string::npos);
   CHECK_FALSE(AccessFilter::parse("namespace=" + std::string(kMaxFilterBytes, 'a')).has_value());
 }
