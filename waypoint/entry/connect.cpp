@@ -93,21 +93,12 @@ Task<std::expected<std::unique_ptr<Arrival>, Refused>> read_arrival(const Arrive
   co_return arrival;
 }
 
-// What the client speaks, with what was read to learn it. The stream has been answered. Who must
-// speak first may take his time, but not while we drain.
-Task<Result<FirstBytes>> learn_protocol(const Worker* worker, h2::Stream* stream,
-                                        mesh::AppProtocol declared) {
-  proxy::StreamEnd end(*stream);
-  FirstBytes out;
-  const bool patient = client_speaks_first(declared);
-  while (true) {
-    auto read =
-        co_await read_first_bytes(&end, &out, io::in(patient ? kLameDuck : kFirstBytesWait));
-    if (!read) co_return std::unexpected(read.error());
-    const bool silent = out.speaks == http::Detected::kMore && !out.ended;
-    if (!silent || !patient) co_return out;
-    if (worker->draining()) co_return fail(ErrorCode::kClosed, "drained before the first request");
-  }
+// Registered before it is decided about, so that no change of a policy is missed.
+mesh::Verdict let_in(const ArrivedTunnel& tunnel, const Arrival& arrival, proxy::LiveEntry& live) {
+  live.peer_certificate = &tunnel.certificate.sha256;
+  live.network_fd = tunnel.fd;
+  return tunnel.worker->authorize(live, &tunnel.peer_identity, arrival.client.address.ip,
+                                  arrival.destination);
 }
 
 /// One CONNECT that was let in, while it is served.
@@ -117,34 +108,49 @@ struct Served {
   const Arrival* arrival;
   h2::Stream* stream;
   proxy::Report* report;
+  proxy::LiveEntry* live;
 };
+
+// What the client speaks, with what was read to learn it. The stream has been answered. Who must
+// speak first may take his time, but not while we drain.
+Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol declared) {
+  proxy::StreamEnd end(*served->stream);
+  FirstBytes out;
+  const bool patient = client_speaks_first(declared);
+  while (true) {
+    auto read =
+        co_await read_first_bytes(&end, &out, io::in(patient ? kLameDuck : kFirstBytesWait));
+    if (!read) co_return std::unexpected(read.error());
+    if (served->live->was_cut()) co_return fail(ErrorCode::kCancelled, "cut while it was silent");
+    const bool silent = out.speaks == http::Detected::kMore && !out.ended;
+    if (!silent || !patient) co_return out;
+    if (served->worker->draining())
+      co_return fail(ErrorCode::kClosed, "drained before the first request");
+  }
+}
 
 // The application is reached first where the client need not be heard: so that it learns at once
 // when there is none. What comes back is HTTP that the client spoke after all.
 Task<FirstBytes> serve_tcp(const Served* served, bool answered, FirstBytes first) {
-  auto& [worker, tunnel, arrival, stream, report] = *served;
-  proxy::LiveEntry live(worker->live(), *report, proxy::Path::kWaypoint);
-  live.peer_certificate = &tunnel->certificate.sha256;
-  live.network_fd = tunnel->fd;
+  auto& [worker, tunnel, arrival, stream, report, live] = *served;
   auto upstream = co_await open_tcp(worker, arrival, report);
-  if (!upstream || live.was_cut()) {
-    answered ? stream->reset(h2::kConnectError) : answer(*stream, 503);
-    upstream ? live.tell(*report, std::nullopt) : report->fail(upstream.error());
+  if (!upstream || live->was_cut()) {
+    const int status = live->cut == proxy::Cut::kPolicy ? 401 : 503;
+    answered ? stream->reset(h2::kConnectError) : answer(*stream, status);
+    upstream ? live->tell(*report, std::nullopt) : report->fail(upstream.error());
     co_return FirstBytes{};
   }
   if (!answered) answer(*stream, 200);
   if (answered && first.bytes.empty() && !first.ended) {
-    co_return co_await relay_undecided(stream, std::move(*upstream), report, &live);
+    co_return co_await relay_undecided(stream, std::move(*upstream), report, live);
   }
-  co_await relay_tcp(stream, std::move(first.bytes), std::move(*upstream), report, &live);
+  co_await relay_tcp(stream, std::move(first.bytes), std::move(*upstream), report, live);
   co_return FirstBytes{};
 }
 
 // In the scope from where the connection can be cut. Its requests report for themselves.
 Task<> serve_requests(const Served* served, Speaks speaks, std::string first) {
-  proxy::LiveEntry live(served->worker->live(), *served->report, proxy::Path::kWaypoint);
-  live.peer_certificate = &served->tunnel->certificate.sha256;
-  live.network_fd = served->tunnel->fd;
+  proxy::LiveEntry& live = *served->live;
   std::unique_ptr<io::ByteStream> bytes = std::make_unique<ReadBytes>(
       std::move(first), std::make_unique<proxy::StreamBytes>(std::move(*served->stream)));
   live.scope.spawn(
@@ -153,44 +159,69 @@ Task<> serve_requests(const Served* served, Speaks speaks, std::string first) {
       },
       served->worker, served->arrival, version_of(speaks), std::move(bytes));
   co_await live.scope.join();
+  if (live.was_cut()) co_return live.tell(*served->report, std::nullopt);
   served->report->dismiss();
+}
+
+// Of a client that was silent, and was joined with its server meanwhile: that was one connection,
+// which has ended, and this is another.
+Task<> serve_late_requests(const Served* earlier, FirstBytes first) {
+  const ArrivedTunnel& tunnel = *earlier->tunnel;
+  proxy::Report report(earlier->worker->reporter(), telemetry::Direction::kWaypoint);
+  report.record.trace = earlier->report->record.trace;
+  fill_record(report.record, *earlier->worker, tunnel, *earlier->arrival);
+  proxy::LiveEntry live(earlier->worker->live(), report, proxy::Path::kWaypoint);
+  const auto verdict = let_in(tunnel, *earlier->arrival, live);
+  if (!verdict.allowed) {
+    earlier->stream->reset(h2::kConnectError);
+    co_return report.deny(verdict);
+  }
+  Served served = *earlier;
+  served.report = &report;
+  served.live = &live;
+  const auto speaks = decide_protocol(declared_at(*served.arrival), first.speaks);
+  co_await serve_requests(&served, speaks, std::move(first.bytes));
 }
 
 }  // namespace
 
 io::Scope::Child serve_connect(const ArrivedTunnel* tunnel, h2::Stream stream) {
   Worker& worker = *tunnel->worker;
-  proxy::Report report(worker.reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker.reporter(), telemetry::Direction::kWaypoint);
   report.record.source_address = tunnel->peer;
   const auto arrival = co_await read_arrival(tunnel, &stream, &report);
   if (!arrival) {
     answer(stream, arrival.error().status);
     co_return report.fail(arrival.error().error);
   }
-  const auto verdict = worker.authorize(
-      {tunnel->peer_identity, (*arrival)->client.address.ip, (*arrival)->destination});
+  proxy::LiveEntry live(worker.live(), report, proxy::Path::kWaypoint);
+  const auto verdict = let_in(*tunnel, **arrival, live);
   if (!verdict.allowed) {
     answer(stream, 401);
     co_return report.deny(verdict);
   }
 
-  const Served served{&worker, tunnel, arrival->get(), &stream, &report};
+  const Served served{&worker, tunnel, arrival->get(), &stream, &report, &live};
   const auto declared = declared_at(**arrival);
   const bool asks = asks_first_bytes(declared);
   FirstBytes first;
   if (asks) {
     answer(stream, 200);
-    auto learned = co_await learn_protocol(&worker, &stream, declared);
-    if (!learned) co_return report.fail(learned.error());
+    auto learned = co_await learn_protocol(&served, declared);
+    if (!learned) {
+      if (live.was_cut()) stream.reset(h2::kConnectError);
+      co_return live.tell(report, learned.error());
+    }
     first = std::move(*learned);
   }
-  auto speaks = decide_protocol(declared, first.speaks);
-  if (speaks == Speaks::kTcp) {
-    first = co_await serve_tcp(&served, asks, std::move(first));
-    if (first.speaks == http::Detected::kMore) co_return;
-    speaks = decide_protocol(declared, first.speaks);
+  const auto speaks = decide_protocol(declared, first.speaks);
+  if (speaks != Speaks::kTcp) {
+    co_return co_await serve_requests(&served, speaks, std::move(first.bytes));
   }
-  co_await serve_requests(&served, speaks, std::move(first.bytes));
+  first = co_await serve_tcp(&served, asks, std::move(first));
+  if (first.speaks != http::Detected::kMore) {
+    co_await serve_late_requests(&served, std::move(first));
+  }
 }
 
 }  // namespace culvert::waypoint

@@ -34,7 +34,7 @@ Task<> serve(Worker* worker, const Arrival* arrival, UniqueFd fd) {
 
 io::Scope::Child serve_edge(Worker* worker, UniqueFd fd, SocketAddress peer) {
   const Admitted place(*worker);
-  proxy::Report report(worker->reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker->reporter(), telemetry::Direction::kWaypoint);
   report.record.source_address = peer;
   const auto dialed = proxy::local_address(fd.get());
   if (!dialed) co_return report.fail(dialed.error());
@@ -43,12 +43,22 @@ io::Scope::Child serve_edge(Worker* worker, UniqueFd fd, SocketAddress peer) {
   arrival.client.address = peer;
   arrival.gateway = kAtEdge;
   arrival.destination = *dialed;
+  if (const auto self = co_await worker->self(io::in(kSelfWait)); !self) {
+    proxy::reset_on_close(fd.get());
+    co_return report.fail(self.error());
+  }
   proxy::LiveEntry live(worker->live(), report, proxy::Path::kWaypoint);
   live.network_fd = fd.get();
+  const auto verdict = worker->authorize(live, nullptr, peer.ip, *dialed);
+  if (!verdict.allowed) {
+    proxy::reset_on_close(fd.get());
+    co_return report.deny(verdict);
+  }
   live.scope.spawn(
       [](Worker* w, const Arrival* a, UniqueFd f) -> Task<> { co_await serve(w, a, std::move(f)); },
       worker, &arrival, std::move(fd));
   co_await live.scope.join();
+  if (live.was_cut()) co_return live.tell(report, std::nullopt);
   report.dismiss();  // its requests report for themselves
 }
 

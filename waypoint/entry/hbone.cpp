@@ -25,7 +25,7 @@ class DrainTunnel final : public Drainable {
 io::Scope::Child serve_hbone(Worker* worker, UniqueFd fd, SocketAddress peer) {
   const Admitted place(*worker);
   // A tunnel that fails before its first CONNECT is one failed connection in log and metrics.
-  proxy::Report report(worker->reporter(), telemetry::Direction::kInbound);
+  proxy::Report report(worker->reporter(), telemetry::Direction::kWaypoint);
   report.record.source_address = peer;
   const auto dialed = proxy::local_address(fd.get());
   if (!dialed) co_return report.fail(dialed.error());

@@ -4,13 +4,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <random>
 #include <utility>
 
 #include "culvert/base/log.hpp"
 #include "culvert/io/socket.hpp"
-#include "culvert/mesh/policy.hpp"
+#include "culvert/mesh/policy_change.hpp"
 #include "culvert/proxy/sockets.hpp"
 #include "waypoint/entry/entry.hpp"
 
@@ -39,9 +40,12 @@ telemetry::AccessFilter filter_of(const Settings& settings) {
   return telemetry::AccessFilter::parse(settings.access_filter).value_or(telemetry::AccessFilter());
 }
 
-// The policies that `self` names, alone.
-mesh::SnapshotPtr policies_of(const mesh::Snapshot& mesh, const mesh::Workload& self) {
+// `self` and the policies that it names, alone.
+mesh::SnapshotPtr mesh_of(const mesh::Snapshot& mesh, const mesh::Workload& self) {
   mesh::Delta delta;
+  auto& alone = delta.workloads.emplace_back(self);
+  alone.waypoint.reset();  // nobody stands in front of it
+  alone.services.clear();
   for (const auto& key : self.policies) {
     if (const auto policy = mesh.policy(key)) delta.policies.push_back(*policy);
   }
@@ -56,7 +60,7 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
     : shared_(shared),
       loop_(std::move(loop)),
       view_(std::make_shared<const View>()),
-      own_policies_(std::make_shared<const mesh::Snapshot>()),
+      own_mesh_(std::make_shared<const mesh::Snapshot>()),
       reporter_(std::move(reporter)),
       descriptor_limit_(descriptors),
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
@@ -91,8 +95,12 @@ void Worker::take_view(ViewPtr view) {
   const Settings& s = settings();
   self_ = view_->mesh->workload_at({s.network, s.pod_ips.front()});
   if (self_ != nullptr && self_->identity() != s.identity()) self_ = nullptr;
-  own_policies_ = self_ == nullptr ? std::make_shared<const mesh::Snapshot>()
-                                   : policies_of(*view_->mesh, *self_);
+  // Without an entry of its own it keeps what it knew: who is open was let in by that.
+  if (self_ != nullptr) {
+    const auto before = std::exchange(own_mesh_, mesh_of(*view_->mesh, *self_));
+    decider_ = own_mesh_->workload(self_->uid);
+    recheck_.policies_changed(mesh::policy_change(*before, *own_mesh_));
+  }
   exchanges_.take_view(view_);
   follow_gateways();
   view_changed_.notify();
@@ -109,11 +117,12 @@ Task<Result<mesh::WorkloadPtr>> Worker::self(io::Deadline deadline) {
   co_return self_;
 }
 
-mesh::Verdict Worker::authorize(const mesh::Connection& connection) const {
-  if (self_ == nullptr || self_->policies.empty()) {
-    return {.allowed = true, .reason = mesh::Verdict::Reason::kNoPolicy, .policy = {}};
-  }
-  return mesh::authorize(*own_policies_, *self_, connection);
+mesh::Verdict Worker::authorize(proxy::LiveEntry& entry, const mesh::Identity* proved,
+                                IpAddress client, SocketAddress destination) {
+  assert(decider_ != nullptr && "its own entry has been there");
+  entry.decided_by =
+      std::make_unique<proxy::Decided>(decider_, nullptr, proved, client, destination);
+  return proxy::decide(*own_mesh_, *entry.decided_by).verdict;
 }
 
 void Worker::take_credentials(proxy::Credentials credentials) {
@@ -326,8 +335,8 @@ Task<> Worker::live_and_end() {
   co_await exchanges_.close();
   co_await pool_.close();
   tunnels_.drain();
-  tunnel_fibers_.request_stop();
-  co_await tunnel_fibers_.join();
+  for (io::Scope* scope : {&tunnel_fibers_, &rechecks_}) scope->request_stop();
+  for (io::Scope* scope : {&tunnel_fibers_, &rechecks_}) co_await scope->join();
   loop_->stop();
 }
 

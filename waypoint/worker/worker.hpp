@@ -13,11 +13,12 @@
 #include "culvert/h2/budget.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/io/loop.hpp"
-#include "culvert/mesh/policy_change.hpp"
+#include "culvert/mesh/policy.hpp"
 #include "culvert/proxy/credentials.hpp"
 #include "culvert/proxy/live_connections.hpp"
 #include "culvert/proxy/live_tunnels.hpp"
 #include "culvert/proxy/parties.hpp"
+#include "culvert/proxy/recheck.hpp"
 #include "culvert/proxy/reporter.hpp"
 #include "culvert/proxy/shedding.hpp"
 #include "culvert/proxy/trust_counters.hpp"
@@ -100,8 +101,12 @@ class Worker final : public proxy::TunnelOwner {
   const ViewPtr& view() const { return view_; }
   /// The waypoint's own entry in the mesh; waits for it. kNoWorkload at the deadline.
   io::Task<Result<mesh::WorkloadPtr>> self(io::Deadline deadline);
-  /// The policies that select the waypoint itself decide about `connection`.
-  mesh::Verdict authorize(const mesh::Connection& connection) const;
+  /// The policies that select the waypoint itself decide about a connection of `client` to
+  /// `destination`, now and whenever one of them changes (`entry` is cut then, with a log line).
+  /// `proved`: the identity of the tunnel's other end, which outlives `entry`; null: none. After
+  /// self() has been there.
+  mesh::Verdict authorize(proxy::LiveEntry& entry, const mesh::Identity* proved, IpAddress client,
+                          SocketAddress destination);
   TunnelDialer& tunnel_dialer() { return dialer_; }
   proxy::TunnelPool& tunnels() { return tunnels_; }
   proxy::Reporter& reporter() { return reporter_; }
@@ -148,14 +153,17 @@ class Worker final : public proxy::TunnelOwner {
   std::unique_ptr<io::Loop> loop_;
   ViewPtr view_;
   mesh::WorkloadPtr self_;  // as the view has it; null before it came
-  /// What selects the waypoint itself, as a mesh of its own: nothing else is asked here, for the
-  /// rest is decided where the destination is.
-  mesh::SnapshotPtr own_policies_;
+  /// The waypoint and what selects it, as a mesh of its own: nothing else is asked here, for the
+  /// rest is decided where the destination is. As last known.
+  mesh::SnapshotPtr own_mesh_;
+  mesh::WorkloadPtr decider_;  // the waypoint, as that mesh has it
   io::Event view_changed_;
   std::optional<proxy::Credentials> credentials_;
   io::Event credentials_changed_;
   tls::RevocationListPtr revoked_;
   proxy::LiveConnections live_;
+  io::Scope rechecks_;
+  proxy::Recheck recheck_{live_, own_mesh_, shared_.trust, rechecks_};
   proxy::LiveTunnels live_tunnels_;
   proxy::Reporter reporter_;
   proxy::Parties parties_;
