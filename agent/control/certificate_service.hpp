@@ -1,5 +1,6 @@
-// Istio's certificate service. Which node asks is known by the socket it came in on; it gets
-// certificates for the identities of its own pods only, whatever the request itself names as SAN.
+// Istio's certificate service. Who asks is known by the socket it came in on: a node gets
+// certificates for the identities of its own pods only, a waypoint or edge for its own alone,
+// whatever the request itself names as SAN.
 // Loop thread.
 #pragma once
 
@@ -22,11 +23,11 @@ struct CertificateOrder {
   std::chrono::seconds lifetime{0};
 };
 
-/// Reads a serialized IstioCertificateRequest from `node` and judges it. Pure. kInvalidArgument: no
-/// such message, a negative lifetime; kPermissionDenied: no ImpersonatedIdentity, or none of the
-/// node's pods'.
+/// Reads a serialized IstioCertificateRequest from `peer` (peers.hpp) and judges it. Pure.
+/// kInvalidArgument: no such message, a negative lifetime; kPermissionDenied: no
+/// ImpersonatedIdentity, or none that the peer may have.
 std::expected<CertificateOrder, grpc::Status> judge_request(std::string_view request,
-                                                            std::string_view node,
+                                                            std::string_view peer,
                                                             const View& view);
 
 class CertificateService final : public grpc::Method {

@@ -82,7 +82,7 @@ Result<void> ConfigFolder::reload() {
       next->generation = store_.generation();
       next->resources = std::make_shared<const xds::ResourceSet>(
           xds::ResourceSet{next->generation, std::move(compiled.resources)});
-      next->identities = identities_by_node(*next->objects, settings_.trust_domain);
+      next->identities = identities_by_peer(*next->objects, settings_.trust_domain);
       save();
     }
   }

@@ -2,13 +2,28 @@
 
 #include "culvert/base/log.hpp"
 #include "culvert/xds/certificate_messages.hpp"
+#include "peers.hpp"
 
 namespace culvert::control {
+
+namespace {
+
+// A proxy asks policies about itself alone: those that select it are of its own namespace or the
+// root namespace.
+xds::Sight sight_of(const std::string& peer, const std::string& root_namespace) {
+  if (!is_proxy(peer)) return {};
+  return {.policies_of = {{std::string(namespace_of(peer)), root_namespace}}};
+}
+
+}  // namespace
 
 Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority)
     : loop_(loop),
       folder_(settings.config_dir, settings.compile, settings.state_dir),
       watch_(settings.config_dir, [this] { (void)reload(); }),
+      xds_([root = settings.compile.root_namespace](const std::string& peer) {
+        return sight_of(peer, root);
+      }),
       certificates_(std::move(authority), settings.certificate_lifetime),
       sockets_(settings.socket_dir, server_, loop.root()) {
   xds_.add_to(server_);
@@ -19,7 +34,7 @@ Result<void> Control::start() {
   if (auto watching = watch_.start(); !watching) return watching;
   folder_.restore();
   if (auto read = reload(); !read) return read;
-  loop_.root().spawn([](NodeSockets* sockets) -> io::Task<> { co_await sockets->remove_stale(); },
+  loop_.root().spawn([](PeerSockets* sockets) -> io::Task<> { co_await sockets->remove_stale(); },
                      &sockets_);
   loop_.root().spawn([](FolderWatch* watch) -> io::Task<> { co_await watch->run(); }, &watch_);
   return {};
@@ -37,13 +52,13 @@ void Control::publish() {
   const ViewPtr& view = folder_.view();
   certificates_.publish(view);
   xds_.set_resources(view->resources);
-  std::set<std::string> nodes;
-  for (const auto& [name, identities] : view->identities) nodes.insert(name);
+  std::set<std::string> peers;
+  for (const auto& [name, identities] : view->identities) peers.insert(name);
   std::vector<std::string> gone;
   for (const auto& [name, status] : xds_.nodes()) {
-    if (!nodes.contains(name)) gone.push_back(name);
+    if (!peers.contains(name)) gone.push_back(name);
   }
-  sockets_.set_nodes(std::move(nodes));
+  sockets_.set_peers(std::move(peers));
   for (const std::string& name : gone) xds_.forget(name);
 }
 
@@ -56,12 +71,13 @@ io::Task<SyncResult> Control::sync(io::Deadline deadline) {
 }
 
 Report Control::report() const {
-  Report out{.view = folder_.view(), .nodes = {}};
+  Report out{.view = folder_.view(), .nodes = {}, .proxies = {}};
   for (const auto& [name, identities] : out.view->identities) {
-    NodeReport node{.name = name, .xds = {}, .error = sockets_.error_of(name)};
+    PeerReport peer{.name = name, .xds = {}, .error = sockets_.error_of(name)};
     if (const auto found = xds_.nodes().find(name); found != xds_.nodes().end())
-      node.xds = found->second;
-    out.nodes.push_back(std::move(node));
+      peer.xds = found->second;
+    if (is_proxy(name)) peer.name = pod_of(name);
+    (is_proxy(name) ? out.proxies : out.nodes).push_back(std::move(peer));
   }
   return out;
 }

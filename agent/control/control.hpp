@@ -12,24 +12,25 @@
 #include "culvert/io/loop.hpp"
 #include "culvert/xds/server.hpp"
 #include "folder_watch.hpp"
-#include "node_sockets.hpp"
+#include "peer_sockets.hpp"
 #include "view.hpp"
 
 namespace culvert::control {
 
-struct NodeReport {
-  std::string name;
+struct PeerReport {
+  std::string name;  // of the node, or "NAMESPACE/NAME" of the pod
   xds::NodeStatus xds;
   std::string error;  // why it has no socket; empty when it has one
 };
 struct Report {
   ViewPtr view;
-  std::vector<NodeReport> nodes;
+  std::vector<PeerReport> nodes;
+  std::vector<PeerReport> proxies;  // pods of waypoints and edges
 };
 struct SyncResult {
   Report report;
   bool folder_read = false;
-  bool acknowledged = false;  // by every connected node, within the time
+  bool acknowledged = false;  // by all that are connected, within the time
 };
 
 struct ControlSettings {
@@ -45,11 +46,11 @@ class Control {
   /// `loop` outlives it, and runs it.
   Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority);
 
-  /// Before the loop runs: watches and reads the folder, and opens the nodes' sockets.
+  /// Before the loop runs: watches and reads the folder, and opens the peers' sockets.
   Result<void> start();
   /// Reads the folder anew, and publishes what it found.
   Result<void> reload();
-  /// reload(), then waits until every connected node has acknowledged it.
+  /// reload(), then waits until all that are connected have acknowledged it.
   io::Task<SyncResult> sync(io::Deadline deadline);
   Report report() const;
 
@@ -62,7 +63,7 @@ class Control {
   xds::Server xds_;
   CertificateService certificates_;
   grpc::Server server_;
-  NodeSockets sockets_;
+  PeerSockets sockets_;
 };
 
 }  // namespace culvert::control

@@ -7,6 +7,7 @@
 
 #include "control/compile/waypoints.hpp"
 #include "culvert/config/waypoint_names.hpp"
+#include "peers.hpp"
 
 namespace culvert::control {
 namespace {
@@ -27,8 +28,9 @@ bool runs_proxy(const api::k8s::Pod& pod) {
   });
 }
 
-/// A waypoint's or an edge's: it speaks for itself, and is not captured.
-bool is_proxy(const Waypoints& waypoints, const std::string& ns, const api::k8s::Pod& pod) {
+/// A waypoint's or an edge's: it asks for its certificate itself.
+bool speaks_for_itself(const Waypoints& waypoints, const std::string& ns,
+                       const api::k8s::Pod& pod) {
   const policy::Labels labels(pod.metadata().labels().begin(), pod.metadata().labels().end());
   if (waypoints.is_part_of_waypoint(ns, labels)) return true;
   // An edge, which its own namespace says: its image, or a Gateway there. Another's selector alone
@@ -52,22 +54,23 @@ const std::string& service_account(const api::k8s::PodSpec& spec) {
 
 }  // namespace
 
-IdentitiesByNode identities_by_node(const config::ObjectMap& objects,
+IdentitiesByPeer identities_by_peer(const config::ObjectMap& objects,
                                     std::string_view trust_domain) {
-  IdentitiesByNode out;
+  IdentitiesByPeer out;
   const Waypoints waypoints(objects, "");
   for (const auto& [key, object] : objects) {
     if (key.kind == "Node") out[key.name];
     if (key.kind != "Pod") continue;
     const auto& pod = config::message_as<api::k8s::Pod>(*object);
     const auto node = pod.spec().node_name();
-    if (node.empty() || !may_run(pod)) continue;
-    if (!is_meshed(pod) && !is_proxy(waypoints, key.ns, pod)) continue;
-    out[node].insert(
-        fmt::format("spiffe://{}/ns/{}/sa/{}", trust_domain, key.ns, service_account(pod.spec())));
+    if (node.empty() || !may_run(pod) || !objects.contains({"Node", "", node})) continue;
+    const std::string identity =
+        fmt::format("spiffe://{}/ns/{}/sa/{}", trust_domain, key.ns, service_account(pod.spec()));
+    if (is_meshed(pod)) out[node].insert(identity);
+    if (speaks_for_itself(waypoints, key.ns, pod)) {
+      out[proxy_peer(key.ns, key.name)].insert(identity);
+    }
   }
-  std::erase_if(out,
-                [&](const auto& entry) { return !objects.contains({"Node", "", entry.first}); });
   return out;
 }
 

@@ -1,5 +1,5 @@
-// Who may be certified where: a node's ztunnel and waypoints get certificates for the identities of
-// the meshed pods, waypoints and edges that run on that node, and for no others. Pure.
+// Who may be certified where: a node's ztunnel gets certificates for the identities of the meshed
+// pods that run on that node, a waypoint's or edge's pod for its own, and nobody for others. Pure.
 #pragma once
 
 #include <map>
@@ -11,14 +11,15 @@
 
 namespace culvert::control {
 
-using IdentitiesByNode = std::map<std::string, std::set<std::string>, std::less<>>;
+using IdentitiesByPeer = std::map<std::string, std::set<std::string>, std::less<>>;
 
-/// "spiffe://TRUST_DOMAIN/ns/NS/sa/SA" of the pods with spec.nodeName, by node; every Node object
-/// has an entry. Counted are pods with the annotation ambient.istio.io/redirection: enabled, pods
-/// of waypoints, and edges (pods with a container of the image culvert-waypoint, or that a Gateway
-/// of their namespace selects), that share not the node's network and have not ended. An absent
-/// service account is "default", as in Kubernetes.
-IdentitiesByNode identities_by_node(const config::ObjectMap& objects,
+/// "spiffe://TRUST_DOMAIN/ns/NS/sa/SA" of the pods with spec.nodeName, by peer (peers.hpp); every
+/// Node object has an entry. A node has those of pods with the annotation
+/// ambient.istio.io/redirection: enabled; a pod of a waypoint, and an edge (a container of the
+/// image culvert-waypoint, or a Gateway of its namespace that selects it), has its own. Not counted
+/// are pods that share the node's network or have ended. An absent service account is "default", as
+/// in Kubernetes.
+IdentitiesByPeer identities_by_peer(const config::ObjectMap& objects,
                                     std::string_view trust_domain);
 
 }  // namespace culvert::control

@@ -8,8 +8,9 @@ namespace culvert::control {
 namespace {
 
 constexpr const char* kExamples = R"(
-Each Node object N of the folder is served xDS and certificates on SOCKET_DIR/N.sock, which only root
-may open. A root certificate is made in STATE_DIR/ca at first start, unless one is given.
+Each Node object N of the folder is served xDS and certificates on SOCKET_DIR/N.sock, and each pod of a
+waypoint or edge on SOCKET_DIR/pods/NAMESPACE_POD/control.sock (a long name ends in a hash): its own certificate alone.
+Only root may open them; show a pod its own folder, and no other. A root certificate is made in STATE_DIR/ca at first start, unless one is given.
 
 Examples:
   culvert-control --config-dir mesh/ --socket-dir /run/culvert/nodes --state-dir /var/lib/culvert/control \
@@ -23,7 +24,8 @@ void add_options(CLI::App& app, Options& options) {
   app.footer(kExamples);
   app.add_option("--config-dir", options.config_dir, "folder of *.yaml, *.yml and *.json; watched")
       ->required();
-  app.add_option("--socket-dir", options.socket_dir, "folder for the nodes' sockets")->required();
+  app.add_option("--socket-dir", options.socket_dir, "folder for the sockets of nodes and proxies")
+      ->required();
   app.add_option("--state-dir", options.state_dir,
                  "folder for the root certificate and last good states")
       ->required();

@@ -36,7 +36,7 @@ Json condition_json(const config::Condition& c) {
           {"message", c.message}};
 }
 
-Json node_json(const NodeReport& node) {
+Json peer_json(const PeerReport& node) {
   return {{"name", node.name},
           {"connected", node.xds.connected},
           {"acked_generation", node.xds.acked_generation},
@@ -100,12 +100,14 @@ std::string status_json(const Report& report) {
               {"objects", report.view->objects->size()},
               {"diagnostics", Json::array()},
               {"conditions", Json::array()},
-              {"nodes", Json::array()}};
+              {"nodes", Json::array()},
+              {"proxies", Json::array()}};
   for (const Diagnostic& d : report.view->diagnostics)
     out["diagnostics"].push_back(diagnostic_json(d));
   for (const config::Condition& c : report.view->conditions)
     out["conditions"].push_back(condition_json(c));
-  for (const NodeReport& node : report.nodes) out["nodes"].push_back(node_json(node));
+  for (const PeerReport& node : report.nodes) out["nodes"].push_back(peer_json(node));
+  for (const PeerReport& proxy : report.proxies) out["proxies"].push_back(peer_json(proxy));
   return dump(out);
 }
 

@@ -8,7 +8,8 @@
 
 namespace culvert::control {
 
-/// {"generation","objects","diagnostics":[..],"conditions":[..],"nodes":[..]}
+/// {"generation","objects","diagnostics":[..],"conditions":[..],"nodes":[..],
+/// "proxies":[..]}
 std::string status_json(const Report& report);
 /// {"generation","addresses":{NAME:..},"authorizations":{NAME:..}}: the messages in protobuf's JSON
 /// form, addresses as text.

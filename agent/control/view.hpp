@@ -20,7 +20,8 @@ struct View {
   xds::ResourceSetPtr resources = std::make_shared<xds::ResourceSet>();
   Diagnostics diagnostics;
   config::Conditions conditions;
-  /// SPIFFE identities that each node may have certificates for. Every Node object is a key.
+  /// SPIFFE identities that each peer (peers.hpp) may have certificates for. Every Node object is a
+  /// key, and every pod of a waypoint or edge.
   std::map<std::string, std::set<std::string>, std::less<>> identities;
 };
 using ViewPtr = std::shared_ptr<const View>;

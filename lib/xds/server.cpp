@@ -34,7 +34,8 @@ struct Server::Stream {
   }
 };
 
-Server::Server() : resources_(std::make_shared<const ResourceSet>()) {}
+Server::Server(SightOf sight_of)
+    : sight_of_(std::move(sight_of)), resources_(std::make_shared<const ResourceSet>()) {}
 Server::~Server() {
   assert(streams_.empty() && "the gRPC servers end before the xDS server");
 }
@@ -57,7 +58,7 @@ io::Task<Status> Server::serve(grpc::ServerCall& call) {
       static_cast<std::ptrdiff_t>(kMaxStreamsPerNode)) {
     co_return Status{StatusCode::kResourceExhausted, "too many discovery streams of one node"};
   }
-  Stream stream{call, Session(resources_)};
+  Stream stream{call, Session(resources_, sight_of_ ? sight_of_(call.peer()) : Sight{})};
   const auto position = streams_.insert(streams_.end(), &stream);
   refresh(stream);
   io::Scope scope;

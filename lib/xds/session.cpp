@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 #include "culvert/xds/limits.hpp"
@@ -47,6 +48,16 @@ Result<void> Session::receive(const DeltaRequest& request) {
 
 void Session::update(ResourceSetPtr resources) {
   resources_ = std::move(resources);
+  if (sight_.policies_of) {
+    policies_.clear();
+    const auto all = resources_->types.find(kAuthorizationType);
+    const auto in_sight = [this](const auto& policy) {
+      return sight_.policies_of->contains(policy.first.substr(0, policy.first.find('/')));
+    };
+    if (all != resources_->types.end()) {
+      std::ranges::copy_if(all->second, std::inserter(policies_, policies_.end()), in_sight);
+    }
+  }
   for (auto& [url, type] : types_) type.touch();
 }
 
@@ -83,6 +94,7 @@ void Session::add_response(std::pair<const std::string, TypeSubscription>& type,
 
 const ResourcesByName& Session::resources_of(const std::string& type_url) const {
   static const ResourcesByName kNone;
+  if (sight_.policies_of && type_url == kAuthorizationType) return policies_;
   const auto found = resources_->types.find(type_url);
   return found == resources_->types.end() ? kNone : found->second;
 }

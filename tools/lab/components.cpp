@@ -125,9 +125,9 @@ Outcome<std::string> find_program(const std::string& name) {
 Outcome<ProcessSpec> control_spec(const LabState& state) {
   const LabNames names(state.name);
   auto spec = component_spec(state, kControlId, "culvert-control",
-                             {"--config-dir", names.config_dir(),                //
-                              "--socket-dir", names.control_dir() + "/sockets",  //
-                              "--state-dir", names.control_dir() + "/state",     //
+                             {"--config-dir", names.config_dir(),             //
+                              "--socket-dir", names.control_sockets(),        //
+                              "--state-dir", names.control_dir() + "/state",  //
                               "--admin-socket", names.control_admin()},
                              state.control_flags);
   auto cgroup = create_cgroup(names.cgroup());
@@ -197,8 +197,7 @@ Outcome<void> start_node(const LabState& state, const Node& node) {
   std::error_code error;
   const std::string link = names.node_socket(node.name, "control.sock");
   fs::remove(link, error);
-  fs::create_symlink(fmt::format("{}/sockets/{}.sock", names.control_dir(), node.name), link,
-                     error);
+  fs::create_symlink(fmt::format("{}/{}.sock", names.control_sockets(), node.name), link, error);
   if (error) return problem(fmt::format("create {}: {}", link, error.message()));
   if (auto started = start(state, agent_spec(state, node)); !started) return started;
   return start(state, ztunnel_spec(state, node));

@@ -86,6 +86,11 @@ std::string nodes_behind(const json& tree, const std::set<std::string>& running)
     const std::string nack = text_at(node, "last_nack");
     out += fmt::format(" {}{}", text_at(node, "name"), nack.empty() ? "" : " (" + nack + ")");
   }
+  for (const json& proxy : tree.value("proxies", json::array())) {
+    if (proxy.value("connected", json(false)) != json(true)) continue;
+    if (proxy.value("acked_generation", json(0)) == generation) continue;
+    out += fmt::format(" {}", text_at(proxy, "name"));
+  }
   return out;
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "culvert/config/waypoint_names.hpp"
+
 namespace culvert::lab {
 
 std::unexpected<Problem> system_problem(const std::string& text, int sys_errno, std::string next) {
@@ -71,6 +73,10 @@ std::string LabNames::node_socket(std::string_view node, std::string_view file) 
 std::string LabNames::pod_dir(std::string_view ns, std::string_view pod) const {
   return fmt::format("{}/pods/{}", dir(), pod_file(ns, pod));
 }
+std::string LabNames::proxy_dir(std::string_view ns, std::string_view pod) const {
+  return control_sockets() + "/" + config::proxy_folder(ns, pod);
+}
+
 std::string LabNames::pod_hosts(std::string_view ns, std::string_view pod) const {
   return pod_dir(ns, pod) + "/hosts";
 }

@@ -9,6 +9,7 @@
 
 namespace culvert::lab {
 
+inline constexpr const char* kRunDir = "/run/culvert";
 inline constexpr const char* kLabsDir = "/run/culvert/lab";
 inline constexpr const char* kNetnsDir = "/run/netns";
 inline constexpr std::size_t kLabNameMax = 32;
@@ -36,6 +37,9 @@ class LabNames {
   std::string supervisor_socket() const { return dir() + "/supervisor.sock"; }
   std::string config_dir() const { return dir() + "/config"; }
   std::string control_dir() const { return dir() + "/control"; }
+  std::string control_sockets() const { return control_dir() + "/sockets"; }
+  /// The folder of the socket by which control serves this pod, a waypoint's or edge's.
+  std::string proxy_dir(std::string_view ns, std::string_view pod) const;
   std::string control_admin() const { return control_dir() + "/admin.sock"; }
   std::string node_dir(std::string_view node) const;
   std::string node_socket(std::string_view node, std::string_view file) const;

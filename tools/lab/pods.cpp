@@ -62,7 +62,7 @@ Outcome<ProcessSpec> container_spec(const LabState& state, const Pod& pod,
   if (container.waypoint) {
     auto program = find_program(kWaypointProgram);
     if (!program) return std::unexpected(program.error());
-    std::vector<std::string> argv = waypoint_flags(names, pod);
+    std::vector<std::string> argv = waypoint_flags(pod);
     argv.insert(argv.begin(), *program);
     argv.insert(argv.end(), state.waypoint_flags.begin(), state.waypoint_flags.end());
     argv.insert(argv.end(), command->argv.begin(), command->argv.end());
@@ -165,6 +165,11 @@ Outcome<void> prepare_pod(const LabState& state, const Pod& pod) {
   const LabNames names(state.name);
   auto cgroup = create_cgroup(names.pod_cgroup(pod.node, pod.uid));
   if (!cgroup) return std::unexpected(cgroup.error());
+  if (is_proxy(pod)) {
+    const std::string folder = names.proxy_dir(pod.ns, pod.name);
+    if (auto made = make_dirs(folder, 0700); !made)
+      return problem(fmt::format("make {}: {}", folder, made.error().to_string()));
+  }
   return create_pod_network(names, pod, state.objects.nodes);
 }
 

@@ -13,6 +13,7 @@
 
 #include "culvert/base/fd.hpp"
 #include "lab/cgroup.hpp"
+#include "lab/names.hpp"
 #include "lab/netns.hpp"
 
 namespace culvert::lab {
@@ -29,6 +30,8 @@ Outcome<void> enter_container(const Surroundings& to) {
     return system_problem("mount /sys", errno);
   if (::mount(to.hosts_file.c_str(), "/etc/hosts", nullptr, MS_BIND, nullptr) != 0)
     return system_problem("bind " + to.hosts_file + " over /etc/hosts", errno);
+  if (!to.run_dir.empty() && ::mount(to.run_dir.c_str(), kRunDir, nullptr, MS_BIND, nullptr) != 0)
+    return system_problem(fmt::format("bind {} over {}", to.run_dir, kRunDir), errno);
   if (::sethostname(to.host_name.data(), std::min<std::size_t>(to.host_name.size(), 64)) != 0)
     return system_problem("set the host name", errno);
   return {};

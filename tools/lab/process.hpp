@@ -17,6 +17,8 @@ struct Surroundings {
   std::string hosts_file;   // bound over /etc/hosts in a private mount namespace; empty: no such
   std::string host_name;    // with hosts_file only
   std::string working_dir;  // empty: /
+  /// Bound over kRunDir with hosts_file, so that nothing else there is seen; empty: no such.
+  std::string run_dir;
 };
 
 /// Moves the calling process there, for good.

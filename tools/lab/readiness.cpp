@@ -16,6 +16,7 @@
 #include "lab/netns.hpp"
 #include "lab/network.hpp"
 #include "lab/tcp_probe.hpp"
+#include "lab/waypoints.hpp"
 
 namespace culvert::lab {
 namespace {
@@ -113,7 +114,8 @@ Outcome<Surroundings> pod_surroundings(const LabNames& names, const Pod& pod,
   return Surroundings{.cgroup = std::move(cgroup),
                       .netns = netns_path(netns_of(names, pod)),
                       .hosts_file = names.pod_hosts(pod.ns, pod.name),
-                      .host_name = pod.name};
+                      .host_name = pod.name,
+                      .run_dir = is_proxy(pod) ? names.proxy_dir(pod.ns, pod.name) : ""};
 }
 
 bool looks_ready(const LabNames& names, const Pod& pod) {

@@ -8,7 +8,8 @@ namespace culvert::lab {
 
 using nlohmann::json;
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Surroundings, cgroup, netns, hosts_file, host_name, working_dir)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Surroundings, cgroup, netns, hosts_file, host_name, working_dir,
+                                   run_dir)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProcessSpec, id, argv, environment, surroundings, log, restart,
                                    component, grace_s)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(SupervisorRequest, op, id, hold, spec)

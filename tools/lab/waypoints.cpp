@@ -157,9 +157,7 @@ Pod waypoint_replica(const Gateway& gateway, unsigned number) {
 
 void add_waypoints(Manifest& wanted, const Placement& running, bool mesh) {
   if (!mesh) {
-    std::erase_if(wanted.pods, [](const Pod& pod) {
-      return std::ranges::any_of(pod.containers, &Container::waypoint);
-    });
+    std::erase_if(wanted.pods, is_proxy);
     return;
   }
   for (const Gateway& gateway : new_waypoints(wanted, running)) {
@@ -178,16 +176,19 @@ std::vector<std::string> listed_waypoints(const Manifest& wanted, const Placemen
   return out;
 }
 
+bool is_proxy(const Pod& pod) {
+  return std::ranges::any_of(pod.containers, &Container::waypoint);
+}
+
 bool is_waypoint(const Pod& pod) {
-  return pod.labels.contains(std::string(config::kGatewayName)) &&
-         std::ranges::any_of(pod.containers, &Container::waypoint);
+  return pod.labels.contains(std::string(config::kGatewayName)) && is_proxy(pod);
 }
 
 bool is_waypoint_service(const Service& service) {
   return service.selector.contains(std::string(config::kGatewayName));
 }
 
-std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod) {
+std::vector<std::string> waypoint_flags(const Pod& pod) {
   std::vector<std::string> out{"--name",
                                pod.name,
                                "--namespace",
@@ -195,7 +196,7 @@ std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod) {
                                "--service-account",
                                pod.service_account,
                                "--control",
-                               names.node_socket(pod.node, "control.sock")};
+                               fmt::format("{}/{}", kRunDir, config::kProxySocket)};
   for (const IpAddress& ip : pod.ips) out.insert(out.end(), {"--pod-ip", ip.to_string()});
   if (!is_waypoint(pod)) out.emplace_back("--edge");
   return out;

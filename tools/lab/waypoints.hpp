@@ -35,7 +35,8 @@ void add_waypoints(Manifest& wanted, const Placement& running, bool mesh);
 /// Gateways whose pods `add_waypoints` has listed in full: others of theirs are surplus.
 std::vector<std::string> listed_waypoints(const Manifest& wanted, const Placement& running);
 
-bool is_waypoint(const Pod& pod);  // has a container of kWaypointProgram and is no edge
+bool is_proxy(const Pod& pod);     // has a container of kWaypointProgram: a waypoint's or an edge's
+bool is_waypoint(const Pod& pod);  // has such a container and is no edge
 bool is_waypoint_service(const Service& service);
 
 /// The running pods of the waypoint "NS/NAME" (or NAME in the namespace default); a problem when
@@ -50,6 +51,6 @@ Outcome<void> restart_proxy_pod(const std::string& lab_name, const std::string& 
                                 std::chrono::seconds timeout);
 
 /// What culvert-waypoint is told of the pod that it runs in.
-std::vector<std::string> waypoint_flags(const LabNames& names, const Pod& pod);
+std::vector<std::string> waypoint_flags(const Pod& pod);
 
 }  // namespace culvert::lab

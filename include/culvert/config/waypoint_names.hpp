@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace culvert::config {
@@ -31,5 +32,11 @@ constexpr bool is_waypoint_image(std::string_view image) {
 
 inline constexpr std::string_view kHboneProtocol = "HBONE";  // of its listener
 inline constexpr std::uint32_t kWaypointPort = 15008;
+
+/// A waypoint's or edge's pod reaches control by this socket, alone in a folder of its own.
+inline constexpr std::string_view kProxySocket = "control.sock";
+/// Where control keeps that folder, below its sockets' folder: "pods/NAMESPACE_POD". A long name
+/// ends in a hash: a socket's path has 107 bytes (unix(7)).
+std::string proxy_folder(std::string_view ns, std::string_view pod);
 
 }  // namespace culvert::config

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <string>
@@ -11,6 +12,7 @@
 #include "culvert/grpc/server.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/xds/resource_set.hpp"
+#include "culvert/xds/session.hpp"
 
 namespace culvert::xds {
 
@@ -25,7 +27,10 @@ struct NodeStatus {
 
 class Server final : public grpc::Method {
  public:
-  Server();
+  using SightOf = std::function<Sight(const std::string& peer)>;
+
+  /// `sight_of`: what a peer is shown; null: everything.
+  explicit Server(SightOf sight_of = nullptr);
   /// Its gRPC servers have ended.
   ~Server();
 
@@ -54,6 +59,7 @@ class Server final : public grpc::Method {
   void ended(std::list<Stream*>::iterator position);
   bool everyone_has(std::uint64_t generation) const;
 
+  const SightOf sight_of_;
   ResourceSetPtr resources_;
   std::list<Stream*> streams_;  // oldest first
   std::map<std::string, NodeStatus> nodes_;

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,9 +17,17 @@
 
 namespace culvert::xds {
 
+/// What a client is shown.
+struct Sight {
+  /// Of Authorizations, those of these namespaces; nullopt: all.
+  std::optional<std::set<std::string, std::less<>>> policies_of;
+};
+
 class Session {
  public:
-  explicit Session(ResourceSetPtr resources) : resources_(std::move(resources)) {}
+  explicit Session(ResourceSetPtr resources, Sight sight = {}) : sight_(std::move(sight)) {
+    update(std::move(resources));
+  }
 
   /// Errors (origin kClient) end the stream: kProtocol without a type url, kLimit beyond kMaxTypes
   /// and the bounds of TypeSubscription.
@@ -48,7 +58,9 @@ class Session {
   void add_response(std::pair<const std::string, TypeSubscription>& type, bool hold_removals,
                     std::vector<DeltaResponse>& out);
 
+  const Sight sight_;
   ResourceSetPtr resources_;
+  ResourcesByName policies_;  // those in sight, unless all are
   std::map<std::string, TypeSubscription, SendingOrder> types_;
   std::string node_id_;
   std::uint64_t next_nonce_ = 1;

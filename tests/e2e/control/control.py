@@ -48,6 +48,14 @@ status:
 """
 
 
+def waypoint(name="wp"):
+    """A waypoint Gateway, and its pod NAME-1 on n1."""
+    return (f"apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: {name}, namespace: shop}}\n"
+            "spec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}\n",
+            pod(f"{name}-1", "n1", account=name, ip="10.0.0.9", meshed=False).replace(
+                "  annotations", f"  labels: {{gateway.networking.k8s.io/gateway-name: {name}}}\n  annotations"))
+
+
 def deny(name, principal="cluster.local/ns/shop/sa/bad"):
     return f"""apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -83,8 +91,12 @@ class Control(Daemon):
     def close(self):
         self.end()
 
-    def channel(self, node_name):
-        return grpc.insecure_channel(f"unix:{self.sockets}/{node_name}.sock",
+    def socket(self, peer):
+        """Of a node, or of a proxy's pod "NS/NAME"."""
+        return self.sockets / (f"pods/{peer.replace('/', '_')}/control.sock" if "/" in peer else f"{peer}.sock")
+
+    def channel(self, peer):
+        return grpc.insecure_channel(f"unix:{self.socket(peer)}",
                                      options=[("grpc.use_local_subchannel_pool", 1)])
 
 

@@ -5,7 +5,8 @@ import subprocess
 import grpc
 import pytest
 
-from control import node, pod
+from lab import wait_until
+from control import node, pod, waypoint
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
 DB = "spiffe://cluster.local/ns/shop/sa/db"
@@ -72,6 +73,25 @@ def test_a_node_gets_certificates_for_its_own_pods(mesh, tmp_path):
                                       "spiffe://other/ns/shop/sa/web", WEB + "/x", WEB.upper()])
 def test_a_node_gets_no_certificate_for_what_is_not_its_meshed_pods(mesh, tmp_path, identity):
     assert refusal(mesh, "n1", make_csr(tmp_path), identity) == grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_a_waypoint_gets_its_own_certificate_by_its_own_socket_and_no_other(mesh, tmp_path):
+    wp, csr = "spiffe://cluster.local/ns/shop/sa/wp", make_csr(tmp_path)
+    mesh.write("waypoint.yaml", *waypoint())
+    assert mesh.sync()[0] == 200
+    assert f"URI:{wp}" in openssl("x509", "-noout", "-text", text=ask(mesh, "shop/wp-1", csr, wp)[0])
+    for identity in (WEB, DB, OUT, "", wp + "x"):
+        assert refusal(mesh, "shop/wp-1", csr, identity) == grpc.StatusCode.PERMISSION_DENIED, identity
+    assert refusal(mesh, "n1", csr, wp) == grpc.StatusCode.PERMISSION_DENIED
+    path = mesh.socket("shop/wp-1")
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert [proxy["name"] for proxy in mesh.status()["proxies"]] == ["shop/wp-1"]
+    mesh.stop()
+    mesh.start()  # the folder may be shown to a pod: the socket comes back in it
+    assert ask(mesh, "shop/wp-1", csr, wp)
+    mesh.write("waypoint.yaml", waypoint()[1])  # of a Gateway that is gone
+    assert mesh.sync()[0] == 200
+    wait_until(lambda: not path.exists(), "its socket goes")
 
 
 def test_a_request_without_an_identity_is_refused(mesh, tmp_path):

@@ -2,7 +2,8 @@
 import textwrap
 
 from lab import wait_until
-from control import ADDRESS, names, node, pod
+from control import ADDRESS, AUTHORIZATION, deny, names, node, pod
+from control import waypoint as waypoint_objects
 
 LABELS = "type.googleapis.com/culvert.workload.v1.Labels"
 VIRTUAL_SERVICE = "networking.istio.io/v1/VirtualService"
@@ -70,6 +71,20 @@ def test_a_waypoint_gets_objects_and_labels_and_a_ztunnel_does_not(control, subs
     change = waypoint.next()
     assert change.type_url == VIRTUAL_SERVICE and names(change) == ["shop/other"]
     assert ztunnel.silent()
+
+
+def test_a_waypoint_is_shown_the_policies_that_may_select_it(control, subscribe):
+    control.write("mesh.yaml", node("n1"), *waypoint_objects(), deny("own"), deny("other").replace("shop}", "bank}"),
+                  deny("all").replace("shop}", "istio-system}"))
+    control.start()
+    ztunnel, proxy = subscribe(), subscribe("shop/wp-1")
+    assert names(ztunnel.first()[AUTHORIZATION]) == ["bank/other", "istio-system/all", "shop/own"]
+    assert names(proxy.first()[AUTHORIZATION]) == ["istio-system/all", "shop/own"]
+    control.write("more.yaml", deny("more").replace("shop}", "bank}"))
+    assert names(ztunnel.next()) == ["bank/more"]
+    assert proxy.silent() and control.sync()[0] == 200
+    control.write("more.yaml", deny("more"))
+    assert names(proxy.next()) == ["shop/more"]
 
 
 def test_a_refused_object_keeps_its_last_good_state_or_refuses_its_hosts(control, subscribe):

@@ -132,7 +132,7 @@ TEST_CASE("a pod of the image that is no waypoint's is an edge, whatever Gateway
     CHECK_FALSE(is_waypoint(wanted.pods[0]));
     wanted.pods[0].ips = {*IpAddress::parse("10.0.0.9"), *IpAddress::parse("fd00::9")};
     wanted.pods[0].node = "n1";
-    const auto flags = waypoint_flags(LabNames("l"), wanted.pods[0]);
+    const auto flags = waypoint_flags(wanted.pods[0]);
     const auto has = [&](const std::string& name, const std::string& value) {
       for (std::size_t i = 0; i + 1 < flags.size(); ++i)
         if (flags[i] == name && flags[i + 1] == value) return true;
@@ -143,12 +143,12 @@ TEST_CASE("a pod of the image that is no waypoint's is an edge, whatever Gateway
     CHECK(has("--pod-ip", "fd00::9"));
     CHECK(has("--name", "front"));
     CHECK(has("--service-account", "default"));
-    CHECK(has("--control", "/run/culvert/lab/l/nodes/n1/control.sock"));
+    CHECK(has("--control", "/run/culvert/control.sock"));
   }
   auto waypoint = manifest(gateway(""));
   add_waypoints(waypoint, {}, true);
   REQUIRE(waypoint.pods.size() == 1);
-  const std::vector<std::string> flags = waypoint_flags(LabNames("l"), waypoint.pods[0]);
+  const std::vector<std::string> flags = waypoint_flags(waypoint.pods[0]);
   CHECK(std::ranges::count(flags, "--edge") == 0);
 }
 
