@@ -1,6 +1,7 @@
 """What passes a waypoint: HTTP request by request, TCP as it is, and nothing is lost when one is replaced."""
 import json
 import os
+import re
 import textwrap
 
 import pytest
@@ -120,14 +121,29 @@ sys.stdout.write(got.partition(b"\\r\\n\\r\\n")[2].decode())
 """
 
 
+# Says each part once what the one before waits for has come, and tells all that came until the end.
+STEPS = """
+import json, socket, sys
+link = socket.create_connection(("web", 8080), timeout=20)
+got = b""
+for say, until in json.load(sys.stdin):
+    link.sendall(say.encode())
+    while until.encode() not in got:
+        got += link.recv(65536) or sys.exit("it ended")
+while part := link.recv(65536):
+    got += part
+sys.stdout.write(got.decode())
+"""
+
+
 @pytest.fixture(scope="module")
 def lab():
     with Lab(f"base-pass-{os.getpid()}", WORLD) as made:
         yield made
 
 
-def python(lab, text, *args):
-    done = lab.exec("shop/client", "python3", "-c", text, *args)
+def python(lab, text, *args, **options):
+    done = lab.exec("shop/client", "python3", "-c", text, *args, **options)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -147,6 +163,17 @@ def test_http_passes_by_its_rules_and_the_server_sees_its_client(lab, family):
     assert "URI=spiffe://cluster.local/ns/shop/sa/client" in headers["x-forwarded-client-cert"]
     client = next(ip for ip in lab.ips("shop/client") if (":" in ip) == (family == "-6"))
     assert seen["peer"][0] == client and seen["getpeername"][0] == client
+
+
+def test_pipelined_requests_are_answered_in_order(lab):
+    asked = "".join(f"GET /{n} HTTP/1.1\r\nHost: web\r\n{'Connection: close' if n == 3 else 'x: y'}\r\n\r\n" for n in (1, 2, 3))
+    assert re.findall(r'"path": "(/\d)"', python(lab, STEPS, input=json.dumps([(asked, "")]))) == ["/1", "/2", "/3"]
+
+
+def test_who_expects_100_gets_it_before_the_body_is_sent(lab):
+    head = "POST /e HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+    got = python(lab, STEPS, input=json.dumps([(head, "HTTP/1.1 100 Continue"), ("hello", "")]))
+    assert "HTTP/1.1 200" in got and '"body": "hello"' in got
 
 
 @pytest.mark.parametrize("port", [2525, 2526])

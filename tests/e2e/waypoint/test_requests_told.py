@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 from flows import NODES, client_pod, endpoint, meshed
-from lab import APPS, CULVERT, ENV, Lab, culvert, wait_until
+from lab import APPS, CULVERT, ENV, REPO, Lab, culvert, wait_until
 
+CALLS = REPO / "tests/conformance"  # gRPC by its own library, both ends
 WORLD = NODES + meshed("shop") + client_pod("shop", "far", "west") + f"""---
 apiVersion: v1
 kind: Pod
@@ -22,6 +23,19 @@ kind: Service
 metadata: {{name: web, namespace: shop}}
 spec: {{selector: {{app: web}}, ports: [{{name: http, port: 8080}}]}}
 ---
+apiVersion: v1
+kind: Pod
+metadata: {{name: calls, namespace: shop, labels: {{app: calls}}}}
+spec:
+  nodeName: east
+  serviceAccountName: calls
+  containers: [{{name: c, command: [/usr/bin/python3, {CALLS}/grpc_server.py, calls, "8081"], ports: [{{containerPort: 8081}}]}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {{name: calls, namespace: shop}}
+spec: {{selector: {{app: calls}}, ports: [{{name: grpc, port: 8081}}]}}
+---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {{name: web, namespace: shop}}
@@ -33,6 +47,10 @@ spec:
     directResponse: {{status: 410}}
   - name: jason
     match: [{{headers: {{end-user: {{exact: jason}}}}}}]
+    route: [{{destination: {{host: web}}}}]
+  - name: again
+    match: [{{uri: {{prefix: /status}}}}]
+    retries: {{attempts: 3, retryOn: 5xx, backoff: 1ms}}
     route: [{{destination: {{host: web}}}}]
   - name: rest
     route: [{{destination: {{host: web}}}}]
@@ -64,10 +82,10 @@ class Tap:
         return [json.loads(line) for line in out.splitlines()]
 
 
-def count(lab, *labels):
-    """The sum of istio_requests_total over the series that have all of these labels."""
+def count(lab, *labels, metric="istio_requests_total"):
+    """The sum of a metric over the series that have all of these labels."""
     page = lab.exec(waypoint_pod(lab), "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
-    return sum(int(value) for series, value in re.findall(r"^istio_requests_total\{(.*)\} (\d+)$", page, re.M)
+    return sum(int(value) for series, value in re.findall(rf"^{metric}\{{(.*)\}} (\d+)$", page, re.M)
                if all(label in series for label in labels))
 
 
@@ -108,6 +126,31 @@ def test_requests_are_counted_by_client_destination_and_answer(lab):
     assert count(lab, *labels, 'response_code="200"', 'destination_workload="web"') >= 3
     assert count(lab, *labels, 'response_code="200"') == before[0] + 3
     assert count(lab, *labels, 'response_code="410"') == before[1] + 1
+
+
+def test_a_request_that_is_tried_again_counts_once(lab):
+    labels = ('destination_workload="web"', 'response_code="503"')
+    before = count(lab, *labels)
+    assert lab.curl("shop/far", URL + "/status/503")[0] == 0
+    assert count(lab, *labels) == before + 1
+    wait_until(lambda: re.search(r'"GET /status/503 HTTP/1\.1" 503 .* again\S* 4$', lab.logs(waypoint_pod(lab)), re.M),
+               "the line, with four attempts")
+    assert len([line for line in lab.log_lines("shop/web") if "GET /status/503" in line.get("line", "")]) == 4
+
+
+def test_grpc_calls_are_counted_with_their_messages_and_statuses(lab):
+    asked = [{"to": ["calls", 8081], "family": 4, **call} for call in (
+        {"method": "Down", "requests": ["7"]}, {"method": "Up", "requests": ["a", "b", "c"]},
+        {"method": "Echo", "requests": ["x", "y"], "lockstep": True}, {"method": "Fail", "requests": ["9 not now"]})]
+
+    def counts():
+        labels = ('request_protocol="grpc"', 'destination_workload="calls"')
+        return [count(lab, *labels, metric=f"istio_{what}_total") for what in
+                ("requests", "request_messages", "response_messages")] + [count(lab, *labels, 'grpc_response_status="9"')]
+    before = counts()
+    done = lab.exec("shop/far", "/usr/bin/python3", f"{CALLS}/grpc_client.py", input=json.dumps(asked), check=True)
+    assert [call["code"] for call in json.loads(done.stdout)] == [0, 0, 0, 9]
+    assert [b - a for a, b in zip(before, counts())] == [4, 1 + 3 + 2 + 1, 7 + 1 + 2, 1]
 
 
 def test_the_log_has_a_line_in_envoys_form(lab):
