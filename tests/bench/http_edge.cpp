@@ -1,5 +1,5 @@
 // The waypoint's HTTP connections alone, as a plain proxy or as an origin: what they cost without
-// routes and without a mesh. Driven by edge.py beside other proxies, and by tests of what the
+// routes and without a mesh. Driven by tests of what the
 // connections refuse.
 //
 //   bench_http_edge --port P [--http2] [--to IP:PORT [--to-http2]]

@@ -21,7 +21,7 @@ from figures import LOADS, fixed_rate, run_alternating, say
 from labs import REPO, Failed, remove_left_overs
 from readings import machine
 from report import load_rows, missed_istio, redirection_table, table
-from report_waypoint import waypoint_table
+from report_waypoint import edge_table, waypoint_table
 from ways import ALL, open_ways
 
 RATE_OF_ENVOY = 1 / 3
@@ -124,8 +124,8 @@ def measure(options):
             rows += more
         except Failed as failure:  # the figures before it, and after, are worth having
             failures.append(f"{name}: {failure}")
-    more, of_waypoint = waypoint.measure_loads(options, wanted)
-    return rows + more, runs | of_waypoint, readings, failures
+    more_rows, more_runs, more_readings, more_failures = waypoint.measure(options, wanted)
+    return rows + more_rows, runs | more_runs, readings | more_readings, failures + more_failures
 
 
 def commit():
@@ -164,7 +164,8 @@ def main(argv):
              "envoy_threads": options.envoy_threads, "nice": options.nice}
     print(f"{about['machine']['cpu']}, {about['machine']['cores']} cores, kernel {about['machine']['kernel']}, commit "
           f"{about['commit']}; {options.rounds} rounds of {options.seconds:g} s; medians (least-greatest)\n")
-    print("\n\n".join(text for text in (table(rows), redirection_table(rows), waypoint_table(rows)) if text))
+    print("\n\n".join(text for text in (table(rows), redirection_table(rows), waypoint_table(rows), edge_table(rows))
+                      if text))
     for title in missed_istio(rows):
         print(f"worse than Istio's ztunnel: {title}")
     if options.json:

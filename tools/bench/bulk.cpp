@@ -71,24 +71,6 @@ class Upload {
   bool asked_ = false;
 };
 
-std::vector<UniqueFd> connect_all(const Target& target, unsigned count, Failures& failures) {
-  std::vector<UniqueFd> out;
-  for (unsigned i = 0; i < count; ++i) {
-    int error = 0;
-    UniqueFd fd = start_connect(target.address, error);
-    Poller poller;
-    poller.add(fd.get(), EPOLLOUT);
-    if (error == 0 && poller.wait(now_ns() + 10 * kSecond).empty()) error = ETIMEDOUT;
-    if (error == 0) error = connect_error(fd.get());
-    if (error != 0) {
-      failures.add("connect", error);
-      continue;
-    }
-    out.push_back(std::move(fd));
-  }
-  return out;
-}
-
 int report(std::uint64_t bytes, std::uint64_t took_ns, const Failures& failures) {
   const double seconds = static_cast<double>(took_ns) / 1e9;
   fmt::print(R"({{"bytes":{},"seconds":{:.6f},"mbit_s":{:.1f},"wrong":{},"failures":{}}})"
@@ -102,7 +84,7 @@ int upload(const Target& target, const BulkOptions& options) {
   Failures failures;
   Poller poller;
   std::vector<Upload> streams;
-  for (UniqueFd& fd : connect_all(target, options.streams, failures)) {
+  for (UniqueFd& fd : connect_all(target.address, options.streams, failures)) {
     poller.add(fd.get(), EPOLLOUT);
     streams.emplace_back(std::move(fd), streams.size());
   }
@@ -138,7 +120,7 @@ int upload(const Target& target, const BulkOptions& options) {
 int download(const Target& target, const BulkOptions& options) {
   Failures failures;
   Poller poller;
-  std::vector<UniqueFd> fds = connect_all(target, options.streams, failures);
+  std::vector<UniqueFd> fds = connect_all(target.address, options.streams, failures);
   std::vector<Call> calls(fds.size());
   const std::uint64_t start = now_ns();
   std::size_t open = 0, whole = 0;

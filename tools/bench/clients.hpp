@@ -25,8 +25,11 @@ struct RequestOptions {
   double warm_up = 0.5;  // before that, not counted
   double rate = 0;       // a second; 0: each connection asks again as soon as it is answered
   unsigned burst = 1;    // at a rate: so many at the same moment, and as much later the next
+  unsigned streams = 0;  // HTTP/2: so many requests at once on each connection; 0: HTTP/1.1
+  bool grpc = false;     // HTTP/2: unary gRPC calls
 };
 int run_requests(const Target& target, const RequestOptions& options);
+int run_h2_requests(const Target& target, const RequestOptions& options);
 
 /// Connect, one request, the origin closes. {"connections","seconds","per_s","latency_us",...}
 struct ConnectOptions {

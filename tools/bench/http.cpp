@@ -33,6 +33,17 @@ std::size_t head_end(std::string_view text) {
   return at == std::string_view::npos ? at : at + 4;
 }
 
+std::optional<Request> parse_bytes_path(std::string_view path) {
+  Request out;
+  if (!take(path, "/bytes/")) return std::nullopt;
+  const auto size = take_number(path, "/");
+  const auto stream = take_number(path, "");
+  if (!size || *size > kMaxBodyBytes || !stream || !path.empty()) return std::nullopt;
+  out.size = *size;
+  out.stream = *stream;
+  return out;
+}
+
 std::optional<Request> parse_request(std::string_view head) {
   constexpr std::string_view kVersion = " HTTP/1.1\r\n";
   Request out{.head_bytes = head.size()};

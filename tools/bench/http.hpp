@@ -25,6 +25,8 @@ struct Request {
 std::size_t head_end(std::string_view text);
 /// nullopt for anything else than the requests above. `head` ends with its empty line.
 std::optional<Request> parse_request(std::string_view head);
+/// "/bytes/SIZE/STREAM", of a GET.
+std::optional<Request> parse_bytes_path(std::string_view path);
 
 /// All requests for one size are equally long, as are their answers.
 std::string bytes_path(std::uint64_t size, std::uint64_t stream);

@@ -20,11 +20,13 @@ Examples:
   culvert-bench bulk 10.244.1.2:8080 --down --bytes 268435456 --every-byte
   culvert-bench requests 10.244.1.2:8080 --connections 32
   culvert-bench requests 10.244.1.2:8080 --connections 32 --rate 5000
+  culvert-bench requests 10.244.1.2:8080 --connections 4 --streams 8 --grpc
   culvert-bench connects 10.244.1.2:8080 --concurrency 32
   printf 'open 1000\nask\nclose\n' | culvert-bench hold 10.244.1.2:8080
   sleep 10 | culvert-bench watch 10.244.1.2:8080)";
 
 constexpr unsigned kConnectionsMax = 10'000;
+constexpr unsigned kStreamsMax = 1024;
 
 // The options and subcommands, as CLI11 fills them in.
 struct Flags {
@@ -66,7 +68,8 @@ int main(int argc, char** argv) {
   CLI::App cli{"The origin and the load generators of ./dev bench.", "culvert-bench"};
   cli.footer(kFooter);
   cli.require_subcommand(1);
-  auto* serve = cli.add_subcommand("serve", "the origin: answers and checks, on one thread");
+  auto* serve = cli.add_subcommand(
+      "serve", "the origin of HTTP/1.1 and HTTP/2: answers and checks, on one thread");
   serve->add_option("port", flags.port)->required();
   auto* bulk = client(cli, flags, "bulk", "bytes in bulk, up unless --down");
   bulk->add_option("--streams", flags.bulk.streams)
@@ -87,6 +90,12 @@ int main(int argc, char** argv) {
   requests->add_option("--burst", flags.requests.burst, "at a rate: so many at the same moment")
       ->check(CLI::Range(1U, kConnectionsMax))
       ->capture_default_str();
+  requests
+      ->add_option("--streams", flags.requests.streams,
+                   "HTTP/2, with so many requests at once on each connection; 0: HTTP/1.1")
+      ->check(CLI::Range(0U, kStreamsMax))
+      ->capture_default_str();
+  requests->add_flag("--grpc", flags.requests.grpc, "unary gRPC calls; needs --streams");
   times(requests, flags.requests.seconds, flags.requests.warm_up);
   auto* connects = client(cli, flags, "connects", "connect, one request, the origin closes, again");
   connects->add_option("--concurrency", flags.connects.concurrency)
@@ -101,6 +110,8 @@ int main(int argc, char** argv) {
   if (serve->parsed()) bench::serve(flags.port);
   flags.to.address = *SocketAddress::parse(flags.target);
   if (bulk->parsed()) return bench::run_bulk(flags.to, flags.bulk);
+  if (requests->parsed() && flags.requests.streams > 0)
+    return bench::run_h2_requests(flags.to, flags.requests);
   if (requests->parsed()) return bench::run_requests(flags.to, flags.requests);
   if (connects->parsed()) return bench::run_connects(flags.to, flags.connects);
   if (hold->parsed()) return bench::run_hold(flags.to);

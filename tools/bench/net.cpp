@@ -20,6 +20,7 @@ namespace {
 
 constexpr int kBacklog = 4096;
 constexpr std::size_t kEventsAtOnce = 256;
+constexpr std::uint64_t kConnectPatience = 10 * kSecond;
 constexpr rlim_t kDescriptors = 65'536;
 
 }  // namespace
@@ -84,6 +85,24 @@ int connect_error(int fd) {
   socklen_t size = sizeof error;
   ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
   return error;
+}
+
+std::vector<UniqueFd> connect_all(const SocketAddress& to, unsigned count, Failures& failures) {
+  std::vector<UniqueFd> out;
+  for (unsigned i = 0; i < count; ++i) {
+    int error = 0;
+    UniqueFd fd = start_connect(to, error);
+    Poller poller;
+    poller.add(fd.get(), EPOLLOUT);
+    if (error == 0 && poller.wait(now_ns() + kConnectPatience).empty()) error = ETIMEDOUT;
+    if (error == 0) error = connect_error(fd.get());
+    if (error != 0) {
+      failures.add("connect", error);
+      continue;
+    }
+    out.push_back(std::move(fd));
+  }
+  return out;
 }
 
 Poller::Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), events_(kEventsAtOnce) {

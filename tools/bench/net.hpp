@@ -68,4 +68,7 @@ class Failures {
   std::uint64_t wrong_ = 0;
 };
 
+/// So many connections, one after the other; those that could not be made are missing, and counted.
+std::vector<UniqueFd> connect_all(const SocketAddress& to, unsigned count, Failures& failures);
+
 }  // namespace culvert::bench

@@ -2,8 +2,8 @@
 from statistics_of import added_ratios, differ_p, ratios, summary
 
 REDIRECTION = "redirection_"
-OTHER_TABLES = (REDIRECTION, "waypoint_", "edge_")  # rows with other columns than table()'s
-WAYPOINT_KINDS = ("http",)
+OTHER_TABLES = (REDIRECTION, "waypoint_", "edge")  # rows with other columns than table()'s
+WAYPOINT_KINDS = ("http", "http2", "grpc")
 SAME_P = 0.05  # two series differ when chance alone would do so less often
 
 # Row -> (reached by "ratio" to direct, "value" or "envoy" (ratio to Envoy's), "at_least"|"at_most", target, aim).
@@ -30,6 +30,13 @@ TARGETS = {
     "enrolment_250": ("value", "at_most", 5, 2),
     "enrolment_250_at_once": ("value", "at_most", 5, 2),
     "enrolment_250_start": ("value", "at_most", 5, 2),
+    "edge_per_core": ("haproxy", "at_least", 0.8, 1.1),
+    "waypoint_memory_routes_1": ("value", "at_most", 12, 8),
+    "waypoint_memory_routes_1000": ("value", "at_most", 25, 15),
+    "waypoint_memory_each": ("value", "at_most", 6, 3),
+    "waypoint_routes_ratio": ("value", "at_most", 1.10, 1.03),
+    "waypoint_change": ("value", "at_most", 50, 10),
+    "waypoint_change_failed": ("value", "at_most", 0, 0),
     **{f"waypoint_{kind}_per_core": ("envoy", "at_least", 3, 5) for kind in WAYPOINT_KINDS},
     **{f"waypoint_rate_{kind}_added_{part}": ("envoy", "at_most", 0.4, 0.25) for kind in WAYPOINT_KINDS for part in ("p50", "p99")},
 }
@@ -53,14 +60,15 @@ def row(name, title, unit, values, ratio=None):
         ratio = {way: ratios(numbers, values["direct"]) for way, numbers in values.items()
                  if way != "direct" and "direct" in values}
     out["ratio_to_direct"] = {way: one for way, one in ratio.items() if one}
-    if "culvert" in values and "envoy" in values:
-        out["culvert_to_envoy"] = ratios(values["culvert"], values["envoy"])
+    for other in ("envoy", "haproxy"):
+        if "culvert" in values and other in values:
+            out[f"culvert_to_{other}"] = ratios(values["culvert"], values[other])
     return judge(out)
 
 
 def judged_value(one, kind):
-    if kind == "envoy":
-        found = one.get("culvert_to_envoy")
+    if kind in ("envoy", "haproxy"):
+        found = one.get(f"culvert_to_{kind}")
     elif kind == "ratio":
         found = one["ratio_to_direct"].get("culvert")
     else:
@@ -167,7 +175,7 @@ def target_cell(one):
             words += f", is {target['value']:.2f}"
     else:
         sense = "at_least" if "at_least" in target else "at_most"
-        of = {"ratio": " of direct", "envoy": " of Envoy's", "value": ""}[target["of"]]
+        of = {"ratio": " of direct", "envoy": " of Envoy's", "haproxy": " of HAProxy's", "value": ""}[target["of"]]
         words = f"{'>=' if sense == 'at_least' else '<='} {number(target[sense])}{of}"
     return words, {True: "yes", False: "NO", None: "-"}[target["reached"]]
 

@@ -16,8 +16,8 @@ def cpu_rows(figure, runs):
     if not used:
         return []
     a_core = {way: [1e6 / max(value, 1e-9) for value in values] for way, values in used.items()}
-    return [row(f"{figure.name}_cpu", "  CPU of the waypoint", "us/request", used),
-            row(f"{figure.name}_per_core", "  requests/s a core of the waypoint", "/s", a_core)]
+    return [row(f"{figure.name}_cpu", "  CPU of the process", "us/request", used),
+            row(f"{figure.name}_per_core", "  requests/s a core", "/s", a_core)]
 
 
 def percentile_rows(figure, runs):
@@ -54,4 +54,17 @@ def waypoint_table(rows):
         cells.append([one["title"], one["unit"],
                       *(spread(one["ways"].get(way)) for way in ("direct", "ztunnels", "culvert", "envoy")),
                       spread(one.get("culvert_to_envoy")), *target_cell(one)])
+    return markdown(cells) if len(cells) > 1 else ""
+
+
+EDGES = ("direct", "culvert", "haproxy", "nginx", "envoy")
+EDGE_HEAD = ["figure", "unit", "direct", "Culvert", "HAProxy", "nginx", "Envoy", "Culvert/HAProxy", "Culvert/Envoy", "target",
+             "reached"]
+
+
+def edge_table(rows):
+    cells = [EDGE_HEAD]
+    for one in (one for one in rows if one["name"].startswith("edge")):
+        cells.append([one["title"], one["unit"], *(spread(one["ways"].get(way)) for way in EDGES),
+                      *(spread(one.get(f"culvert_to_{other}")) for other in ("haproxy", "envoy")), *target_cell(one)])
     return markdown(cells) if len(cells) > 1 else ""

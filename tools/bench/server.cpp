@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "bench/h2_server.hpp"
 #include "bench/http.hpp"
 #include "bench/net.hpp"
 #include "bench/pattern.hpp"
@@ -30,6 +31,7 @@ class Exchange {
 
   /// What to wait for next.
   Next advance() {
+    if (h2_) return advance_h2();
     for (int i = 0; i < kReadsInARow; ++i) {
       if (!out_head_.empty() || out_left_ > 0) return send_answer();
       if (closing_) return Next::kClose;
@@ -40,15 +42,30 @@ class Exchange {
         finish_sink();
       else if (!take({buffer_.data(), static_cast<std::size_t>(n)}))
         return Next::kClose;
+      if (h2_) return after_h2(h2_->link().flush(fd()));
     }
     return Next::kRead;
   }
 
  private:
+  Next advance_h2() {
+    const bool open = h2_->link().blocked() ? h2_->link().flush(fd()) : h2_->link().read(fd());
+    return after_h2(open);
+  }
+
+  Next after_h2(bool open) const {
+    if (!open) return Next::kClose;
+    return h2_->link().blocked() ? Next::kWrite : Next::kRead;
+  }
+
   bool take(std::string_view got) {
     if (sink_) {
       if (!sink_->take(got)) ++wrong_;
       return true;
+    }
+    if (head_.empty() && got.starts_with(kH2PrefaceStart)) {
+      h2_ = std::make_unique<H2Exchange>();
+      return h2_->link().take(got);
     }
     if (head_.empty() && head_end(got) == got.size()) return answer(got);
     head_ += got;
@@ -105,6 +122,7 @@ class Exchange {
   UniqueFd fd_;
   std::string head_;  // a request that came in pieces
   std::unique_ptr<PatternCheck> sink_;
+  std::unique_ptr<H2Exchange> h2_;  // the client speaks HTTP/2
   std::uint64_t wrong_ = 0;
   std::string out_head_;
   std::uint64_t out_left_ = 0;

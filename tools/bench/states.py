@@ -29,8 +29,8 @@ spec: {}
 class Holder:
     """culvert-bench hold in the client's pod."""
 
-    def __init__(self, way):
-        self.process = way.lab.popen(way.client("across"), BENCH, "hold", way.targets["across"],
+    def __init__(self, way, path="across", flags=()):
+        self.process = way.lab.popen(way.client(path), BENCH, "hold", way.targets[path], *flags,
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def tell(self, words):

@@ -1,17 +1,21 @@
-"""The waypoint's figures: requests of each kind by each way, full load and half of what Envoy can do."""
+"""The waypoint's figures: requests of each kind by each way, full load and half of what Envoy can do; and, from other files,
+its states and it as a plain edge."""
 import dataclasses
 
+import edge
+import waypoint_states
 from figures import requests, run_alternating
+from labs import Failed
 from report_waypoint import load_rows, rate_rows
-from waypoint_lab import ALL, open_waypoints
+from waypoint_lab import ALL, SPOKEN, open_waypoints
 
 RATE_OF_ENVOY = 1 / 2
-KINDS = {"http": ("waypoint: HTTP/1.1", ())}
-LOADS = [dataclasses.replace(requests(f"waypoint_{kind}", title, 32, path=kind, ways=ALL))
-         for kind, (title, flags) in KINDS.items()]
-LISTED = {**{load.name: f"{load.title}: requests by each way, with ours and with Envoy in its place" for load in LOADS},
+TITLES = {"http": "waypoint: HTTP/1.1", "http2": "waypoint: HTTP/2", "grpc": "waypoint: gRPC"}
+LOADS = [dataclasses.replace(requests(f"waypoint_{kind}", title, 32, path=kind, ways=ALL), flags=SPOKEN[kind])
+         for kind, title in TITLES.items()]
+LISTED = {**edge.LISTED, **waypoint_states.LISTED, **{load.name: f"{load.title}: requests by each way, with ours and with Envoy in its place" for load in LOADS},
           **{f"waypoint_rate_{kind}": f"{title}: latency at half of what Envoy can do in its place"
-             for kind, (title, _) in KINDS.items()}}
+             for kind, title in TITLES.items()}}
 
 
 def ways_for(names):
@@ -48,3 +52,18 @@ def measure_loads(options, wanted):
             runs |= run_alternating([figure], ways, options.rounds, options.seconds)
             rows += rate_rows(figure, runs[figure.name])
     return rows, runs
+
+
+def measure(options, wanted):
+    """Rows, runs by figure, readings by figure, and what failed."""
+    rows, runs = measure_loads(options, wanted)
+    readings, failures = {}, []
+    for name, one in {**waypoint_states.MEASURES, **edge.MEASURES}.items():
+        if not wanted(name) or "culvert" not in options.ways:
+            continue
+        try:
+            more, readings[name] = one(ways_for(options.ways), options)
+            rows += more
+        except Failed as failure:  # the figures before it, and after, are worth having
+            failures.append(f"{name}: {failure}")
+    return rows, runs, readings, failures

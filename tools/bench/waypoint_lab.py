@@ -10,9 +10,13 @@ from ways import Way
 
 RULED = ("culvert", "envoy")  # the ways with a waypoint
 ALL = ("direct", "ztunnels", *RULED)
+MANY = 1000  # routes that the host "many", also of our waypoint, has
 SUBSETS = {"v1": 90, "v2": 10}  # version -> its weight
-PORTS = {"http": 80}  # what a connection speaks -> the services' port, whose name says it
-WAYPOINTS = {"culvert": "waypoint", "envoy": "stand-in"}  # their Services
+PORTS = {"http": 80, "http2": 81, "grpc": 82}  # what a connection speaks -> the services' port, whose name says it
+# culvert-bench's flags for each: 32 requests at once.
+SPOKEN = {"http": ("--connections", 32), "http2": ("--connections", 4, "--streams", 8),
+          "grpc": ("--connections", 4, "--streams", 8, "--grpc")}
+WAYPOINTS = {"culvert": "waypoint", "many": "waypoint", "envoy": "stand-in"}  # their Services
 STAND_IN = f"mesh/{WAYPOINTS['envoy']}"
 OURS = "mesh/waypoint-1"
 NODES = "".join(f"---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n" for name in ("east", "middle", "west"))
@@ -67,43 +71,45 @@ spec:
 
 
 def other_prefix(number):
-    """What the routes before the last one match; nothing asks for it."""
+    """What the routes before the last one match."""
     return f"/other-{number:04}/"
 
 
-def rules(others=1, changed=""):
-    """What our waypoint is told, and Envoy has in its configuration: `others` routes that nothing asks for, then the one
-    by weights. `changed` is a header that the first of them sets."""
+def rules(host="culvert", others=1, status=None):
+    """What our waypoint is told, and Envoy has in its configuration: `others` routes that no load asks for, then the
+    one by weights. With `status` the first of the others answers so itself."""
     def other(number):
-        sets = f", headers: {{response: {{set: {{x-changed: \"{changed}\"}}}}}}" if changed and number == 0 else ""
-        return (f"\n  - {{match: [{{uri: {{prefix: {other_prefix(number)}}}}}], "
-                f"route: [{{destination: {{host: culvert, subset: v2}}}}]{sets}}}")
-    shares = ", ".join(f"{{destination: {{host: culvert, subset: {name}}}, weight: {share}}}" for name, share in SUBSETS.items())
+        action = (f"directResponse: {{status: {status}}}" if status and number == 0
+                  else f"route: [{{destination: {{host: {host}, subset: v2}}}}]")
+        return f"\n  - {{match: [{{uri: {{prefix: {other_prefix(number)}}}}}], {action}}}"
+    shares = ", ".join(f"{{destination: {{host: {host}, subset: {name}}}, weight: {share}}}" for name, share in SUBSETS.items())
     subsets = ", ".join(f"{{name: {name}, labels: {{version: {name}}}}}" for name in SUBSETS)
     return f"""---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
-metadata: {{name: culvert, namespace: mesh}}
-spec: {{host: culvert, subsets: [{subsets}]}}
+metadata: {{name: {host}, namespace: mesh}}
+spec: {{host: {host}, subsets: [{subsets}]}}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: culvert, namespace: mesh}}
+metadata: {{name: {host}, namespace: mesh}}
 spec:
-  hosts: [culvert]
+  hosts: [{host}]
   http:{"".join(map(other, range(others)))}
   - {{route: [{shares}]}}
 """
 
 
 def world(ways=ALL, others=1):
-    """The manifest. Who is not measured is not started."""
+    """The manifest. Who is not measured is not started. `others` says how many more routes each way with rules has."""
     served = [way for way in ways if way != "direct"]
     out = NODES + MESH + pod("mesh", "client", "east", SLEEP) + pod("outside", "client", "east", SLEEP)
     out += "".join(service(way) + "".join(origin("mesh", way, version) for version in SUBSETS) for way in served)
     if "direct" in ways:
         out += origin("outside", "direct", "v1")
-    return out + (rules(others) if "culvert" in ways else "")
+    if "many" in ways:
+        out += rules("many", MANY - 1)
+    return out + (rules("culvert", others) if "culvert" in ways else "")
 
 
 class Served(Way):
@@ -125,10 +131,9 @@ class Served(Way):
         return super().run(path, word, "--proxied", "--authority", f"{self.name}.mesh", *flags, timeout=timeout)
 
     def check(self):
-        """A few requests of each kind: the result of the last."""
-        for path in PORTS:
-            told = self.run(path, "requests", "--connections", 4, "--seconds", "0.2", "--warm-up", "0", timeout=20)
-        return told
+        """A few requests of each kind, or Failed."""
+        for path, flags in SPOKEN.items():
+            self.run(path, "requests", *flags, "--seconds", "0.1", "--warm-up", "0", timeout=20)
 
 
 def stand_in(lab, others, options):
@@ -142,25 +147,26 @@ def stand_in(lab, others, options):
 
     def answers():
         with contextlib.suppress(Failed):
-            return bool(served.check())
+            served.check()
+            return True
         return False
     return waypoint_envoy.running(lab, STAND_IN, config, answers, options)
 
 
 @contextlib.contextmanager
-def open_waypoints(names, options, word="", others=1):
-    """{name: Served} inside `with`, in the order of ALL."""
+def open_waypoints(names, options, word="", others=1, checked=True):
+    """{name: Served} inside `with`, in the order of ALL; `checked`: each has answered before."""
     with contextlib.ExitStack() as stack:
         flags = ["--waypoint-flag=--workers=1"]
         lab = stack.enter_context(Lab(f"waypoint{word}", world(names, others), flags=flags))
         out = {}
-        for name in (one for one in ALL if one in names):
+        for name in (one for one in (*ALL, "many") if one in names):
             pids = []
-            if name == "culvert":
+            if name in ("culvert", "many"):
                 pids = [lab.container_pid(OURS)]
             elif name == "envoy":
                 pids = [stack.enter_context(stand_in(lab, others, options)).pid]
             out[name] = Served(name, lab, pids)
-        for way in out.values():
+        for way in out.values() if checked else ():
             way.check()
         yield out

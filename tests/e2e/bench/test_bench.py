@@ -49,19 +49,43 @@ def test_loads_run_over_each_way_and_are_written_with_their_ratios(tmp_path, lon
         assert rows["redirection_connections_32"]["iptables_to_envoy"]["median"] > 0
 
 
+def no_request_failed(told):
+    return all(run["value"] > 0 and run["result"]["wrong"] == 0 and not run["result"]["failures"]
+               for each in told["runs"].values() for runs in each.values() for run in runs)
+
+
 def test_a_waypoint_is_measured_between_ztunnels(tmp_path, long_run):
     ways = ["direct", "ztunnels", "culvert"] + (["envoy"] if long_run else [])
-    out, told = run(tmp_path, "--ways", "direct,culvert" + (",envoy" if long_run else ""), "--only", "waypoint_")
+    kinds = ("http", "http2", "grpc")
+    rates = ["--only", "waypoint_rate"] if long_run else []
+    out, told = run(tmp_path, "--ways", "direct,culvert" + (",envoy" if long_run else ""),
+                    *(word for kind in kinds for word in ("--only", f"waypoint_{kind}")), *rates)
     rows = {row["name"]: row for row in told["figures"]}
-    for kind in ("http",):
+    for kind in kinds:
         one = rows[f"waypoint_{kind}"]
         assert list(one["ways"]) == ways and one["title"] in out
         assert set(rows[f"waypoint_{kind}_cpu"]["ways"]) == set(ways) & {"culvert", "envoy"}
         if long_run:
             assert rows[f"waypoint_rate_{kind}_added_p99"]["target"]["of"] == "envoy"
-    for each in told["runs"].values():
-        for runs in each.values():
-            assert all(r["value"] > 0 and r["result"]["wrong"] == 0 and not r["result"]["failures"] for r in runs)
+    assert no_request_failed(told)
+
+
+def test_a_change_of_one_route_among_a_thousand_acts_and_no_request_fails(tmp_path):
+    _, told = run(tmp_path, "--ways", "culvert", "--only", "waypoint_change", "--only", "waypoint_routes")
+    rows = {row["name"]: row["ways"]["culvert"]["median"] for row in told["figures"]}
+    assert rows["waypoint_change"] > 0 and rows["waypoint_change_failed"] == 0
+    assert rows["waypoint_routes_ratio"] > 0
+
+
+def test_memory_of_waypoints_and_edges_beside_other_proxies_are_measured(tmp_path, long_run):
+    ways, others = ("direct,culvert,envoy", {"envoy"}) if long_run else ("direct,culvert", set())
+    out, told = run(tmp_path, "--ways", ways, "--only", "waypoint_memory", "--only", "edge", "--settle", "1")
+    rows = {row["name"]: row for row in told["figures"]}
+    assert set(rows["edge_cpu"]["ways"]) == {"culvert", "haproxy", "nginx"} | others and rows["edge"]["title"] in out
+    assert set(rows["waypoint_memory_routes_1"]["ways"]) == {"culvert"} | others
+    for name in ("edge_idle", "waypoint_memory_routes_1", "waypoint_memory_routes_100", "waypoint_memory_each"):
+        assert rows[name]["ways"]["culvert"]["median"] > 0
+    assert no_request_failed({"runs": {"edge": told["readings"]["edge"]}})
 
 
 def test_memory_hooks_enrolment_and_policy_are_measured(tmp_path):

@@ -88,6 +88,8 @@ def test_what_arrives_as_it_was_sent_is_no_failure(origin):
     with Relay(origin) as target:
         for argv in (["bulk", target, "--seconds", "0", "--bytes", MIB], ["requests", target, "--seconds", "0.2"],
                      ["requests", target, "--proxied", "--seconds", "0.2"],
+                     ["requests", target, "--connections", 2, "--streams", 3, "--seconds", "0.2"],
+                     ["requests", target, "--connections", 2, "--streams", 3, "--grpc", "--seconds", "0.2"],
                      ["bulk", target, "--down", "--bytes", MIB], ["connects", target, "--seconds", "0.2"]):
             status, told = bench(*argv)
             assert (status, told["wrong"], told["failures"]) == (0, 0, {}), (argv, told)
@@ -106,6 +108,19 @@ def test_a_changed_or_lost_byte_of_an_answer_is_noticed(origin, argv, spoil):
 def test_a_changed_or_lost_byte_behind_a_proxy_is_noticed(origin, spoil):
     with Relay(origin, down=spoil) as target:
         status, told = bench("requests", target, "--proxied", "--seconds", "0.2")
+    assert status == 3 and told["wrong"] > 0, told
+
+
+@pytest.mark.parametrize("flags", [[], ["--grpc"]], ids=["get", "grpc"])
+def test_a_changed_byte_of_http_2_is_a_failure(origin, flags):
+    with Relay(origin, down=change_after(700)) as target:  # in the body of the first answer
+        status, told = bench("requests", target, "--streams", 1, "--seconds", "0.2", *flags)
+    assert status == 3 and told["wrong"] > 0, told
+
+
+def test_a_changed_byte_of_a_grpc_request_is_noticed_by_the_origin(origin):
+    with Relay(origin, up=change_after(250)) as target:
+        status, told = bench("requests", target, "--streams", 1, "--grpc", "--seconds", "0.2")
     assert status == 3 and told["wrong"] > 0, told
 
 

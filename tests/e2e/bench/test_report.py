@@ -66,6 +66,9 @@ def test_every_target_is_of_a_row_that_a_whole_run_has():
         runs = {w: [run(1, 1)] for w in one.ways}
         made |= {r["name"] for r in report_waypoint.load_rows(one, runs)}
         made |= {r["name"] for r in report_waypoint.rate_rows(waypoint.at_rate(one, 1), runs)}
+    made |= {f"edge{suffix}" for suffix in ("", "_per_core")}  # edge.py
+    made |= {f"waypoint_{suffix}" for suffix in ("memory_routes_1", "memory_routes_1000", "memory_each", "routes_ratio",
+                                                 "change", "change_failed")}  # waypoint_states.py
     assert set(TARGETS) <= made
 
 

@@ -21,6 +21,15 @@ TEST_CASE("a request is read as it was made") {
         get_request("a", 1024, UINT64_MAX, false).size());
 }
 
+TEST_CASE("a path is read as it was made, and no other") {
+  const auto request = parse_bytes_path(bytes_path(1024, 42));
+  REQUIRE(request);
+  CHECK(request->size == 1024);
+  CHECK(request->stream == 42);
+  for (const char* path : {"", "/bytes/1", "/bytes/1/", "/bytes/1/2/", "/bytes/x/2", "/sink/1/2"})
+    CHECK_MESSAGE(!parse_bytes_path(path), path);
+}
+
 TEST_CASE("an answer's head behind a proxy is known by success and length, whatever else it has") {
   CHECK(is_answer_head(answer_head(1024), 1024));
   CHECK(is_answer_head("HTTP/1.1 200 \r\nserver: x\r\ncontent-length: 7\r\nvia: y\r\n\r\n", 7));

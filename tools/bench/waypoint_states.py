@@ -1,0 +1,120 @@
+"""What of the waypoint is not a load at full speed: what routes and connections take of memory and time, and how soon a
+change of one of them acts."""
+import json
+import pathlib
+import statistics
+import subprocess
+import time
+
+from figures import requests, run_alternating, say
+from labs import BENCH, Failed, ended
+from labs import culvert as cli
+from readings import memory
+from report import row
+from states import IDLE_STEPS, MIB, START_UP_S, Holder
+from waypoint_lab import MANY, SPOKEN, open_waypoints, other_prefix, rules
+
+ROUTES = (1, 100, MANY)
+WATCH = pathlib.Path(__file__).resolve().parent / "watch_status.py"
+STATUSES = (201, 202)  # what the changed route answers before and after
+LOAD_RATE = 500        # requests/s beside the changes
+PATIENCE_S = 20
+LISTED = {"waypoint_memory": "the waypoint's memory, idle with 1, 100, 1,000 routes, and with idle HTTP connections",
+          "waypoint_routes": "the waypoint's CPU time of a request with 1,000 routes against 1",
+          "waypoint_change": "from a change of 1 of 1,000 routes to its effect, under load"}
+
+
+def rss_mb(pid):
+    return memory(pid)["rss_kib"] / MIB
+
+
+def measure_memory(names, options):
+    """Fresh processes for each number of routes; those with one route then hold connections that were asked once."""
+    names = [name for name in names if name in ("culvert", "envoy")]
+    steps = (10, 1000) if options.quick else (10, IDLE_STEPS[1])
+    read = {}  # (what, way) -> MB
+    for count in ROUTES[:2] if options.quick else ROUTES:
+        with open_waypoints(names, options, word=f"r{count}", others=count - 1, checked=False) as ways:
+            time.sleep(options.settle if options.quick else START_UP_S)
+            for name, way in ways.items():
+                read[f"routes_{count}", name] = rss_mb(way.pids[0])
+                say(f"waypoint memory, {name}, {count} routes: {read[f'routes_{count}', name]:.1f} MB")
+            for name, way in ways.items() if count == 1 else ():
+                hold_connections(way, name, steps, options, read)
+
+    def of(what):
+        return {name: [read[what, name]] for name in names}
+    rows = [row(f"waypoint_memory_{what}", f"waypoint: memory idle with {what.partition('_')[2]} routes: RSS", "MB", of(what))
+            for what in (f"routes_{count}" for count in ROUTES) if (what, names[0]) in read]
+    rows += [row(f"waypoint_memory_held_{step}", f"waypoint: memory with {step} idle HTTP connections: RSS", "MB", of(f"held_{step}"))
+             for step in steps]
+    rows.append(row("waypoint_memory_each", f"waypoint: memory of each of {steps[1]} idle HTTP connections", "KiB", {
+        name: [(read[f"held_{steps[1]}", name] - read[f"held_{steps[0]}", name]) * MIB / (steps[1] - steps[0])] for name in names}))
+    return rows, {f"{what} {name}": value for (what, name), value in read.items()}
+
+
+def hold_connections(way, name, steps, options, read):
+    holder = Holder(way, "http", ("--proxied", "--authority", f"{name}.mesh"))
+    with ended(holder.process):
+        for step in steps:
+            holder.tell(f"open {step}")
+            time.sleep(options.settle)
+            read[f"held_{step}", name] = rss_mb(way.pids[0])
+            say(f"waypoint memory, {name}, {step} idle connections: {read[f'held_{step}', name]:.1f} MB")
+            holder.tell("ask")  # all of them still live
+        holder.tell("close")
+
+
+def measure_routes(names, options):
+    """One process, two hosts: one with a single route, one whose last of 1,000 is asked for."""
+    load = requests("waypoint_routes", "waypoint: 1 and 1,000 routes", 32, path="http", ways=("culvert", "many"))
+    with open_waypoints(("culvert", "many"), options, word="many", others=0) as ways:
+        runs = run_alternating([load], ways, options.rounds, options.seconds)
+    few, many = ([run["cpu"]["side"] for run in runs[load.name][way]] for way in ("culvert", "many"))
+    return [row("waypoint_routes_1_cpu", "waypoint: CPU with 1 route on the host", "us/request", {"culvert": few}),
+            row("waypoint_routes_1000_cpu", f"  with {MANY}, the last matches", "us/request", {"culvert": many}),
+            row("waypoint_routes_ratio", "  to that of 1 route", "", {"culvert": [b / a for a, b in zip(few, many)]})], runs
+
+
+def measure_change(names, options):
+    """From the start of `culvert lab apply` with an object of 1,000 routes, one of them changed, to the first answer by the changed
+    one; beside it other requests go on, and none may fail."""
+    took = []
+    with open_waypoints(("culvert",), options, word="change", others=MANY - 1) as ways:
+        way, paths = ways["culvert"], {}
+        for status in STATUSES:
+            paths[status] = way.lab.file(f"rules-{status}.yaml", rules("culvert", MANY - 1, status))
+        cli("lab", "apply", "--name", way.lab.name, "-f", paths[STATUSES[0]])
+        address, port = way.targets["http"].rsplit(":", 1)
+        watcher = way.lab.popen("mesh/client", "/usr/bin/python3", WATCH, address, port, "culvert.mesh", other_prefix(0),
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        seconds = max(options.rounds, 2) * 2 + 2
+        others = way.lab.popen("mesh/client", BENCH, "requests", way.targets["http"], "--proxied", *SPOKEN["http"],
+                               "--rate", LOAD_RATE, "--seconds", seconds, stdout=subprocess.PIPE)
+        with ended(watcher), ended(others):
+            expect(watcher, STATUSES[0])
+            for number in range(max(options.rounds, 2) * 2):
+                status = STATUSES[(number + 1) % 2]
+                begin = time.monotonic_ns()
+                cli("lab", "apply", "--name", way.lab.name, "-f", paths[status])
+                took.append((expect(watcher, status) - begin) / 1e6)
+                say(f"waypoint: a change acts after {took[-1]:.1f} ms")
+                time.sleep(0.5)
+            out, _ = others.communicate(timeout=seconds + 60)
+        told = json.loads(out)
+    failed = sum(told["failures"].values()) + told["wrong"]
+    return [row("waypoint_change", f"waypoint: 1 of {MANY} routes changed to its effect", "ms", {"culvert": took}),
+            row("waypoint_change_failed", f"  requests that failed meanwhile, of {told['answered_in_all']}", "",
+                {"culvert": [failed]})], {"took_ms": took, "load": told, "median_ms": statistics.median(took)}
+
+
+def expect(watcher, status):
+    """The time, in ns, of the change to `status`, which must come next."""
+    line = watcher.stdout.readline()
+    change = json.loads(line) if line else {}
+    if change.get("status") != status:
+        raise Failed(f"a changed route: expected {status}, got {change or 'the end of the watcher'}")
+    return change["at_ns"]
+
+
+MEASURES = {"waypoint_memory": measure_memory, "waypoint_routes": measure_routes, "waypoint_change": measure_change}
