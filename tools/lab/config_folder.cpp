@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include "culvert/base/fd.hpp"
@@ -25,32 +26,41 @@ Outcome<void> write(const std::string& path, const std::string& text) {
   return {};
 }
 
-// Empties the documents with one of these keys in one file; removes the file when nothing is left.
+// The text with the documents that have one of these keys emptied; nullopt: it has none of them.
+std::optional<std::string> emptied_text(const std::string& original, const std::string& text,
+                                        const std::set<std::string>& keys) {
+  std::string kept = text;
+  bool found = false;
+  for (Document& document : split_documents({original, "", text})) {
+    if (read_header(document) || !keys.contains(document.key())) continue;
+    kept = blank_document(kept, document);
+    found = true;
+  }
+  return found ? std::optional(std::move(kept)) : std::nullopt;
+}
+
+// Empties those documents in one file; removes the file when nothing is left.
 Outcome<bool> empty_objects(const LabState& state, const ConfigFile& file,
                             const std::set<std::string>& keys) {
   const std::string path = path_of(state, file.copy);
   const auto text = read_file(path, kManifestBytesMax);
   if (!text) return false;
-  const SourceFile source{file.original, "", *text};
-  std::string kept = *text;
-  bool found = false;
-  for (Document& document : split_documents(source)) {
-    if (read_header(document) || !keys.contains(document.key())) continue;
-    kept = blank_document(kept, document);
-    found = true;
-  }
-  if (!found) return false;
-  if (split_documents({file.original, "", kept}).empty()) {
+  const auto kept = emptied_text(file.original, *text, keys);
+  if (!kept) return false;
+  if (split_documents({file.original, "", *kept}).empty()) {
     ::unlink(path.c_str());
     return true;
   }
-  if (auto written = write(path, kept); !written) return std::unexpected(written.error());
+  if (auto written = write(path, *kept); !written) return std::unexpected(written.error());
   return true;
 }
 
-Outcome<bool> empty_everywhere(LabState& state, const std::set<std::string>& keys) {
+// In all files but those of these names.
+Outcome<bool> empty_everywhere(LabState& state, const std::set<std::string>& keys,
+                               const std::set<std::string>& but = {}) {
   bool found = false;
   for (const ConfigFile& file : state.files) {
+    if (but.contains(file.copy)) continue;
     auto emptied = empty_objects(state, file, keys);
     if (!emptied) return emptied;
     found = found || *emptied;
@@ -99,19 +109,26 @@ Outcome<void> add_files(LabState& state, const std::vector<SourceFile>& files) {
   for (const SourceFile& file : files)
     for (Document& document : split_documents(file))
       if (!read_header(document)) keys.insert(document.key());
-  if (auto emptied = empty_everywhere(state, keys); !emptied)
-    return std::unexpected(emptied.error());
+  // The new stands before the old goes: an object that control finds twice stays as it was, one
+  // that it finds nowhere is gone, and with it what requests were under its rules.
+  std::set<std::string> added;
   for (const SourceFile& file : files) {
     const std::string text = configuration_text(file);
     if (split_documents({file.path, "", text}).empty()) continue;
     const std::string copy = copy_name(file.path, state.files);
     std::string kept = text;
-    if (auto old = read_file(path_of(state, copy)); old && !split_documents({"", "", *old}).empty())
-      kept += "---\n" + *old;  // objects that only the earlier version of the file had stay
+    if (const auto old = read_file(path_of(state, copy))) {
+      // Objects that only the earlier version of the file had stay.
+      const std::string rest = emptied_text(file.path, *old, keys).value_or(*old);
+      if (!split_documents({file.path, "", rest}).empty()) kept += "---\n" + rest;
+    }
     if (auto written = write(path_of(state, copy), kept); !written) return written;
     if (std::ranges::find(state.files, copy, &ConfigFile::copy) == state.files.end())
       state.files.push_back({copy, file.path});
+    added.insert(copy);
   }
+  if (auto emptied = empty_everywhere(state, keys, added); !emptied)
+    return std::unexpected(emptied.error());
   return {};
 }
 
