@@ -75,13 +75,12 @@ def other_prefix(number):
     return f"/other-{number:04}/"
 
 
-def rules(host="culvert", others=1, status=None):
+def rules(host="culvert", others=1):
     """What our waypoint is told, and Envoy has in its configuration: `others` routes that no load asks for, then the
-    one by weights. With `status` the first of the others answers so itself."""
+    one by weights."""
     def other(number):
-        action = (f"directResponse: {{status: {status}}}" if status and number == 0
-                  else f"route: [{{destination: {{host: {host}, subset: v2}}}}]")
-        return f"\n  - {{match: [{{uri: {{prefix: {other_prefix(number)}}}}}], {action}}}"
+        return (f"\n  - {{match: [{{uri: {{prefix: {other_prefix(number)}}}}}], "
+                f"route: [{{destination: {{host: {host}, subset: v2}}}}]}}")
     shares = ", ".join(f"{{destination: {{host: {host}, subset: {name}}}, weight: {share}}}" for name, share in SUBSETS.items())
     subsets = ", ".join(f"{{name: {name}, labels: {{version: {name}}}}}" for name in SUBSETS)
     return f"""---
@@ -97,6 +96,17 @@ spec:
   hosts: [{host}]
   http:{"".join(map(other, range(others)))}
   - {{route: [{shares}]}}
+"""
+
+
+def changing_rule(status):
+    """One more route of the same host, before all others: an object of its own, which answers itself."""
+    return f"""apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: a-first, namespace: mesh}}
+spec:
+  hosts: [culvert]
+  http: [{{match: [{{uri: {{prefix: /changing/}}}}], directResponse: {{status: {status}}}}}]
 """
 
 

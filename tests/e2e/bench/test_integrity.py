@@ -119,7 +119,7 @@ def test_a_changed_byte_of_http_2_is_a_failure(origin, flags):
 
 
 def test_a_changed_byte_of_a_grpc_request_is_noticed_by_the_origin(origin):
-    with Relay(origin, up=change_after(250)) as target:
+    with Relay(origin, up=change_after(190)) as target:  # in the message of the first call
         status, told = bench("requests", target, "--streams", 1, "--grpc", "--seconds", "0.2")
     assert status == 3 and told["wrong"] > 0, told
 
