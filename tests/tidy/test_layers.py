@@ -17,7 +17,7 @@ GENERATED = re.compile(r"(\.pb\.h|\.skel\.h)$")
 # Header prefix -> where it may be included (docs/decisions/0001-libraries.md has the reasons).
 THIRD_PARTY = {
     "liburing": ("lib/io",),
-    "nghttp2/": ("lib/h2", "tests/unit/h2"),
+    "nghttp2/": ("lib/h2", "tests/unit/h2", "tools/bench/h2_link.hpp"),
     "openssl/": ("lib/tls", "lib/certs", "tests/unit/tls", "tests/unit/certs", "tests/fuzz",
                  "tests/sim/system_calls.cpp"),
     "bpf/libbpf": ("agent/datapath",),

@@ -1,4 +1,5 @@
-// Bodies of HTTP/2 and gRPC are read as they were sent, however they are cut; anything else is noticed.
+// Bodies of HTTP/2 and gRPC are read as they were sent, however they are cut; anything else is
+// noticed.
 #include "bench/message.hpp"
 
 #include <doctest/doctest.h>
