@@ -21,11 +21,6 @@ struct Callbacks {
 
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Session& session = self(user);
-    // Here and not in frame_received(), which never hears of frames on streams that are closed.
-    if (head->type == NGHTTP2_DATA && head->length == 0 &&
-        (head->flags & NGHTTP2_FLAG_END_STREAM) == 0) {
-      session.count_control_frame();
-    }
     if (!session.server_ || head->type != NGHTTP2_HEADERS) return 0;
     if (!session.stream_ids_.take(head->stream_id)) {
       session.fatal(ErrorCode::kProtocol, "HTTP/2: a stream number that was passed over",
@@ -112,6 +107,11 @@ struct Callbacks {
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
         if (stream != nullptr) headers_received(session, *stream, frame->hd.flags);
+        break;
+      case NGHTTP2_DATA:
+        if (frame->data.hd.length == 0 && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) {
+          session.count_control_frame();
+        }
         break;
       case NGHTTP2_RST_STREAM:
         reset_received(session, stream);

@@ -40,7 +40,7 @@ class ServerExchange {
   virtual std::optional<Result<Bytes>> try_read_body() = 0;
   /// After the end of the body.
   virtual http::Fields& request_trailers() = 0;
-  /// Why the body was refused, once reading it has failed by that; else null.
+  /// Why the body is refused, as soon as that is known; read_body() fails where it begins.
   virtual const http::Refusal* refusal() const { return nullptr; }
 
   /// An informational response, before send_head(); what the client's version has no way for is

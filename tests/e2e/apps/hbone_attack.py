@@ -48,7 +48,7 @@ class Attack:
         self.plain, self.ids = plain, itertools.count(1, 2)
         self.block = literal(":method", "CONNECT") + literal(":authority", authority)
         if plain:
-            self.block = self.get("/", authority)
+            self.block = self.get("/held", authority)  # streams stay open, as those of CONNECT
             self.bulk = self.get(f"/bulk/{MUCH}", authority)
 
     @staticmethod
