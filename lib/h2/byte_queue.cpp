@@ -1,16 +1,48 @@
 #include "byte_queue.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstdlib>
 #include <cstring>
 
 namespace culvert::h2 {
+namespace {
+
+/// Memory of chunks that nobody uses, of one size and one thread. Most streams hold a few bytes for
+/// a moment; malloc() of as much gathers its small free pieces first, each time.
+template <std::size_t kBytes, std::size_t kMost>
+class FreeChunks {
+ public:
+  FreeChunks() = default;
+  FreeChunks(const FreeChunks&) = delete;
+  FreeChunks& operator=(const FreeChunks&) = delete;
+  ~FreeChunks() {
+    while (count_ > 0) std::free(kept_[--count_]);
+    ended_ = true;  // queues that end behind their thread's
+  }
+
+  void* take() { return count_ > 0 ? kept_[--count_] : std::malloc(kBytes); }
+  void give_back(void* chunk) {
+    if (count_ == kMost || ended_) return std::free(chunk);
+    kept_[count_++] = chunk;
+  }
+
+ private:
+  std::array<void*, kMost> kept_{};
+  std::size_t count_ = 0;
+  bool ended_ = false;
+};
+
+thread_local FreeChunks<ByteQueue::kSmallChunkBytes, ByteQueue::kFreeSmallChunksMax> small_chunks;
+thread_local FreeChunks<ByteQueue::kChunkBytes, ByteQueue::kFreeChunksMax> large_chunks;
+
+}  // namespace
 
 void ByteQueue::add_chunk(std::size_t wanted) {
   const bool small = first_ == nullptr && wanted <= kSmallChunkBytes - sizeof(Chunk);
   const std::size_t memory = small ? kSmallChunkBytes : kChunkBytes;
-  auto* chunk = static_cast<Chunk*>(std::malloc(memory));
+  auto* chunk = static_cast<Chunk*>(small ? small_chunks.take() : large_chunks.take());
   if (chunk == nullptr) std::abort();  // running out of memory is fatal
   *chunk = {nullptr, static_cast<std::uint32_t>(memory - sizeof(Chunk)), 0, 0};
   (last_ == nullptr ? first_ : last_->next) = chunk;
@@ -21,8 +53,9 @@ void ByteQueue::add_chunk(std::size_t wanted) {
 void ByteQueue::drop_first() {
   Chunk* chunk = std::exchange(first_, first_->next);
   if (first_ == nullptr) last_ = nullptr;
-  if (budget_ != nullptr) budget_->give_back(chunk->capacity + sizeof(Chunk));
-  std::free(chunk);
+  const std::size_t memory = chunk->capacity + sizeof(Chunk);
+  if (budget_ != nullptr) budget_->give_back(memory);
+  memory == kSmallChunkBytes ? small_chunks.give_back(chunk) : large_chunks.give_back(chunk);
 }
 
 void ByteQueue::append(std::span<const std::uint8_t> bytes) {

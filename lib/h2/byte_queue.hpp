@@ -16,6 +16,9 @@ class ByteQueue {
   /// Memory of a chunk: small for the first few bytes, so that many quiet streams stay cheap.
   static constexpr std::size_t kSmallChunkBytes = 4U << 10;
   static constexpr std::size_t kChunkBytes = 64U << 10;
+  /// Free chunks that a thread keeps for its next ones: 192 KiB.
+  static constexpr std::size_t kFreeSmallChunksMax = 16;
+  static constexpr std::size_t kFreeChunksMax = 2;
 
   explicit ByteQueue(Budget* budget) : budget_(budget) {}
   ByteQueue(const ByteQueue&) = delete;

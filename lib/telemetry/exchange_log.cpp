@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <ctime>
 #include <iterator>
 
 #include "quoted.hpp"
@@ -31,10 +32,23 @@ const char* protocol(http::Version version) {
   return "HTTP/2";
 }
 
+// "2026-07-14T12:00:00", made once a second.
+std::string_view second_text(std::time_t second) {
+  struct Made {
+    std::time_t second = -1;
+    std::string text;
+  };
+  thread_local Made made;
+  if (made.second != second || made.text.empty()) {
+    made = {second, fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(second))};
+  }
+  return made.text;
+}
+
 std::string start_time(const ExchangeRecord& record) {
   const auto since = duration_cast<milliseconds>(record.started.time_since_epoch());
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                     fmt::gmtime(system_clock::to_time_t(record.started)), since.count() % 1000);
+  return fmt::format("{}.{:03}Z", second_text(system_clock::to_time_t(record.started)),
+                     since.count() % 1000);
 }
 
 std::int64_t in_milliseconds(steady_clock::duration duration) {

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -20,6 +22,13 @@ void write_all(int fd, std::string_view bytes) {
   }
 }
 
+// Of this thread among all that ever pushed.
+unsigned thread_number() {
+  static std::atomic<unsigned> threads{0};
+  thread_local const unsigned own = threads.fetch_add(1, std::memory_order_relaxed);
+  return own;
+}
+
 }  // namespace
 
 LineWriter::LineWriter(int fd) : fd_(fd), thread_([this] { run(); }) {}
@@ -31,18 +40,43 @@ LineWriter::~LineWriter() {
   thread_.join();
 }
 
-void LineWriter::push(std::string line) {
+void LineWriter::push(std::string_view line) {
   if (waiting_bytes_.load(std::memory_order_relaxed) > kMaxWaitingLogBytes) {
     dropped_.fetch_add(1, std::memory_order_relaxed);
     return;
   }
   waiting_bytes_.fetch_add(line.size(), std::memory_order_relaxed);
-  Node* node = new Node{std::move(line), newest_.load(std::memory_order_relaxed)};
-  while (!newest_.compare_exchange_weak(node->next, node, std::memory_order_release,
-                                        std::memory_order_relaxed)) {
+  if (const unsigned own = thread_number(); own < kLogPlaces) {
+    gather(places_[own].lines, line);
+  } else {
+    Node* node = new Node{std::string(line), newest_.load(std::memory_order_relaxed)};
+    while (!newest_.compare_exchange_weak(node->next, node, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
+    }
   }
   pushes_.fetch_add(1, std::memory_order_release);
   pushes_.notify_one();
+}
+
+// This thread and the writer alone meet here, so what is taken away is put back to an empty place.
+void LineWriter::gather(std::atomic<std::string*>& place, std::string_view line) {
+  std::string* lines = place.exchange(nullptr, std::memory_order_acquire);
+  if (lines == nullptr) lines = new std::string;
+  lines->append(line);
+  place.store(lines, std::memory_order_release);
+}
+
+bool LineWriter::write_gathered() {
+  bool any = false;
+  for (Place& place : places_) {
+    const std::unique_ptr<std::string> lines(
+        place.lines.exchange(nullptr, std::memory_order_acquire));
+    if (!lines) continue;
+    waiting_bytes_.fetch_sub(lines->size(), std::memory_order_relaxed);
+    write_all(fd_, *lines);
+    any = true;
+  }
+  return any;
 }
 
 // The list is newest first: it is turned round, so that lines leave in the order they came.
@@ -67,13 +101,14 @@ void LineWriter::run() {
     const std::uint32_t seen = pushes_.load(std::memory_order_acquire);
     const bool last = stopping_.load(std::memory_order_acquire);
     Node* const newest = newest_.exchange(nullptr, std::memory_order_acquire);
+    const bool gathered = write_gathered();
     if (newest != nullptr) write_out(newest);
     if (const auto lost = dropped(); lost != std::exchange(told, lost)) {
       write_all(fd_, log::format_line(log::Level::kWarn,
                                       fmt::format("{} access log lines dropped so far", lost)));
     }
     if (last) return;
-    if (newest != nullptr) {
+    if (gathered || newest != nullptr) {
       std::this_thread::sleep_for(kGatherLines);  // nobody is woken for the lines of this time
     } else {
       pushes_.wait(seen, std::memory_order_acquire);
