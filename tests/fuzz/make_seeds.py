@@ -278,6 +278,59 @@ def http1_seeds():
             {f"response-{name}": bytes([6, mode]) + text.encode() for name, (mode, text) in responses.items()})
 
 
+TURN_END = b"\xff\xfe\xff"  # peer.hpp
+
+
+def served_seeds():
+    """HTTP/2 of clients: what the waypoint alone does with it."""
+    start = b"\x07" + PREFACE + frame(4, 0, 0)
+    pseudo = ((":scheme", "http"), (":path", "/"), (":authority", "a"))
+    get, post = block((":method", "GET"), *pseudo), block((":method", "POST"), *pseudo, ("content-length", "4"))
+    trailers = frame(1, 4, 1, block((":method", "DELETE"), *pseudo)) + frame(0, 0, 1, b"x") + frame(1, 5, 1, block(("x-end", "1")))
+    upgrade = block((":method", "CONNECT"), (":protocol", "websocket"), *pseudo)
+    http2 = {"requests": start + frame(1, 5, 1, get) + frame(1, 4, 3, post) + frame(0, 0, 3, b"ab") + frame(0, 1, 3, b"cd"),
+             "trailers": start + trailers, "turns": start + frame(1, 5, 1, get) + TURN_END + frame(1, 5, 3, get),
+             "upgrade": start + frame(1, 4, 1, upgrade) + TURN_END + frame(0, 1, 1, b"frames"),
+             "lengths": start + frame(1, 4, 1, post) + frame(0, 1, 1, b"five!"),
+             "malformed": start + frame(1, 5, 1, get + block(("connection", "close"))) + frame(1, 5, 3, get),
+             "reset": start + frame(1, 4, 1, post) + frame(3, 0, 1, b"\0\0\0\x08")}
+    return {"http2_served": http2}
+
+
+def asked_seeds():
+    """Of upstreams: a byte for the cut, one for the first request (POST, HEAD, websocket), what they say."""
+    ok = "HTTP/1.1 200 OK\r\n"
+    length, chunked = ok + "Content-Length: 2\r\n\r\nok", ok + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-End: 1\r\n\r\n"
+    switch = "HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nframes"
+    http1 = {"kept": (0, length, ok + "Content-Length: 9\r\n\r\n", switch), "upgrade": (2, switch, "more"),
+             "interim": (0, "HTTP/1.1 100 \r\n\r\nHTTP/1.1 103 \r\nLink: x\r\n\r\n" + chunked, length),
+             "until-close": (0, ok + "\r\nall of it"), "early": (0, length + length), "cut": (0, ok + "Content-Length: 9\r\n\r\nshort"),
+             "head": (1, chunked.replace("1\r\na\r\n0\r\nX-End: 1\r\n\r\n", ""), length), "both": (0, length.replace("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n"))}
+    h2 = {name: content[:1] + bytes([n % 3]) + content[1:] for n, (name, content) in enumerate(h2_client_seeds().items())}
+    h2["websocket"] = (b"\x07\x02" + frame(4, 0, 0, bytes.fromhex("000800000001")) + TURN_END + frame(1, 4, 1, b"\x88") +
+                       frame(0, 0, 1, b"frames") + frame(0, 1, 1))
+    return {"http1_asked": {name: bytes([5, first]) + TURN_END.join(one.encode() for one in says)
+                            for name, (first, *says) in http1.items()}, "http2_asked": h2}
+
+
+def grpc_exchange_seeds():
+    """grpc-timeout, content-type, the caller's body, the upstream's frames."""
+    def message(payload):
+        return b"\0" + struct.pack(">I", len(payload)) + payload
+    head = block((":status", "200"), ("content-type", "application/grpc"))
+    settings, status = frame(4, 0, 0), block(("grpc-status", "5"), ("grpc-message", "no such"))
+    unary = settings + frame(1, 4, 1, head) + frame(0, 0, 1, message(b"hi")) + frame(1, 5, 1, status)
+    only = settings + frame(1, 5, 1, head + status)
+
+    def call(timeout, kind, body, says):
+        return b"\x1f" + TURN_END.join([timeout, kind, body, says])
+    grpc = b"application/grpc"
+    return {"unary": call(b"5S", grpc, message(b"hello"), unary), "trailers-only": call(b"", grpc + b"+proto", b"", only),
+            "streams": call(b"99999999H", grpc, message(b"a") * 9, unary.replace(frame(0, 0, 1, message(b"hi")), frame(0, 0, 1, message(b"") * 5))),
+            "late": call(b"1n", grpc, message(b"x"), b""), "not-grpc": call(b"7x", b"text/plain", b"x", unary),
+            "cut": call(b"1M", grpc, b"\0\0", unary[:-20]), "refused": call(b"1H", grpc, message(b"y"), settings + frame(3, 0, 1, b"\0\0\0\x07"))}
+
+
 def h2_client_seeds():
     settings, headers = frame(4, 0, 0, bytes.fromhex("000300000064")), frame(1, 4, 1, b"\x88")
     trailers = frame(1, 5, 1, block(("x-end", "1")))
@@ -392,7 +445,8 @@ def main():
               "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds(),
               "h2_client": h2_client_seeds(), "state_files": state_seeds(), "xds_session": xds_session_seeds(),
               "certificate_request": certificate_request_seeds(), "revocation_list": revocation_seeds(),
-              "tls_handshake": handshake_seeds(), "http1": http1_seeds(),
+              "tls_handshake": handshake_seeds(), "http1": http1_seeds(), "grpc_exchange": grpc_exchange_seeds(),
+              **served_seeds(), **asked_seeds(),
               "routes": {f"{n}": random.Random(n).randbytes(300 * n) for n in range(1, 5)}}
     for target in sys.argv[1:] or seeds:
         inputs = seeds[target]
