@@ -51,13 +51,13 @@ class Witness(threading.Thread):
         self.join()
 
 
-def unharmed(witness, attack, peak_mib=PEAK_MIB):
-    """What attack() gives, once others were served all the time and memory was flat."""
+def unharmed(witness, attack, peak_mib=PEAK_MIB, after_mib=AFTER_MIB, fresh=None):
+    """What attack() gives, once others were served all the time and memory was flat: to what it is before, or `fresh`."""
     assert witness.good(witness.ask())
-    before = witness.memory()
+    before = fresh or witness.memory()
     with witness:
         got = attack()
     assert witness.answers and all(map(witness.good, witness.answers)), witness.answers
     assert witness.peak - before < peak_mib * MIB, (before, witness.peak, got)
-    wait_until(lambda: witness.memory() - before < AFTER_MIB * MIB, f"memory as before: {before}, {witness.memory()}")
+    wait_until(lambda: witness.memory() - before < after_mib * MIB, f"memory as before: {before}, {witness.memory()}")
     return got

@@ -3,9 +3,11 @@ import os
 import textwrap
 
 import pytest
+from abused import memory_of
 from lab import APPS, Lab
 
 FACES = ["edge", "mesh"]
+FRESH = {}  # bytes of a waypoint's process before anybody asked it anything
 RUN = os.getpid()  # two runs on one machine do not share labs
 
 
@@ -100,6 +102,7 @@ class Face:
         self.waypoint, self.origin = ("front/edge", "front/web") if edge else ("shop/waypoint-1", "shop/web")
         self.host, self.port = (lab.ips("front/edge")[0], 8000) if edge else ("web.shop.svc.cluster.local", 8080)
         self.pid = lab.pod(self.waypoint)["processes"][0]["pid"]
+        self.fresh = FRESH[self.pid]
 
     def log(self):
         return self.lab.logs(self.waypoint)
@@ -116,6 +119,9 @@ class Face:
 @pytest.fixture(scope="session")
 def lab():
     with Lab(f"host-{RUN}", WORLD) as made:
+        for pod in ("front/edge", "shop/waypoint-1"):
+            pid = made.pod(pod)["processes"][0]["pid"]
+            FRESH[pid] = memory_of(pid)
         yield made
 
 
