@@ -3,7 +3,8 @@
 
 Two nodes, a pod on each, mutual TLS, default settings, in labs on this machine. Runs alternate (direct,
 Culvert, Envoy, direct, ...), so that noise meets all alike: ratios within a round count, and absolute
-figures are of this machine and moment. All data is checked; a byte that differs ends the bench.
+figures are of this machine and moment. All data is checked; a byte that differs ends the bench. The waypoint is
+measured between ztunnels with ours and with Envoy in its place, and as a plain edge beside HAProxy, nginx and Envoy.
 """
 import argparse
 import datetime
@@ -35,6 +36,7 @@ examples:
   ./dev bench --json bench.json                all of it, with every run's figures in a file
   ./dev bench --only requests --ways direct,culvert
   ./dev bench --only throughput_1 --only memory --rounds 3
+  ./dev bench --only waypoint --only edge      the waypoint alone
   ./dev bench --list                           the names for --only
 
 ^C takes the labs down. Figures are explained in docs/performance.md.
