@@ -237,8 +237,10 @@ void Session::handle_gone(StreamState& stream) {
 
 void Session::reset_lingering(io::Deadline now) {
   for (auto& [id, stream] : streams_) {
-    if (!stream->closed && stream->handle_gone && stream->linger_until <= now)
-      reset(*stream, kCancel);
+    if (stream->closed || !stream->handle_gone || stream->linger_until > now) continue;
+    // To peers of tunnels CANCEL is an end in order: a cut in what was still to be sent must not
+    // look like one.
+    reset(*stream, stream->end_queued && !stream->end_sent ? kInternalError : kCancel);
   }
 }
 

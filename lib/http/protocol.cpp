@@ -67,10 +67,9 @@ Detected detect_tls(std::string_view bytes) {
 Detected detect_http1(std::string_view bytes) {
   const bool full = bytes.size() >= kMaxDetectBytes;
   bytes = bytes.substr(0, kMaxDetectBytes);
-  if (bytes.starts_with('\r')) {
-    if (bytes.size() > 1 && bytes[1] != '\n') return Detected::kTcp;
-    bytes.remove_prefix(std::min<std::size_t>(bytes.size(), 2));
-  }
+  // Servers pass over line ends before a request, some over any number; the reader judges them.
+  bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+  if (bytes.empty()) return full ? Detected::kTcp : Detected::kMore;
   const auto method_end = std::min(bytes.find(' '), bytes.size());
   const auto method = bytes.substr(0, method_end);
   if (method.size() > kMaxMethodBytes) return Detected::kTcp;

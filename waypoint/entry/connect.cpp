@@ -112,20 +112,33 @@ struct Served {
 };
 
 // What the client speaks, with what was read to learn it. The stream has been answered. Who must
-// speak first may take his time, but not while we drain.
+// speak first may take his time before he does, but not while we drain; with a head that has begun
+// he has as long as whoever serves it would give, and whoever serves it says so.
 Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol declared) {
   proxy::StreamEnd end(*served->stream);
   FirstBytes out;
   const bool patient = client_speaks_first(declared);
+  const auto& limits = served->worker->server_options();
+  const auto idle_until = io::in(limits.idle_timeout);
+  io::Deadline begun_until = io::kNoDeadline;
   while (true) {
     auto read =
         co_await read_first_bytes(&end, &out, io::in(patient ? kLameDuck : kFirstBytesWait));
     if (!read) co_return std::unexpected(read.error());
     if (served->live->was_cut()) co_return fail(ErrorCode::kCancelled, "cut while it was silent");
-    const bool silent = out.speaks == http::Detected::kMore && !out.ended;
-    if (!silent || !patient) co_return out;
-    if (served->worker->draining())
-      co_return fail(ErrorCode::kClosed, "drained before the first request");
+    if (out.speaks != http::Detected::kMore || out.ended) co_return out;
+    const auto now = served->worker->loop().now();
+    const bool draining = served->worker->draining();
+    if (!out.bytes.empty()) {
+      if (begun_until == io::kNoDeadline) {
+        begun_until = now + (patient ? limits.head_timeout : kUndecidedWait);
+      }
+      if (draining || now >= begun_until) co_return out;
+    } else if (!patient) {
+      co_return out;
+    } else if (draining || now >= idle_until) {
+      co_return fail(ErrorCode::kClosed, "no first request came in time");
+    }
   }
 }
 

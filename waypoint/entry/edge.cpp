@@ -17,9 +17,12 @@ namespace {
 Task<> serve(Worker* worker, const Arrival* arrival, UniqueFd fd) {
   proxy::SocketEnd end(fd.get());
   FirstBytes first;
-  const auto until = io::in(worker->server_options().idle_timeout);
+  const auto& limits = worker->server_options();
+  auto until = io::in(limits.idle_timeout);
   while (first.speaks == http::Detected::kMore) {
+    const bool silent = first.bytes.empty();
     const auto read = co_await read_first_bytes(&end, &first, io::in(kLameDuck));
+    if (silent && !first.bytes.empty()) until = io::in(limits.head_timeout);  // a head has begun
     if (!read || first.ended || worker->draining() || worker->loop().now() > until) break;
   }
   if (first.bytes.empty()) co_return;  // it asked nothing

@@ -41,11 +41,11 @@ class Requests final : public Handler, public Drainable {
                    http2 ? http::Version::kHttp2 : http::Version::kHttp11, why);
   }
 
-  // An idle HTTP/1.1 connection has no way to say that it ends: whoever sends its next request just
-  // then would lose it. So it gets a while for one more, whose response says so.
+  // An idle HTTP/1.1 connection has no way to say that it ends, nor has one whose response said
+  // that it stays: whoever sends its next request just then would lose it. So it gets a while for
+  // one more, whose response says so.
   void drain(bool idle_too) override {
-    const bool can_say = version_ == HttpVersion::kHttp2 || connection_->active_requests() > 0;
-    if (idle_too || can_say) connection_->drain();
+    if (idle_too || connection_->can_say_that_it_ends()) connection_->drain();
   }
 
  private:

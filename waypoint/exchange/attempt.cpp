@@ -87,7 +87,10 @@ io::Task<bool> Attempt::connect() {
   auto opened = co_await x_.context.connections().open(
       {endpoint_, version_, websocket, x_.arrival.client, pool_, quota_}, x_.times.deadline());
   if (!opened) {
-    const bool overflow = opened.error().code == ErrorCode::kLimit;
+    // Ours to refuse: no fault of the host's, and no other would do better.
+    const auto& error = opened.error();
+    const bool overflow = error.code == ErrorCode::kLimit ||
+                          (error.code == ErrorCode::kInvalid && error.origin != Origin::kUpstream);
     fail(opened.error(), AttemptPhase::kConnect,
          {overflow ? Kind::kOverflow : Kind::kConnectFailure, false});
     co_return false;
@@ -133,7 +136,9 @@ bool Attempt::judge(const http::ResponseHead& head) {
   const auto counts = grpc_status ? http_status_of(*grpc_status) : head.status;
   lease_.record({false, counts}, in_ms(now));
   x_.record.upstream_time = now - std::min(x_.times.complete, now);
-  return plan_.take(result, body_.can_replay());
+  const bool again = plan_.take(result, body_.can_replay());
+  if (again) body_.let_go();
+  return again;
 }
 
 /// The answer goes to the client, part by part as it comes and as the client takes it.
@@ -212,7 +217,8 @@ void Attempt::expire() {
     finish_failed(how, {Kind::kPerTryTimeout});
     return;
   }
-  lease_.record({true, 0}, in_ms(now));
+  // The caller's own time, or what a client does not take, says nothing of the host.
+  if (!answering_ && how != ExchangeEnd::kMaxDuration) lease_.record({true, 0}, in_ms(now));
   record_.end = how;
   if (answering_) {
     answering_ = false;
@@ -229,6 +235,7 @@ void Attempt::finish_failed(ExchangeEnd how, const l7::AttemptResult& result) {
     lease_.record({true, 0}, in_ms(io::Loop::current().now()));
   }
   end_ = plan_.take(result, body_.can_replay()) ? End::kRetry : End::kFailed;
+  if (end_ == End::kRetry) body_.let_go();
 }
 
 /// The client has had a part of the answer, and must not take it for the whole.

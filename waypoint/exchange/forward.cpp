@@ -13,7 +13,7 @@
 namespace culvert::waypoint {
 namespace {
 
-/// Hosts that were tried. Few: attempts are bounded by the route.
+/// Hosts that were tried, each once: a caller may ask for any number of attempts.
 using Tried = std::vector<HostPtr>;
 
 ClusterStatePtr find_cluster(Exchange& x) {
@@ -90,7 +90,7 @@ io::Task<> try_until_answered(Exchange& x, ClusterState& cluster, RequestBody& b
       co_await answer_failure(x, why);
       co_return;
     }
-    tried.push_back(host);
+    if (std::ranges::find(tried, host) == tried.end()) tried.push_back(host);
     set_attempt_fields(x, number);
     const auto ended = co_await attempt(x, cluster, body, plan, std::move(host));
     if (ended.end == Attempt::End::kFailed) co_await answer_failure(x, ended.how);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 
 #include "culvert/grpc/status.hpp"
 #include "waypoint/exchange/record.hpp"
@@ -56,13 +57,15 @@ std::optional<std::uint32_t> number(std::string_view text) {
 }
 
 void add_conditions(CallerWishes& wishes, std::string_view text) {
-  const auto parsed = l7::parse_retry_on(text);
-  if (!parsed) return;  // as if it were not there: the route's own stay
-  if (!wishes.retry_on) wishes.retry_on.emplace();
-  auto& on = *wishes.retry_on;
-  on.conditions = static_cast<std::uint16_t>(on.conditions | parsed->conditions);
-  on.status_codes.insert(on.status_codes.end(), parsed->status_codes.begin(),
-                         parsed->status_codes.end());
+  for (const auto word : std::views::split(text, ',')) {
+    const auto parsed = l7::parse_retry_on(std::string_view(word.begin(), word.end()));
+    if (!parsed) continue;  // as if it were not there: so are words of newer proxies
+    if (!wishes.retry_on) wishes.retry_on.emplace();
+    auto& on = *wishes.retry_on;
+    on.conditions = static_cast<std::uint16_t>(on.conditions | parsed->conditions);
+    on.status_codes.insert(on.status_codes.end(), parsed->status_codes.begin(),
+                           parsed->status_codes.end());
+  }
 }
 
 void read_wish(CallerWishes& wishes, std::string_view name, std::string_view value) {

@@ -203,7 +203,7 @@ io::Task<bool> RequestBody::write_kept() {
   writing_ = false;
   if (result) {
     sent_ += part.size();
-    if (!keeping_) drop_kept();
+    if (!keeping_ && upstream_ != nullptr) drop_kept();  // else another attempt needs it
   }
   co_return written(result);
 }

@@ -42,6 +42,9 @@ class RequestBody {
   /// From now on all of it goes to `upstream`, from its beginning; until detach().
   void attach(ClientExchange& upstream);
   io::Task<> detach();
+  /// Another attempt was decided on, and detach() follows: nothing more goes to this upstream, so
+  /// that nothing that the other one needs is given up meanwhile.
+  void let_go() { upstream_ = nullptr; }
   /// The connection has become another protocol: its bytes go to `upstream` until its end.
   void start_tunnel(ClientExchange& upstream);
   /// Waits for the client's end of a tunnel; false when it was cut instead.

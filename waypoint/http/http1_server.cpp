@@ -109,7 +109,8 @@ io::Task<> Http1Server::read_loop() {
     if (!part) {
       if (part.error().code == ErrorCode::kCancelled) co_return;
       if (part.error().code == ErrorCode::kTimeout) {
-        if (next_deadline() <= now()) timed_out();
+        if (next_deadline() > now()) continue;
+        waits_for_upstream() ? void(moved_at_ = now()) : timed_out();
         continue;
       }
       if (!handling_ && reader_.idle()) co_return end({});
@@ -125,10 +126,15 @@ io::Task<> Http1Server::read_loop() {
   }
 }
 
+// How long that takes is a matter of the route's timeout.
+bool Http1Server::waits_for_upstream() const {
+  return handling_ && output_.idle() && (raw_ || request_ended_ || response_begun_);
+}
+
 void Http1Server::timed_out() {
   if (over_) return;
   if (handling_) {
-    last_status_ = request_ended_ ? 504 : 408;
+    last_status_ = 408;
     if (response_begun_) cut_ = true;
     end(fail(ErrorCode::kTimeout, "HTTP/1.1: nothing moved in a request", Origin::kClient));
   } else if (!reader_.idle()) {
@@ -253,8 +259,8 @@ bool Http1Server::end_request() {
     const std::string pipelined = std::exchange(pipelined_, {});
     const auto* first = reinterpret_cast<const std::uint8_t*>(pipelined.data());
     receive({first, pipelined.size()});
-    room_.notify();
   }
+  room_.notify();  // a body that nobody asked for may have filled it
   if (!handling_) free_idle_buffers();
   return handling_;
 }

@@ -31,6 +31,7 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   io::Task<Result<void>> run() override;
   void drain() override;
   std::size_t active_requests() const override { return handling_ ? 1 : 0; }
+  bool can_say_that_it_ends() const override { return handling_ && !response_begun_; }
 
  private:
   // The exchange.
@@ -53,6 +54,7 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   io::Task<> read_loop();
   bool may_read() const;
   io::Deadline next_deadline() const;
+  bool waits_for_upstream() const;
   void timed_out();
   void peer_finished();
   void receive(std::span<const std::uint8_t> bytes);

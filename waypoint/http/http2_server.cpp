@@ -102,7 +102,7 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     if (const auto* why = reader_.refusal()) {
       co_await refuse(*why);
     } else if (timed_out_ && !head_sent_) {
-      answer(stream_.remote_ended() ? 504 : 408);
+      answer(408);
     } else {
       stream_.reset(timed_out_ ? h2::kCancel : h2::kInternalError);
     }
@@ -127,8 +127,11 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     (void)h2::send_head(stream_, head, false);
   }
   void send_head(const http::ResponseHead& head, bool end) override {
+    // RFC 8441: to an extended CONNECT a 2xx says that the tunnel is open. One that was no upgrade
+    // must not.
+    if (upgrade_ && head.status / 100 == 2) return answer(502);
     if (std::exchange(head_sent_, true)) return;
-    const bool raw = upgrade_ && (head.status == 101 || head.status / 100 == 2);
+    const bool raw = upgrade_ && head.status == 101;
     const bool takes_bytes = raw || (head.body.present && !to_head_);
     writer_.begin(head.body, takes_bytes);
     const bool whole = end && writer_.end_with_head();
@@ -136,20 +139,28 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     if (end && !whole) (void)writer_.end({});
   }
   io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) override {
+    writing_ = true;
     auto written = co_await writer_.write(bytes, deadline);
+    writing_ = false;
     moved();
     co_return written;
   }
   io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) override {
     if (auto ended = writer_.end(trailers); !ended) co_return ended;
     moved();
-    co_return co_await writer_.flushed(deadline);
+    writing_ = true;
+    auto flushed = co_await writer_.flushed(deadline);
+    writing_ = false;
+    co_return flushed;
   }
   void reset(std::uint32_t http2_code) override { stream_.reset(http2_code); }
 
  private:
   void moved() { moved_at_ = now(); }
+  // How long that takes is a matter of the route's timeout.
+  bool waits_for_upstream() const { return !writing_ && (stream_.remote_ended() || head_sent_); }
   void expired() override {
+    if (waits_for_upstream()) moved();
     const auto until = moved_at_ + options_.stream_idle_timeout;
     if (until > now()) return io::Loop::current().timers().add(*this, until);
     timed_out_ = true;
@@ -178,6 +189,7 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
   bool continue_wanted_ = false;
   bool head_sent_ = false;
   bool timed_out_ = false;
+  bool writing_ = false;  // the client takes nothing more for now
 };
 
 Http2Server::Http2Server(std::unique_ptr<io::ByteStream> bytes, const ServerOptions& options,

@@ -21,6 +21,7 @@ class Http2Server final : public ServerConnection, private io::Timer {
   io::Task<Result<void>> run() override;
   void drain() override { connection_->drain(); }
   std::size_t active_requests() const override { return handlers_.size(); }
+  bool can_say_that_it_ends() const override { return true; }
 
  private:
   class Exchange;

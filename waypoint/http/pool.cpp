@@ -114,10 +114,23 @@ io::Task<Opened> HttpPool::Impl::open(const UpstreamRequest& request, io::Deadli
   co_return opened;
 }
 
+// By what one of its connections has announced (RFC 8441): another would say the same.
+bool takes_no_websockets(const PoolHost& host) {
+  if (host.key.version != HttpVersion::kHttp2) return false;
+  return std::ranges::any_of(host.connections, [](const PooledConnection* one) {
+    return !one->pinned && !one->connection->over() && !one->connection->takes_websockets();
+  });
+}
+
+std::unexpected<Error> no_websockets() {
+  return fail(ErrorCode::kInvalid, "the upstream takes no websockets over HTTP/2");
+}
+
 io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest& request,
                                            io::Deadline deadline) {
   PoolWaiter waiter(host, *request.quota);
   while (true) {
+    if (request.websocket && takes_no_websockets(host)) co_return no_websockets();
     const bool connects = may_connect(host, request);
     if (connects) {
       waiter.woken = true;  // it waits for its own connection: nobody else's wakes it
@@ -141,6 +154,7 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
       if (host.key.version == HttpVersion::kHttp2) wake_one(*request.quota, &host);
       co_return taken;
     }
+    if (connects && request.websocket) co_return no_websockets();
     if (connects) {
       co_return fail(ErrorCode::kRefused, "the upstream takes no such request", Origin::kUpstream);
     }
@@ -238,7 +252,12 @@ io::Task<Result<void>> HttpPool::Impl::make_ready(Member& member, io::Deadline d
     if (ready) ready = fail(ErrorCode::kReset, "the new connection has ended", Origin::kUpstream);
     changed(member);  // it may be gone
   } else if (ready) {
-    set_idle(member, member.connection->can_open());
+    auto& connection = *member.connection;
+    if (connection.can_open()) {
+      set_idle(member, true);
+    } else {
+      connection.retire();  // the next request would find it useless too, and open another
+    }
   } else if (ready.error().code != ErrorCode::kCancelled) {
     member.connection->retire();
   }

@@ -33,8 +33,9 @@ struct ServerOptions {
   std::chrono::milliseconds head_timeout{60'000};
   /// Without a request; then the connection is closed.
   std::chrono::milliseconds idle_timeout{3'600'000};
-  /// With a request under way and no byte of it or its response moving; then the handler is stopped
-  /// and the client gets 408 (its request is not whole) or 504, if the response has not begun.
+  /// What a client may take to send the next byte of its request, or to take the next byte of its
+  /// response; then the handler is stopped, and the client gets 408 if the response has not begun.
+  /// Waiting for the response is not bounded here.
   std::chrono::milliseconds stream_idle_timeout{300'000};
   /// HTTP/2: streams at once, and its PINGs.
   std::uint32_t max_streams = 100;
@@ -78,6 +79,9 @@ class ServerConnection {
   virtual void drain() = 0;
   /// Requests whose handlers have not ended.
   virtual std::size_t active_requests() const = 0;
+  /// Whether a drain that begins now is told to the client before its next request: by HTTP/2, or
+  /// by a response whose head has not left.
+  virtual bool can_say_that_it_ends() const = 0;
 };
 
 }  // namespace culvert::waypoint

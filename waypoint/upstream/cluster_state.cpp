@@ -69,9 +69,11 @@ std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View
     if (policy_.pool != cluster.policy.pool) stale = hosts_;
     take_policy(cluster.policy);
   }
+  const bool same_owner = service_key_ == cluster.service_key;
+  service_key_ = cluster.service_key;
   const auto* endpoints = view.mesh->endpoints(service_key_).data();
   auto service = view.mesh->service(service_key_);
-  const bool unchanged = mesh_ && endpoints == endpoints_ && service == service_ &&
+  const bool unchanged = same_owner && mesh_ && endpoints == endpoints_ && service == service_ &&
                          (subset_labels_.empty() || labels_ == view.labels) &&
                          subset_labels_ == cluster.subset_labels;
   mesh_ = view.mesh;

@@ -101,7 +101,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   void load_changed(Host& host, int by);
 
   const std::string name_;
-  const std::string service_key_;
+  std::string service_key_;  // who owns the host may change
   const std::uint16_t service_port_;
   std::map<std::string, std::string> subset_labels_;
   l7::TrafficPolicy policy_;

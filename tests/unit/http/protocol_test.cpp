@@ -46,8 +46,10 @@ const Row kRows[] = {
     {"SSH-2.0-OpenSSH_9.2p1\r\n"sv, Detected::kTcp},
     {" GET / HTTP/1.1\r\n"sv, Detected::kTcp},
     {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"sv, Detected::kTcp},
-    {"\rG"sv, Detected::kTcp},
-    {"\n"sv, Detected::kTcp},
+    {"\n"sv, Detected::kMore},
+    {"\r\n\r\nGET / HTTP/1.1\r\n"sv, Detected::kHttp1},
+    {"\n\nGET / HTTP/1.1\r\n"sv, Detected::kHttp1},
+    {"\r\n\x16"sv, Detected::kTcp},
 };
 
 }  // namespace
