@@ -189,6 +189,17 @@ def test_a_client_that_takes_its_time_still_meets_the_rules(lab, port):
     assert {name.lower() for name in seen["headers"]} >= {"x-rule", "x-request-id"}
 
 
+def test_a_client_that_spoke_too_little_is_passed_on_after_a_while(lab):
+    said = python(lab, "import socket; link = socket.create_connection(('web', 2525), timeout=20); "
+                       "link.sendall(b'ab'); print(link.recv(100).decode())")
+    assert said.startswith("220 hello from web")
+
+
+def test_http_whose_first_line_comes_in_pieces_still_meets_the_rules(lab):
+    seen = json.loads(python(lab, LATE.replace('b"GET /late', 'b"GE")\ntime.sleep(0.5)\nlink.sendall(b"T /late'), "8081"))
+    assert {name.lower() for name in seen["headers"]} >= {"x-rule", "x-request-id"}
+
+
 def test_ends_and_resets_pass_as_they_are(lab):
     assert talk(lab, 7001, "send:mine,fin,eof")["heard"][-1] == "after your end"
     assert talk(lab, 7002, "eof,send:mine,fin")["heard"][0] == "before your end"

@@ -284,6 +284,9 @@ TEST_CASE("the caller of the mesh may say times and retries, and upstream is tol
   answer = world.ask({.fields = {{"x-envoy-retry-on", "5xx"}, {"x-envoy-max-retries", "4"}}});
   CHECK(answer.record.attempts == 5);
   CHECK(world.upstreams.seen.back().header("x-envoy-expected-rq-timeout-ms") == "9000");
+  answer = world.ask(
+      {.fields = {{"x-envoy-retry-on", "of-the-future, 5xx"}, {"x-envoy-max-retries", "2"}}});
+  CHECK(answer.record.attempts == 3);
 }
 
 TEST_CASE("grpc-timeout ends the call with DEADLINE_EXCEEDED, and goes on lowered") {

@@ -208,6 +208,24 @@ TEST_CASE("what counts as an error of a pod: connects, resets, timeouts, gRPC's 
   }
 }
 
+TEST_CASE("a caller's own deadline, and a stream that it cuts, say nothing of the pod") {
+  Behaviour silent;
+  silent.answers = false;
+  Behaviour slow;
+  slow.parts = std::vector<std::string>(10, "part");
+  slow.between_parts = 300ms;
+  for (const auto& behaviour : {silent, slow}) {
+    auto world = with_policy(
+        "{outlierDetection: {consecutive5xxErrors: 1, baseEjectionTime: 1m, maxEjectionPercent: "
+        "100}}",
+        {"v1-a"}, "retries: {attempts: 0}, ");
+    world.upstreams.set("v1-a", behaviour);
+    const Ask ask{.fields = {{"content-type", "application/grpc"}, {"grpc-timeout", "700m"}}};
+    for (int n = 0; n < 4; ++n) CHECK(world.ask(ask).flags != "UH");
+    CHECK(world.upstreams.count("v1-a") == 4);
+  }
+}
+
 TEST_CASE("new rules hold for the next request, also while others are under way") {
   World world(lab_yaml(to("v2")), {"v1-a", "v2-a"});
   world.ask({});

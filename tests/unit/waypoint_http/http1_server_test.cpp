@@ -282,6 +282,53 @@ TEST_CASE("times run out by name: a head, an idle connection, a request in which
   });
 }
 
+TEST_CASE("waiting for an answer is not bounded by the time in which a client must move") {
+  struct Slow final : Echo {
+    Task<> serve(ServerExchange& exchange) override {
+      co_await io::sleep_until(io::in(milliseconds(150)));
+      co_await Echo::serve(exchange);
+    }
+  };
+  run_loop([]() -> Task<> {
+    Slow slow;
+    ServerPair pair(slow);
+    pair.options.stream_idle_timeout = milliseconds(30);
+    pair.say(kGet);
+    pair.start();
+    co_await pair.hear("web/a");
+    CHECK(pair.heard() == answer("GET web/a"));
+    pair.close();
+    co_await pair.finish();
+  });
+}
+
+TEST_CASE("a request behind a body that nobody took is answered, however much of it had come") {
+  struct Deaf final : Handler {
+    Task<> serve(ServerExchange& exchange) override {
+      co_await settle();
+      http::ResponseHead head;
+      head.status = ++served < 2 ? 503 : 200;
+      head.body.length = 0;
+      exchange.send_head(head, true);
+    }
+    int served = 0;
+  };
+  run_loop([]() -> Task<> {
+    Deaf deaf;
+    ServerPair pair(deaf);
+    pair.say(
+        fmt::format("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", kReadAheadBytes));
+    pair.say(std::string(kReadAheadBytes, 'x'));
+    pair.start();
+    co_await pair.hear("503");
+    pair.say(kGet);
+    co_await pair.hear("HTTP/1.1 200");
+    CHECK(deaf.served == 2);
+    pair.close();
+    co_await pair.finish();
+  });
+}
+
 TEST_CASE("a drain closes what is idle, and says so on the response under way") {
   struct Slow final : Echo {
     Task<> serve(ServerExchange& exchange) override {
@@ -304,7 +351,9 @@ TEST_CASE("a drain closes what is idle, and says so on the response under way") 
     ServerPair busy(slow);
     busy.say(kGet);
     busy.start();
+    CHECK_FALSE(busy.server->can_say_that_it_ends());
     co_await io::sleep_until(io::in(milliseconds(5)));
+    CHECK(busy.server->can_say_that_it_ends());
     busy.server->drain();
     co_await busy.finish();
     CHECK(busy.heard() == answer("GET web/a", "connection: close\r\n"));

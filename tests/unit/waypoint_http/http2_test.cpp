@@ -247,6 +247,34 @@ TEST_CASE("a websocket goes by extended CONNECT where the upstream takes it") {
   });
 }
 
+TEST_CASE("an answer that is no upgrade never looks like a tunnel to who asked for one") {
+  struct Plain final : Handler {
+    Task<> serve(ServerExchange& exchange) override {
+      auto head = status(200);
+      head.body.length = 4;
+      exchange.send_head(head, false);
+      (void)co_await exchange.write_body(bytes_of("page"), soon());
+      (void)co_await exchange.finish({}, soon());
+    }
+  };
+  run_loop([]() -> Task<> {
+    Plain plain;
+    Http2Pair pair(&plain);
+    auto open = co_await pair.open("a", true);
+    REQUIRE(open);
+    auto head = post();
+    head.method = "GET";
+    head.body = {};
+    head.upgrade = "websocket";
+    CHECK((*open)->send_head(head, false).has_value());
+    const auto answer = co_await (*open)->read_head(soon());
+    REQUIRE(answer);
+    CHECK((*answer)->status == 502);
+    open->reset();
+    co_await pair.stop();
+  });
+}
+
 TEST_CASE("a drain finishes what is under way and takes nothing new") {
   run_loop([]() -> Task<> {
     Http2Pair pair;
