@@ -282,7 +282,15 @@ TURN_END = b"\xff\xfe\xff"  # peer.hpp
 
 
 def served_seeds():
-    """HTTP/2 of clients: what the waypoint alone does with it."""
+    """HTTP/1.1 and HTTP/2 of clients: what http1 and h2_server read, and what the waypoint alone does."""
+    def talk(*says):
+        return b"\x06" + TURN_END.join(one.encode() for one in says)
+    get, post = "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+    chunked = "DELETE /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-End: 1\r\n\r\n"
+    upgrade = "GET /w HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    http1 = {"kept": talk(get, get, get), "expects": talk(post + "Expect: 100-continue\r\n\r\n", "hello"),
+             "early": talk(chunked, get), "upgrade": talk(upgrade, "frames"), "head": talk(get.replace("GET", "HEAD"), get),
+             "cut": talk(post + "\r\nhel"), "refused": talk(post + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")}
     start = b"\x07" + PREFACE + frame(4, 0, 0)
     pseudo = ((":scheme", "http"), (":path", "/"), (":authority", "a"))
     get, post = block((":method", "GET"), *pseudo), block((":method", "POST"), *pseudo, ("content-length", "4"))
@@ -294,7 +302,7 @@ def served_seeds():
              "lengths": start + frame(1, 4, 1, post) + frame(0, 1, 1, b"five!"),
              "malformed": start + frame(1, 5, 1, get + block(("connection", "close"))) + frame(1, 5, 3, get),
              "reset": start + frame(1, 4, 1, post) + frame(3, 0, 1, b"\0\0\0\x08")}
-    return {"http2_served": http2}
+    return {"http1_served": http1, "http2_served": http2}
 
 
 def asked_seeds():

@@ -1,6 +1,6 @@
 // A client's bytes into a connection of the waypoint that serves HTTP: it ends, whatever comes; no
 // handler outlives it; what handlers see could not be read in two ways, and is the same however the
-// bytes were cut. Part of http2_served.
+// bytes were cut. Shared by http1_served and http2_served.
 #pragma once
 
 #include <deque>
