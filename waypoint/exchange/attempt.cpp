@@ -78,6 +78,12 @@ io::Task<> Attempt::run() {
     end_ = End::kRetry;
     co_return;
   }
+  if (!head->upgrade.empty() && !websocket_.settle(*head)) {
+    fail({ErrorCode::kProtocol, Origin::kUpstream, 0,
+          "the upstream's websocket did not answer our key"},
+         AttemptPhase::kRequest, {Kind::kReset, true});
+    co_return;
+  }
   co_await pass_on(*head);
 }
 
@@ -96,7 +102,8 @@ io::Task<bool> Attempt::connect() {
     co_return false;
   }
   upstream_ = std::move(*opened);
-  const auto& head = x_.memory->outgoing;
+  auto& head = x_.memory->outgoing;
+  if (websocket) websocket_.prepare(x_.client.request(), head, version_, x_.context.random());
   const auto sent = upstream_->send_head(head, !head.body.present && !websocket);
   if (!sent) {
     fail(sent.error(), AttemptPhase::kRequest, {Kind::kReset, false});

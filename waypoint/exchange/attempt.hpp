@@ -7,6 +7,7 @@
 
 #include "waypoint/exchange/request_body.hpp"
 #include "waypoint/exchange/retry_plan.hpp"
+#include "waypoint/exchange/websocket.hpp"
 #include "waypoint/upstream/cluster_state.hpp"
 
 namespace culvert::waypoint {
@@ -58,6 +59,7 @@ class Attempt final : public Stoppable {
   std::unique_ptr<ClientExchange> upstream_;
   End end_ = End::kStopped;
   bool answering_ = false;
+  WebsocketKey websocket_;
 };
 
 }  // namespace culvert::waypoint

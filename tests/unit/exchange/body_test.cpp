@@ -151,8 +151,10 @@ TEST_CASE("a tunnel carries both directions to their ends, each by itself") {
   Behaviour echo;
   echo.upgrades = true;
   world.upstreams.set("v1-a", echo);
-  const auto answer = world.ask(
-      {.parts = std::vector<std::string>(5, "frame"), .between_parts = 1s, .upgrade = "websocket"});
+  const auto answer = world.ask({.fields = {{"sec-websocket-key", "x"}},
+                                 .parts = std::vector<std::string>(5, "frame"),
+                                 .between_parts = 1s,
+                                 .upgrade = "websocket"});
   CHECK(answer.status == 101);
   CHECK(answer.body == "frameframeframeframeframe");
   CHECK(answer.whole);
