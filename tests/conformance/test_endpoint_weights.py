@@ -4,7 +4,7 @@ import yaml
 
 from proof_lab import api_object, ask, pods, rule
 
-ADDRESSES = {4: "240.0.0.9", 6: "2001:db8:9::9"}
+ADDRESSES = {4: "240.0.0.19", 6: "2001:db8:9::19"}
 REQUESTS, POINTS = 500, 7
 
 
@@ -18,6 +18,13 @@ def books(lab, weights):
 
 def balanced(how):
     return api_object("DestinationRule", "books", {"host": "books.example", "trafficPolicy": {"loadBalancer": {"simple": how}}})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def taken_away_again(shop):
+    yield
+    for kind in ("DestinationRule", "ServiceEntry"):
+        shop.delete(kind, "shop/books", check=False)
 
 
 @pytest.mark.parametrize("how", ["ROUND_ROBIN", "RANDOM", "LEAST_REQUEST"])
