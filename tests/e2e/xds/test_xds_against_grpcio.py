@@ -59,6 +59,11 @@ class Ours:
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
 
+    def serve(self, snapshot):
+        """Returns when it is served: a status told after it."""
+        self.say(f"set {snapshot}")
+        self.status()
+
     def status(self):
         self.say("status")
         return list(iter(self.process.stdout.readline, "end\n"))
@@ -107,7 +112,7 @@ def contents(response):
 
 
 def test_a_grpcio_client_gets_everything_then_only_what_changes(ours, stream):
-    ours.say("set 1 address/a=1 address/b=1 policy/p=1")
+    ours.serve("1 address/a=1 address/b=1 policy/p=1")
     stream.send(node={"id": "py"}, type_url=ADDRESS)
     stream.send(type_url=POLICY, resource_names_subscribe=["*"])
     first, second = next(stream.responses), next(stream.responses)
@@ -115,18 +120,18 @@ def test_a_grpcio_client_gets_everything_then_only_what_changes(ours, stream):
     stream.ack(first)
     stream.ack(second)
     ours.wait_status("node-1 connected py 1 0")
-    ours.say("set 2 address/a=2 policy/p=1")
+    ours.serve("2 address/a=2 policy/p=1")
     change = next(stream.responses)
     assert contents(change) == {"a": "2"} and list(change.removed_resources) == ["b"]
     stream.ack(change, error_detail={"code": 3, "message": "a: no"})
     ours.wait_status(f"py 1 1 {ADDRESS}: a: no")
-    ours.say("set 3 address/a=3 policy/p=1")
+    ours.serve("3 address/a=3 policy/p=1")
     stream.ack(next(stream.responses))
     ours.wait_status("py 3 1")
 
 
 def test_a_reconnect_with_versions_gets_the_difference(ours, stream):
-    ours.say("set 7 address/same=1 address/changed=2")
+    ours.serve("7 address/same=1 address/changed=2")
     stream.send(node={"id": "py"}, type_url=ADDRESS,
                 initial_resource_versions={"same": "v-1", "changed": "v-1", "gone": "v-1"})
     response = next(stream.responses)
@@ -134,7 +139,7 @@ def test_a_reconnect_with_versions_gets_the_difference(ours, stream):
 
 
 def test_names_can_be_subscribed_to_and_given_up(ours, stream):
-    ours.say("set 1 address/a=1 address/b=1")
+    ours.serve("1 address/a=1 address/b=1")
     stream.send(node={"id": "py"}, type_url=ADDRESS, resource_names_subscribe=["a", "absent"])
     response = next(stream.responses)
     assert contents(response) == {"a": "1"} and list(response.removed_resources) == ["absent"]
