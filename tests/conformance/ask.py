@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 AT_ONCE = 16
 
 

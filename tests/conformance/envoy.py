@@ -14,7 +14,7 @@ import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HERE = pathlib.Path(__file__).resolve().parent
-READY_S = 60
+READY_S = 180
 
 
 def binary():
@@ -103,7 +103,7 @@ class Envoy(contextlib.ExitStack):
 def end(process):
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

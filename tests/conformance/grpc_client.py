@@ -40,7 +40,7 @@ def messages_of(call, answers):
 def make(channel, call):
     began, out, answers = time.monotonic(), {"messages": []}, queue.Queue()
     stream = channel.stream_stream(f"/test.Calls/{call['method']}")(
-        messages_of(call, answers), timeout=call.get("timeout", 20), metadata=call.get("metadata"))
+        messages_of(call, answers), timeout=call.get("timeout", 60), metadata=call.get("metadata"))
     if "cancel" in call:
         threading.Timer(call["cancel"], stream.cancel).start()
     try:

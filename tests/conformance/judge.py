@@ -21,14 +21,14 @@ def decide(questions, using=None):
     """Answers of the program to a list of (objects as text, services, requests, own namespace)."""
     asked = [{"objects": text, "services": services, "asks": asks, "ownNamespace": own}
              for text, services, asks, own in questions]
-    done = subprocess.run([using or program()], input=json.dumps(asked), text=True, capture_output=True, timeout=120)
+    done = subprocess.run([using or program()], input=json.dumps(asked), text=True, capture_output=True, timeout=900)
     if done.returncode != 0:
         raise RuntimeError(f"conformance-decide ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout)
 
 
 def schema():
-    return json.loads(subprocess.run([program(), "--schema"], capture_output=True, check=True, timeout=60).stdout)
+    return json.loads(subprocess.run([program(), "--schema"], capture_output=True, check=True, timeout=300).stdout)
 
 
 def asked(group, text=None):

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 
 
 class Asking:

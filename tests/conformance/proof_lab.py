@@ -96,7 +96,7 @@ def ask(lab, family, count=1, headers=(), at_once=8, method="GET", body_bytes=0,
         place=("reviews", 80), client="shop/web"):
     one = {"to": list(place), "method": method, "path": path, "authority": authority, "family": family,
            "headers": list(headers), "bodyBytes": body_bytes}
-    done = lab.exec(client, "/usr/bin/python3", HERE / "ask.py", "--at-once", at_once, timeout=170, check=True,
+    done = lab.exec(client, "/usr/bin/python3", HERE / "ask.py", "--at-once", at_once, timeout=600, check=True,
                     input=json.dumps([one] * count))
     return json.loads(done.stdout)
 
@@ -147,5 +147,5 @@ class KeepAsking:
 
     def ask_more(self, count):
         """What came of `count` requests that begin from now on, and of all before them."""
-        out, _ = self.process.communicate(f"{count}\n", timeout=120)
+        out, _ = self.process.communicate(f"{count}\n", timeout=600)
         return json.loads(out)

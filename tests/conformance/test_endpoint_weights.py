@@ -5,7 +5,7 @@ import yaml
 from proof_lab import api_object, ask, pods, rule
 
 ADDRESSES = {4: "240.0.0.19", 6: "2001:db8:9::19"}
-REQUESTS, POINTS = 500, 7
+REQUESTS, POINTS = 500, 11  # six standard deviations
 
 
 def books(lab, weights):

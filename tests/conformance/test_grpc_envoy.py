@@ -1,7 +1,6 @@
 """What gRPC clients are told when something goes wrong: by a real waypoint as by Envoy 1.40, in the same test."""
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -11,6 +10,7 @@ import pytest
 
 import envoy
 from proof_lab import HERE, PORTS, always, rules_of
+from waypoint_lab import free_port
 
 FAULT = "envoy.filters.http.fault"
 
@@ -54,12 +54,6 @@ def told(text):
     return {name: (one["code"], one["details"]) for name, one in zip(CASES, json.loads(text), strict=True)}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def config(listens, server):
     routes = []
     for name, (_, route, _) in CASES.items():
@@ -93,7 +87,7 @@ def by_envoy():
             deadline = time.monotonic() + envoy.READY_S
             while True:
                 done = subprocess.run([sys.executable, HERE / "grpc_client.py"], input=asked(["127.0.0.1", listens], 4), text=True,
-                                      capture_output=True, timeout=170, check=True)
+                                      capture_output=True, timeout=600, check=True)
                 if told(done.stdout)["plain"][0] == 0:
                     break
                 assert time.monotonic() < deadline, (pathlib.Path(folder) / "log").read_text()[-3000:]
@@ -110,7 +104,7 @@ def test_a_waypoint_tells_grpc_clients_what_envoy_does(shop, family, by_envoy):
         route = {} if {"route", "directResponse", "redirect"} & set(rule) else {"route": [{"destination": {"host": "servers"}}]}
         http.append({"match": [{"headers": {"x-case": {"exact": name}}}], **route, **rule})
     shop.apply(rules_of("servers", http))
-    done = shop.exec("shop/web", "/usr/bin/python3", HERE / "grpc_client.py", timeout=170, check=True,
+    done = shop.exec("shop/web", "/usr/bin/python3", HERE / "grpc_client.py", timeout=600, check=True,
                      input=asked(["servers", PORTS["grpc"]], family))
     ours = told(done.stdout)
     # A waypoint tells the server what time is left, which Envoy does not by itself: either may be the first to say that it is over.

@@ -34,7 +34,7 @@ def statuses(answers):
 def test_without_retries_on_it_half_fail_when_one_of_two_versions_does(shop, family, retries):
     shop.apply(rule([pair(retries=retries)], loadBalancer={"simple": "RANDOM"}))
     counts = statuses(ask(shop, family, ASKED, V2_FAILS))
-    assert set(counts) == {200, 500} and abs(counts[500] - ASKED / 2) <= 4 * (ASKED / 4) ** .5, counts
+    assert set(counts) == {200, 500} and abs(counts[500] - ASKED / 2) <= 6 * (ASKED / 4) ** .5, counts
 
 
 def test_three_attempts_hide_a_version_that_always_fails_and_each_try_tells_its_number(shop, family):
@@ -77,7 +77,7 @@ def test_with_both_versions_dead_it_is_told_within_the_routes_time(shop, family)
             shop.apply(rule([pair(timeout="10s", retries=retries)], **policy))
             answer, = ask(shop, family, path=path)
             assert answer["status"] == 503 and answer["seconds"] < 10
-            assert flag in logged(shop, path)[-1], logged(shop, path)
+            wait_until(lambda: any(flag in line for line in logged(shop, path)), f"a line with {flag}")
     shop.apply(rule([pair()]))
     assert statuses(ask(shop, family, 6)) == {200: 6}
 
@@ -87,7 +87,7 @@ def test_every_body_is_mirrored_once_and_only_the_destination_answers(shop, fami
     before = told(shop, "v2")
     reached = pods(ask(shop, family, COPIES, method="POST", body_bytes=COPY_BYTES, at_once=4))
     assert len(reached) == COPIES and all(one.startswith("v1") for one in reached)
-    wait_until(lambda: sum((told(shop, "v2") - before).values()) >= COPIES, "the last copies", 30)
+    wait_until(lambda: sum((told(shop, "v2") - before).values()) >= COPIES, "the last copies", 120)
     (words, copies), = (told(shop, "v2") - before).items()
     host, size, digest = words.split()
     assert host == "reviews-shadow" and int(size) == COPY_BYTES and copies == COPIES
@@ -109,7 +109,7 @@ class Held:
             seen.append(local(self.shop, "v3-1", "/_held")["held"] - self.before)
             return seen[-1] == count
         try:
-            wait_until(held, "the requests are held", 30)
+            wait_until(held, "the requests are held")
         except AssertionError as late:
             raise AssertionError(f"{late}: {seen[-1]} of {count}; {logged(self.shop, '/held')[-3:]}") from late
 
@@ -143,12 +143,13 @@ def test_what_is_beyond_a_hundred_is_told_at_once(shop, family, limits, more_lim
     answers = []
     more = threading.Thread(target=lambda: answers.extend(ask(shop, family, 1 + may_wait, path=path)))
     more.start()
-    wait_until(lambda: any(" 503 UO " in line for line in logged(shop, path)), "one too many", 15)
+    wait_until(lambda: any(" 503 UO " in line for line in logged(shop, path)), "one too many")
     assert held.release() == [200] * CONNECTIONS
     more.join()
     assert statuses(answers) == collections.Counter([503] + [200] * may_wait)
     refused = next(one for one in answers if one["status"] == 503)
-    assert dict(refused["headers"])["x-envoy-overloaded"] == "true" and len(logged(shop, path)) == 1 + may_wait
+    assert dict(refused["headers"])["x-envoy-overloaded"] == "true"
+    wait_until(lambda: len(logged(shop, path)) == 1 + may_wait, "a line for each")
 
 
 def test_a_connection_takes_exactly_as_many_requests_as_the_rule_says(shop, family):
@@ -189,13 +190,17 @@ def test_a_client_that_goes_away_cancels_its_attempt_and_all_retries(shop, famil
     path = f"/gone/{family}/{how}"
     gone, tries = local(shop, "v3-1", "/_held")["gone"], len(local(shop, "v3-1", "/_tries"))
     client = shop.popen("shop/web", "/usr/bin/python3", "-c", GO, family, path, "v3-1: hold", how, stdin=subprocess.PIPE)
-    wait_until(lambda: len(local(shop, "v3-1", "/_tries")) >= tries + 2, "a second attempt", 20)
-    client.communicate("go\n", timeout=20)
-    line, = wait_until(lambda: logged(shop, path), "the log's line", 10)
-    made = len(local(shop, "v3-1", "/_tries")) - tries
-    wait_until(lambda: local(shop, "v3-1", "/_held")["gone"] == gone + made, "no attempt is left at the server", 10)
+    wait_until(lambda: len(local(shop, "v3-1", "/_tries")) >= tries + 2, "a second attempt")
+    client.communicate("go\n", timeout=60)
+    line, = wait_until(lambda: logged(shop, path), "the log's line")
+    made = int(line.rpartition(" ")[2])  # attempts, by the log: the last of them may not have come to the server
+
+    def over():
+        held = local(shop, "v3-1", "/_held")
+        return held["held"] == 0 and held["gone"] - gone == len(local(shop, "v3-1", "/_tries")) - tries
+    wait_until(over, "no attempt is left at the server")
     time.sleep(1.5)  # longer than a try and the wait behind it
-    assert len(local(shop, "v3-1", "/_tries")) == tries + made
+    assert made - 1 <= len(local(shop, "v3-1", "/_tries")) - tries <= made, line
     assert " 0 DC " in line or " 0 DR " in line, line
     assert local(shop, "v3-1", "/_held")["held"] == 0
 

@@ -92,7 +92,7 @@ def test_rules_hold_for_a_host_outside_the_mesh_with_static_endpoints(shop, fami
     def reached():
         answer, = ask(shop, family, place=place, authority=OUTSIDE)
         return answer if answer.get("status") == 200 else None
-    answer = wait_until(reached, "the entry's address is known", 20)
+    answer = wait_until(reached, "the entry's address is known")
     assert rule_of(answer) == "all" and pods([answer]) == ["outside"]
     assert dict(json.loads(answer["body"])["headers"])["host"] == OUTSIDE
     # A service of the mesh may send on to it, by a wildcard's rule, and to a subset.

@@ -13,7 +13,7 @@ import tables
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
-from lab import Lab, wait_until  # noqa: E402, F401
+from lab import Lab, free_port, wait_until  # noqa: E402, F401
 
 CLIENTS = {"web": "shop/web", "admin": "other/admin"}
 OTHER_SUBSETS = {"stable": "v1"}
@@ -119,7 +119,7 @@ def answers(lab, family):
             here.given.setdefault("to_service", f"reviews-{suffix(group)}.shop.svc.cluster.local")
             asked[case.given.get("from", "web")].append((here, request(here, family)))
     for client, all_of in asked.items():
-        done = lab.exec(CLIENTS[client], "/usr/bin/python3", HERE / "ask.py", timeout=170, check=True,
+        done = lab.exec(CLIENTS[client], "/usr/bin/python3", HERE / "ask.py", timeout=600, check=True,
                         input=json.dumps([one for _, one in all_of]))
         out += zip([case for case, _ in all_of], json.loads(done.stdout), strict=True)
     return out

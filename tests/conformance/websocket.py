@@ -16,7 +16,7 @@ import sys
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 MESSAGES = ["short", "x" * 200, "y" * 100_000]
 
 

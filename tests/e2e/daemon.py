@@ -11,12 +11,12 @@ from lab import wait_until
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=60)
         self.path = str(path)
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
         self.sock.connect(self.path)
 
 
@@ -38,7 +38,7 @@ class Daemon:
 
     def stop(self, how=signal.SIGTERM):
         self.processes[-1].send_signal(how)
-        return self.processes[-1].wait(15)
+        return self.processes[-1].wait(60)
 
     def log(self):
         return (self.folder / f"log.{len(self.processes) - 1}").read_text()

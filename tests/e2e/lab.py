@@ -3,10 +3,14 @@
     with Lab("shop", SHOP_YAML) as lab:
         assert lab.exec("shop/web", "curl", "-s", "http://catalog:8080/").returncode == 0
 """
+import contextlib
 import json
 import os
 import pathlib
+import random
 import re
+import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -28,7 +32,7 @@ def culvert(*args, check=True, timeout=180, stdin=None):
     return done
 
 
-def wait_until(condition, what, timeout=10):
+def wait_until(condition, what, timeout=60):
     """Polls until condition() is true and returns its value; fails with `what` after `timeout`."""
     end = time.monotonic() + timeout
     while True:
@@ -37,6 +41,15 @@ def wait_until(condition, what, timeout=10):
             return value
         assert time.monotonic() < end, f"not within {timeout} s: {what}"
         time.sleep(0.02)
+
+
+def free_port():
+    """Of this machine, at which nobody listens; not one that the kernel gives to connections, so that it stays free."""
+    while True:
+        with socket.socket(socket.AF_INET6) as one:
+            with contextlib.suppress(OSError):
+                one.bind(("::", random.randrange(20_000, 32_000)))
+                return one.getsockname()[1]
 
 
 class Lab:
@@ -119,7 +132,7 @@ class Lab:
         return (next((ip for ip in ips if ":" not in ip), None),
                 next((ip for ip in ips if ":" in ip), None))
 
-    def exec(self, target, *argv, timeout=60, check=False, **options):
+    def exec(self, target, *argv, timeout=180, check=False, **options):
         done = subprocess.run(self.exec_argv(target, *argv), env=ENV, text=True, timeout=timeout,
                               capture_output=True, **options)
         if check and done.returncode != 0:
@@ -174,7 +187,7 @@ class Capture:
         self.settle()
         self.process.terminate()
         self.summary = self.process.stderr.read()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         self.bytes = self.path.read_bytes()
         self.text = subprocess.run(["tcpdump", "-n", "-r", str(self.path)], text=True,
                                    capture_output=True).stdout
@@ -183,10 +196,18 @@ class Capture:
         assert not dropped or dropped.group(1) == "0", self.summary
 
     def settle(self):
-        """tcpdump drops what it has not read when it ends, so waits until the file stops growing."""
-        last = -1
-        while (size := self.path.stat().st_size) != last:
-            last = size
+        """tcpdump drops what it has not read when it ends, so waits until it has read all that the kernel has for it.
+
+        Where the kernel counts packets twice, as on the loopback device: until nothing came for a second."""
+        last, quiet = None, 0
+        while quiet < 10:
+            self.process.send_signal(signal.SIGUSR1)  # it tells its counts
+            line = self.process.stderr.readline()
+            captured, received, dropped = map(int, re.findall(r"(\d+) packets? ", line))
+            if captured + dropped >= received:
+                return
+            quiet = quiet + 1 if (captured, received) == last else 0
+            last = captured, received
             time.sleep(0.1)
 
     def packets(self):

@@ -20,11 +20,11 @@ class Ztunnel:
 
     def __init__(self, path, hello=b"\x08\x01"):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sock.settimeout(10)
+        self.sock.settimeout(60)
         self.sock.connect(str(path))
         self.sock.send(hello)
 
-    def receive(self, timeout=10):
+    def receive(self, timeout=60):
         """(packet, number of descriptors); descriptors are closed at once."""
         self.sock.settimeout(timeout)
         packet, fds, _, _ = socket.recv_fds(self.sock, 1024, 4)

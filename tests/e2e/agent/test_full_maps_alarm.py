@@ -1,11 +1,11 @@
 """Maps that fill up are told of before they are full."""
-import socket
 import subprocess
+import urllib.error
 import urllib.request
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from lab import wait_until
+from lab import free_port, wait_until
 from node import Ztunnel
 
 SLOTS = 10
@@ -37,17 +37,14 @@ def test_a_map_at_eighty_percent_is_told_in_the_log_and_in_the_status(node):
     assert f"cv_origin holds 0 of {SLOTS} entries again" in node.log()
 
 
-def free_port():
-    with socket.socket(socket.AF_INET6) as one:
-        one.bind(("::", 0))
-        return one.getsockname()[1]
-
-
 def scrape(port):
-    """{(name, value of its label or ""): value} of the agent's own metrics at its port."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
-        families = text_string_to_metric_families(page.read().decode())
-        return {(one.name, next(iter(one.labels.values()), "")): one.value for family in families for one in family.samples}
+    """{(name, value of its label or ""): value} of the agent's own metrics at its port; {} before it listens."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
+            families = text_string_to_metric_families(page.read().decode())
+    except urllib.error.URLError:
+        return {}
+    return {(one.name, next(iter(one.labels.values()), "")): one.value for family in families for one in family.samples}
 
 
 def test_prometheus_sees_the_maps_the_pods_and_the_alarm(node):
@@ -66,7 +63,7 @@ def test_prometheus_sees_the_maps_the_pods_and_the_alarm(node):
         entry(node, "update", number)
     ztunnel = Ztunnel(node.zds)
     ztunnel.snapshot()
-    wait_until(lambda: scrape(port)[("culvert_agent_map_alarm", "cv_origin")] == 1, "the alarm")
+    wait_until(lambda: scrape(port).get(("culvert_agent_map_alarm", "cv_origin")) == 1, "the alarm")
     after = scrape(port)
     assert after[("culvert_agent_map_entries", "cv_origin")] == 8 and after[("culvert_agent_map_entries", "cv_pod")] == 1
     assert after[("culvert_agent_pods", "captured")] == after[("culvert_agent_ztunnel_connected", "")] == 1

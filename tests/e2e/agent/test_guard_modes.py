@@ -74,7 +74,7 @@ def test_a_guard_that_root_in_the_pod_deletes_was_out_of_reach_or_is_soon_back_a
         assert guards(node) == 1
     else:
         assert guards(node) == 0 and "had no guard" not in node.log()
-        wait_until(lambda: guards(node) == 1, "the guard", timeout=20)
+        wait_until(lambda: guards(node) == 1, "the guard")
         assert "had no guard while it was captured; it has one now" in node.log()
 
 

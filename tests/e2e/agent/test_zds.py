@@ -47,8 +47,10 @@ def test_a_refused_pod_is_tried_again_and_says_why(node):
     node.enroll(pod)
     ztunnel.receive()
     ztunnel.ack(b"no listener")
-    wait_until(lambda: node.pods()["u1"]["error"] == "no listener", "the error")
-    assert node.pods()["u1"]["ztunnel"] == "failed"
+    def failed():
+        told = node.pods()["u1"]
+        return (told["ztunnel"], told["error"]) == ("failed", "no listener")
+    wait_until(failed, "the error")
     assert ztunnel.take() == (add_packet(pod), [inode(pod["netns"])])
     wait_until(lambda: node.pods()["u1"]["ztunnel"] == "acked", "the ack")
     ztunnel.close()

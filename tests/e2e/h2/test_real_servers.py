@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from lab import free_port
 
 CLIENT = os.path.join(os.environ.get("CULVERT_BUILD", "build"), "tests/e2e/h2/h2_client")
 CONFIGURATION = """
@@ -36,14 +37,12 @@ def server(tmp_path_factory):
     (folder / "files").mkdir()
     for size in (0, 1, 16_384, 5_000_000):
         (folder / "files" / str(size)).write_bytes(b"x" * size)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     paths = "".join(f"{kind}_temp_path {folder}/{kind};\n" for kind in ("proxy", "fastcgi", "uwsgi", "scgi"))
     folder.chmod(0o755)
     (folder / "conf").write_text("user root;\n" + CONFIGURATION.format(folder=folder, port=port, paths=paths))
     process = subprocess.Popen([shutil.which("nginx"), "-p", str(folder), "-c", str(folder / "conf")])
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
