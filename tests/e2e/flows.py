@@ -96,7 +96,7 @@ class Mesh:
     def close(self):
         for process in self.clients.values():
             process.stdin.close()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
 
     def ip(self, key, family=4):
         return next(ip for ip in self.pods[key]["ips"] if (":" in ip) == (family == 6))

@@ -52,7 +52,7 @@ def run(flow):
         if sock is None:
             family = socket.AF_INET6 if ":" in flow["host"] else socket.AF_INET
             sock = socket.socket(family, socket.SOCK_STREAM)
-            connect(sock, (flow["host"], flow["port"]), flow.get("timeout", 5), out)
+            connect(sock, (flow["host"], flow["port"]), flow.get("timeout", 20), out)
         out["outcome"] = exchange(sock, flow["text"])
     except TimeoutError:
         out["outcome"] = "timeout"

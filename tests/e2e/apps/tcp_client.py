@@ -5,7 +5,7 @@ usage: tcp_client.py HOST PORT [--send TEXT] [--family 4|6] [--dual] [--bind IP[
                      [--timeout S] [--count N] [--no-read] [--no-close]
 
 {"connected": true, "getpeername": [ip, port], "getsockname": [...], "received": "..."} or
-{"connected": false, "errno": "ECONNREFUSED"}. --dual uses an IPv6 socket with mapped addresses, as
+{"connected": false, "errno": "ECONNREFUSED", "seconds": 0.1}. --dual uses an IPv6 socket with mapped addresses, as
 Go and Java programs do. With --count there is a line a connection. Exit status 0 when all connected.
 """
 import argparse
@@ -13,6 +13,7 @@ import errno
 import json
 import socket
 import sys
+import time
 
 
 def target(options):
@@ -38,10 +39,12 @@ def connect(options):
 
 
 def once(options):
+    began = time.monotonic()
     try:
         sock = connect(options)
     except OSError as error:
-        return {"connected": False, "errno": errno.errorcode.get(error.errno, str(error))}, None
+        return {"connected": False, "errno": errno.errorcode.get(error.errno, str(error)),
+                "seconds": time.monotonic() - began}, None
     out = {"connected": True, "getpeername": sock.getpeername()[:2],
            "getsockname": sock.getsockname()[:2]}
     try:

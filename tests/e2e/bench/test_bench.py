@@ -8,7 +8,7 @@ import subprocess
 from lab import ENV, REPO, wait_until
 from machine import remains
 
-TIMEOUT_S = 240
+TIMEOUT_S = 600
 
 
 def start(*flags, **options):
@@ -115,7 +115,7 @@ def test_a_quiet_pod_is_answered_beside_a_hog_and_both_latencies_are_told(tmp_pa
 def test_an_interrupt_takes_the_labs_down():
     process = start("--ways", "direct,culvert", "--only", "requests_1", "--seconds", "60")
     own = f"bench-{process.pid}"
-    wait_until(lambda: pathlib.Path(f"/run/culvert/lab/{own}-culvert").exists(), "the lab", timeout=60)
+    wait_until(lambda: pathlib.Path(f"/run/culvert/lab/{own}-culvert").exists(), "the lab")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, err

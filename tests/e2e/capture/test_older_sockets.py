@@ -21,8 +21,8 @@ class Held:
         """Both directions, or what went wrong."""
         try:
             for one, other in ((self.caller, self.server), (self.server, self.caller)):
-                one.settimeout(1.0)
-                other.settimeout(1.0)
+                one.settimeout(30)
+                other.settimeout(30)
                 one.sendall(b"x")
                 if other.recv(1) != b"x":
                     return "end"

@@ -1,10 +1,12 @@
 """Outbound: what an enrolled pod's application and ztunnel see of a captured connection."""
 import errno
+import os
 import socket
 import subprocess
 
 import pytest
 
+from lab import wait_until
 from world import Wire, connect
 
 VIP4, VIP6 = "10.96.0.1", "fd96::1"
@@ -124,7 +126,8 @@ def test_a_socket_reused_after_the_pod_left_the_mesh_shows_its_real_peer(mesh):
         return s.getpeername()
 
     # The child cannot read the agent's answers (its reader thread stays in the parent).
-    mesh.agent_.next = lambda timeout=0: __import__("time").sleep(0.5)
+    mesh.agent_.next = lambda timeout=0: wait_until(lambda: mesh.entries("cv_pod") == 0 and not os.listdir(f"{mesh.pins}/pods"),
+                                                    "the pod has left")
     assert mesh.in_pod(mesh.a, first_half) == (mesh.b.v4, 9000)
 
 

@@ -18,7 +18,7 @@ BUILD = os.environ.get("CULVERT_BUILD", os.path.join(os.path.dirname(__file__), 
 DRIVER = os.path.abspath(os.path.join(BUILD, "tests/e2e/capture/capture_driver"))
 BPFTOOL = shutil.which("bpftool", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
 CLONE_NEWNET = 0x40000000
-WAIT_S = 10
+WAIT_S = 60
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -151,7 +151,7 @@ def join(netns, cgroup):
 
 
 def remove_cgroup(path):
-    for _ in range(100):
+    for _ in range(3000):
         try:
             return os.rmdir(path)
         except FileNotFoundError:
@@ -311,8 +311,8 @@ class Wire:
             s.bind((port, 0))
             self.sockets.append(s)
         ready.set()
-        while not self._stop.is_set():
-            for s in select.select(self.sockets, [], [], 0.05)[0]:
+        while (some := select.select(self.sockets, [], [], 0.05)[0]) or not self._stop.is_set():
+            for s in some:
                 segment = parse_segment(s.recv(65536))
                 if segment:
                     self.segments.append(segment)

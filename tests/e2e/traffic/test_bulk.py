@@ -15,7 +15,7 @@ STREAMS_A_TUNNEL = 100  # Istio's default, and ours
 def test_200_mib_both_ways_at_once_arrive_as_they_were_sent(way):
     lab, server = way
     done = lab.exec(CLIENT, "python3", BULK, "call", ip_of(lab, server, 6), 5001, BULK_BYTES, BULK_BYTES,
-                    timeout=90)
+                    timeout=300)
     assert done.returncode == 0, done.stderr
     mine = json.loads(done.stdout)
     assert mine["error"] is None and mine["bytes"] == BULK_BYTES
@@ -30,7 +30,7 @@ def test_200_mib_both_ways_at_once_arrive_as_they_were_sent(way):
 def test_300_connections_share_few_tunnels_and_open_another_when_one_is_full(joined):
     def served():  # what ztunnel has opened to the application
         return established(joined, "town/far", 5001)
-    before = served()
+    wait_until(lambda: served() == 0, "what was there before has ended")
     many = joined.popen(CLIENT, "python3", BULK, "echo", ip_of(joined, "town/far", 4), 5001, CONNECTIONS,
                         stdin=subprocess.PIPE)
     try:
@@ -39,10 +39,10 @@ def test_300_connections_share_few_tunnels_and_open_another_when_one_is_full(joi
         tunnels = established(joined, CLIENT, 15008)
         wanted = CONNECTIONS // STREAMS_A_TUNNEL
         assert wanted <= tunnels <= 2 * wanted
-        assert served() == before + CONNECTIONS
+        assert served() == CONNECTIONS
     finally:
         many.stdin.close()
-        many.wait(timeout=20)
+        many.wait(timeout=60)
 
 
 def test_a_tunnel_is_used_again_by_later_connections(joined):

@@ -4,7 +4,6 @@ import json
 import pathlib
 import re
 import subprocess
-import time
 
 import pytest
 from lab import APPS
@@ -47,11 +46,12 @@ def test_under_load_they_call_io_uring_enter_and_nothing_that_reads_writes_or_po
     attach = [word for thread in threads for word in ("-p", thread)]
     seen = tmp_path / "strace"
     with subprocess.Popen(["strace", "-y", "-o", seen, *attach], stderr=subprocess.PIPE, text=True) as strace:
-        time.sleep(0.3)
+        for _ in threads:
+            assert " attached" in (said := strace.stderr.readline()), said
         for argv in (("call", ip_of(joined, "town/far", 4), 5001, 20 << 20, 20 << 20),
                      ("call", ip_of(joined, "town/near", 6), 5001, 20 << 20, 20 << 20),
                      ("echo", ip_of(joined, "town/far", 6), 5001, 50)):
-            done = joined.exec(CLIENT, "python3", APPS / "bulk.py", *argv, input="")
+            done = joined.exec(CLIENT, "python3", APPS / "bulk.py", *argv, input="", timeout=300)
             assert done.returncode == 0 and json.loads(done.stdout), done.stderr
         strace.send_signal(2)
         said = strace.stderr.read()

@@ -34,4 +34,4 @@ def test_only_what_stays_in_the_pod_is_taken_from_the_hosts_congestion_control(j
             assert outside and all(host in words for words in outside), outside
     finally:
         client.stdin.close()
-        client.wait(timeout=20)
+        client.wait(timeout=60)

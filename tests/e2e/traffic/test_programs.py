@@ -47,7 +47,7 @@ def running():
     yield start
     for process in started:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -112,6 +112,6 @@ def test_netcat_talks_to_netcat(joined, family):
     client = joined.popen(CLIENT, "nc", "-N", address, "5555", stdin=subprocess.PIPE)
     server.stdin.write("from the server\n")
     server.stdin.close()
-    assert client.communicate("from the client\n", timeout=10)[0] == "from the server\n"
-    assert server.stdout.read() == "from the client\n" and server.wait(timeout=10) == 0
+    assert client.communicate("from the client\n", timeout=60)[0] == "from the server\n"
+    assert server.stdout.read() == "from the client\n" and server.wait(timeout=60) == 0
     assert client.returncode == 0

@@ -6,20 +6,14 @@ import subprocess
 import threading
 import time
 
-from lab import BUILD
+from lab import BUILD, free_port
 
 PROGRAM = BUILD / "tests/bench/bench_http_edge"
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def wait_for(port):
-    for _ in range(400):
+    for _ in range(2400):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -71,7 +65,7 @@ class Origin:
                 answered = heads
 
 
-def talk(port, said, timeout=10):
+def talk(port, said, timeout=60):
     """What comes until the server closes; None behind it where it did not within the time."""
     heard = b""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as s:

@@ -181,7 +181,7 @@ class Held:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 def test_open_connections_are_decided_again_when_the_waypoint_comes_and_goes(mesh, mint, leaves, bypass):

@@ -3,7 +3,6 @@ import concurrent.futures
 import json
 import os
 import pathlib
-import time
 
 import pytest
 import yaml
@@ -71,6 +70,11 @@ def ask(lab, port, host, family=0, *flags):
     return json.loads(body)["version"] if status == "200" else int(status)
 
 
+def server(lab, path):
+    """What shop/web's own server says to itself."""
+    return json.loads(lab.exec("shop/web", "curl", "-sS", f"http://localhost:8080{path}", check=True).stdout)
+
+
 def becomes(lab, port, host, what):
     wait_until(lambda: ask(lab, port, host) == what, f"{host} at {port} answers {what}, not {ask(lab, port, host)}")
 
@@ -103,12 +107,13 @@ def test_ports_follow_the_gateways_and_what_is_under_way_ends_well(lab):
     becomes(lab, 8010, "later.example", "web")
     pid = lab.pod("shop/edge")["processes"][0]["pid"]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(ask, lab, 8010, "later.example", 0, "-H", "x-ask: edges", "-H", "x-play: web: wait 6s")
-        time.sleep(1)
+        slow = pool.submit(ask, lab, 8010, "later.example", 0, "-H", "x-ask: edges", "-H", "x-play: web: hold", "--max-time", "300")
+        wait_until(lambda: server(lab, "/_held")["held"] == 1, "the request is under way")
         lab.apply(text([gateway("later", {8011: ["*"]})]))
         becomes(lab, 8011, "later.example", "web")
         becomes(lab, 8010, "later.example", "refused")
         assert not slow.done(), "the request was over too early to show anything"
+        server(lab, "/_release")
         assert slow.result() == "web"
     lab.delete("Gateway", "shop/later")
     becomes(lab, 8011, "later.example", "refused")
@@ -124,7 +129,7 @@ def test_a_refused_destination_rule_is_not_passed_over(lab):
     becomes(lab, 8020, "rule.example", 503)
     said = [one for one in lab.status()["conditions"] if one["kind"] == "DestinationRule"]
     assert [(one["name"], one["reason"]) for one in said] == [("vault", "Refused")], said
-    assert " CR " in lab.logs("shop/edge")
+    wait_until(lambda: " CR " in lab.logs("shop/edge"), "the log's line")
     lab.apply(text([{**broken, "spec": {"host": "vault"}}]))
     becomes(lab, 8020, "rule.example", "vault")
     lab.apply(text([broken]), check=False)  # now it has a last good state

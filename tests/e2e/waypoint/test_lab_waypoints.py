@@ -101,7 +101,7 @@ class Load:
     def _run(self):
         while not self.over.is_set():
             done = self.lab.exec("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
-                                 "--max-time", "10", self.url)
+                                 "--max-time", "60", self.url)
             self.answers.append(done.stdout if done.returncode == 0 else f"curl {done.returncode}: {done.stderr}")
 
     def __enter__(self):

@@ -228,8 +228,8 @@ def test_a_waypoint_that_is_replaced_loses_no_request_of_an_open_connection(lab)
                      "http://web:8080/sleep/3")
     lab.restart("waypoint", "shop/waypoint")
     lab.restart("waypoint", "shop/waypoint")
-    told, _ = asking.communicate("enough\n", timeout=60)
+    told, _ = asking.communicate("enough\n", timeout=120)
     told = json.loads(told)
     assert set(told["answers"]) == {"200"} and told["answers"]["200"] > 10, told
     assert told["opened"] >= 2, "it moved over"
-    assert slow.communicate(timeout=60)[0] == "200"
+    assert slow.communicate(timeout=120)[0] == "200"
