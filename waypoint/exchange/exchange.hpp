@@ -55,8 +55,8 @@ struct Exchange {
   l7::RequestView request;
   l7::ClientView asker;
   l7::TargetView target;
-  std::string target_host;      // where no service was addressed by name
-  std::uint16_t only_port = 0;  // of arrival.workload, when that was addressed
+  /// Of arrival.workload, when that was addressed and gets the request; 0: the cluster's hosts do.
+  std::uint16_t only_port = 0;
   bool grpc = false;
   CallerWishes wishes;
 

@@ -39,7 +39,8 @@ void set_asker(Exchange& x) {
   x.asker.identity = x.memory->identity;
 }
 
-void set_target(Exchange& x) {
+/// Returns the service as whose pod a workload was addressed; null where there is none.
+mesh::ServicePtr set_target(Exchange& x) {
   const auto& arrival = x.arrival;
   x.target.gateway = arrival.gateway;
   x.target.port = arrival.destination.port;
@@ -50,17 +51,31 @@ void set_target(Exchange& x) {
     x.target.service_ns = arrival.service->ns;
   } else if (arrival.workload) {
     x.only_port = arrival.destination.port;
-    const auto service = service_of(x, *arrival.workload, x.only_port, x.target.port);
-    if (service) x.target_host = service->hostname;
-    x.target.host = x.target_host;
+    auto service = service_of(x, *arrival.workload, x.only_port, x.target.port);
+    if (!service) return nullptr;
+    x.target.host = service->hostname;  // the view holds it
+    x.target.service_ns = service->ns;
+    return service;
   }
+  return nullptr;
+}
+
+/// Whether the rule names other pods than whoever dialled one of `dialled` means: another service
+/// or port, or a subset. Where it names that service as a whole, or there is no rule, the client
+/// has chosen already (docs/decisions/0122-dialled-pods.md).
+bool leads_elsewhere(const l7::Decision& decision, const mesh::Service& dialled,
+                     std::uint16_t service_port) {
+  if (decision.destination == nullptr || decision.cluster == nullptr) return false;
+  const auto& cluster = *decision.cluster;
+  return !cluster.subset.empty() || cluster.port != service_port ||
+         cluster.service_key != dialled.key();
 }
 
 }  // namespace
 
 void choose_route(Exchange& x) {
   set_asker(x);
-  set_target(x);
+  const auto dialled = set_target(x);
   auto& random = x.context.random();
   if (x.arrival.gateway != l7::kMesh) {
     const auto& edges = *x.view->edges;
@@ -70,8 +85,9 @@ void choose_route(Exchange& x) {
     record_route(x);
     return;
   }
-  if (x.only_port == 0 || !x.target_host.empty()) {
+  if (x.only_port == 0 || dialled) {
     x.decision = l7::choose_route(*x.view->routes, x.target, x.request, x.asker, random);
+    if (dialled && leads_elsewhere(x.decision, *dialled, x.target.port)) x.only_port = 0;
     record_route(x);
     return;
   }

@@ -242,18 +242,90 @@ TEST_CASE("at an edge the client's address is added, and its scheme is what we s
   CHECK(seen.header("x-envoy-external-address").empty());
 }
 
-TEST_CASE("a workload that is addressed itself gets its service's rules and the request") {
-  World world(lab_yaml("headers: {request: {set: {x-rule: '1'}}}, " + to("v2")));
-  // The rule sends to v2, but v1-a was asked for.
-  const auto answer = world.ask({.service = "", .workload = "v1-a", .port = 8080});
+TEST_CASE("where a request to a pod's own address goes: a rule's destination, else the pod") {
+  const std::string own = "route: [{destination: {host: reviews}}]";
+  struct Row {
+    const char* what;
+    std::string rule;
+    std::set<std::string> pods;  // all who get requests
+    std::string cluster;
+  };
+  const std::string all = "outbound|80||reviews.shop.svc.cluster.local";
+  const std::string v2 = "outbound|80|v2|reviews.shop.svc.cluster.local";
+  const std::string drawn =
+      "route: [{destination: {host: reviews}, weight: 50}, "
+      "{destination: {host: ratings}, weight: 50}]";
+  const std::vector<Row> rows = {
+      {"no rule", "", {"v1-a"}, all},
+      {"the service itself", own, {"v1-a"}, all},
+      {"the service itself, at its port",
+       "route: [{destination: {host: reviews, port: {number: 80}}}]",
+       {"v1-a"},
+       all},
+      {"the service at another port",
+       "route: [{destination: {host: reviews, port: {number: 9090}}}]",
+       {"v1-a", "v1-b", "v2-a", "v2-b"},
+       "outbound|9090||reviews.shop.svc.cluster.local"},
+      {"a subset without the pod", to("v2"), {"v2-a", "v2-b"}, v2},
+      {"a subset with the pod",
+       to("v1"),
+       {"v1-a", "v1-b"},
+       "outbound|80|v1|reviews.shop.svc.cluster.local"},
+      {"another service",
+       "route: [{destination: {host: ratings}}]",
+       {"ratings-a"},
+       "outbound|80||ratings.shop.svc.cluster.local"},
+      {"by weight the service itself or another", drawn, {"v1-a", "ratings-a"}, ""},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    World world(
+        subsets() + (row.rule.empty() ? ""
+                                      : object("VirtualService", "reviews",
+                                               "{hosts: [reviews], http: [{" + row.rule + "}]}")),
+        {"v1-a", "v1-b", "v2-a", "v2-b", "ratings-a"});
+    for (int i = 0; i < 60; ++i) {
+      const auto answer = world.ask({.service = "", .workload = "v1-a", .port = 8080});
+      CHECK(answer.status == 200);
+      if (!row.cluster.empty()) CHECK(answer.cluster == row.cluster);
+    }
+    std::set<std::string> pods;
+    for (const auto& seen : world.upstreams.seen) {
+      pods.insert(seen.pod);
+      CHECK(seen.address.port == 8080);
+    }
+    CHECK(pods == row.pods);
+  }
+}
+
+TEST_CASE("a pod that was dialled gets its service's rules, and its retries") {
+  World world(lab_yaml("match: [{uri: {prefix: /own}}], headers: {request: {set: {x-rule: '1'}}}, "
+                       "retries: {attempts: 2, retryOn: 5xx}, "
+                       "route: [{destination: {host: reviews}}]"),
+              {"v1-a", "v1-b"});
+  world.upstreams.pods["v1-a"] = [](int count) {
+    Behaviour does;
+    does.status = count < 2 ? 503 : 200;
+    return does;
+  };
+  const auto answer = world.ask({.path = "/own", .service = "", .workload = "v1-a", .port = 8080});
   CHECK(answer.status == 200);
-  CHECK(world.upstreams.seen.at(0).pod == "v1-a");
+  CHECK(world.upstreams.count("v1-a") == 3);
+  CHECK(world.upstreams.count("v1-b") == 0);
   CHECK(world.upstreams.seen.at(0).header("x-rule") == "1");
-  CHECK(world.upstreams.seen.at(0).address.port == 8080);
   const auto aborted =
       World(lab_yaml("fault: {abort: {httpStatus: 555, percentage: {value: 100}}}, " + to("v2")))
           .ask({.service = "", .workload = "v1-a", .port = 8080});
   CHECK(aborted.status == 555);
+}
+
+TEST_CASE("a rule's pods that are not there are no reason to send to the pod that was dialled") {
+  World world(lab_yaml(to("v2")), {"v1-a", "v2-a"});
+  world.set_healthy("v2-a", false);
+  const auto answer = world.ask({.service = "", .workload = "v1-a", .port = 8080});
+  CHECK(answer.status == 503);
+  CHECK(answer.flags == "UH");
+  CHECK(world.upstreams.seen.empty());
 }
 
 TEST_CASE("a workload without a service at the port is reached without rules") {
