@@ -12,6 +12,7 @@
 #include "culvert/base/ip.hpp"
 #include "culvert/config/nearest.hpp"
 #include "culvert/l7/header_value.hpp"
+#include "culvert/l7/hop_fields.hpp"
 #include "culvert/regex/regex.hpp"
 #include "formats.hpp"
 #include "virtual_service.pb.h"
@@ -48,6 +49,10 @@ void check_operation_name(const std::string& name, Authority authority, const st
     findings.add(path, fmt::format("\"{}\" is no header, but a part of the request line", name));
   } else if (!is_header_name(name)) {
     findings.add(path, fmt::format("\"{}\" is not the name of a header", name));
+  } else if (l7::is_of_the_hop(lower(name))) {
+    findings.add(path, fmt::format("the header \"{}\" cannot be changed: each hop writes it for "
+                                   "itself",
+                                   name));
   }
 }
 

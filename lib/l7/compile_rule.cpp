@@ -1,6 +1,7 @@
 // Actions of rules, from their messages.
 #include "compile_rule.hpp"
 
+#include "culvert/l7/hop_fields.hpp"
 #include "read.hpp"
 #include "virtual_service.pb.h"
 
@@ -15,9 +16,11 @@ bool is_authority(std::string_view name) {
   return name == ":authority" || name == "host";
 }
 
-/// Of a header that may be changed: no pseudo-header, nothing that would end the name.
+/// Of a header that may be changed: no pseudo-header, nothing that would end the name, nothing that
+/// a hop writes for itself.
 bool is_name(std::string_view name) {
-  return !name.empty() && name.find_first_of(": \t\r\n") == std::string_view::npos;
+  return !name.empty() && name.find_first_of(": \t\r\n") == std::string_view::npos &&
+         !is_of_the_hop(name);
 }
 
 constexpr bool is_status(std::int64_t status) {

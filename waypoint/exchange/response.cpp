@@ -3,8 +3,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <ctime>
 
 #include "culvert/grpc/status.hpp"
@@ -12,17 +10,6 @@
 
 namespace culvert::waypoint {
 namespace {
-
-/// Of the connection and the framing: never among the fields (lib/http/README.md).
-bool is_hop_field(std::string_view name) {
-  constexpr std::array kNames = {
-      std::string_view("connection"),        std::string_view("content-length"),
-      std::string_view("transfer-encoding"), std::string_view("host"),
-      std::string_view("keep-alive"),        std::string_view("proxy-connection"),
-      std::string_view("upgrade"),           std::string_view("te"),
-      std::string_view("http2-settings"),    std::string_view("trailer")};
-  return name.starts_with(':') || std::ranges::find(kNames, name) != kNames.end();
-}
 
 /// RFC 9110 section 5.6.7; formatted once a second.
 std::string_view http_date() {
@@ -108,7 +95,6 @@ void apply_operations(const l7::HeaderOperations& operations, const l7::Exchange
                       http::Fields& fields) {
   using Kind = l7::HeaderOperation::Kind;
   for (const auto& operation : operations) {
-    if (is_hop_field(operation.name)) continue;
     if (operation.kind == Kind::kRemove) {
       fields.remove(operation.name);
       continue;

@@ -216,6 +216,12 @@ const Refused kRules[] = {
      "line"},
     {"headers: {response: {set: {host: a}}}",
      "headers.response.set[\"host\"]: the header \"host\" cannot be changed here"},
+    {"headers: {request: {set: {Connection: close}}}",
+     "headers.request.set[\"Connection\"]: the header \"Connection\" cannot be changed: each hop "
+     "writes it for itself"},
+    {"headers: {response: {remove: [x, content-length]}}",
+     "headers.response.remove[1]: the header \"content-length\" cannot be changed: each hop writes "
+     "it for itself"},
     {"headers: {request: {add: {x: \"%HOSTNAME%\"}}}",
      "headers.request.add[\"x\"]: the substitution %HOSTNAME% is not honoured"},
     {"headers: {request: {add: {x: \"5%\"}}}",
