@@ -14,7 +14,7 @@ def relay(mesh):
                              *mesh.credentials(), stdin=subprocess.PIPE)
     yield int(process.stdout.readline())
     process.stdin.close()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 @pytest.mark.parametrize("strict", [False, True], ids=["must", "strict"])

@@ -24,7 +24,7 @@ from hbone_client import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, RS
 PRIORITY, PING, WINDOW_UPDATE, CONTINUATION = 2, 6, 8, 9
 HEADER_TABLE_SIZE, INITIAL_WINDOW_SIZE = 1, 4
 BATCH = 200  # frames that are made at once
-LINGER_S = 0.5  # for what the server still says
+LINGER_S = 15  # for what the server still says
 MUCH = 1_000_000_000  # bytes
 AT_ONCE = 90  # streams of plain HTTP/2: fewer are allowed there
 
@@ -65,7 +65,7 @@ class Attack:
             yield b"".join(make() for _ in range(BATCH))
 
     def behave(self):
-        """No abuse: one request."""
+        """No abuse: one request, and over when it is answered."""
         yield self.connect()[1]
 
     def rapid_reset(self):
@@ -175,9 +175,10 @@ class Client:
             elif kind == HEADERS:
                 self.out["answers"] += 1
 
-    def run(self, attack, end, reading=True):
+    def run(self, attack, end, reading=True, enough=None):
+        """Goes on until it was answered so often, if that is not None."""
         pending = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS, 0, 0) + frame(SETTINGS, ACK, 0)
-        while time.monotonic() < end:
+        while time.monotonic() < end and self.out["answers"] != enough:
             if not pending:
                 pending = next(attack, None)
                 if pending is None:
@@ -222,7 +223,8 @@ def main():
             sock.setblocking(False)
             client = Client(sock)
             try:
-                client.run(getattr(attack, options.attack)(), time.monotonic() + options.seconds, reading)
+                client.run(getattr(attack, options.attack)(), time.monotonic() + options.seconds, reading,
+                           1 if options.attack == "behave" else None)
             except OSError:  # reset while we send: what it said may still be there
                 client.out["closed"] = True
                 try:

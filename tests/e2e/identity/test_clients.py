@@ -1,5 +1,6 @@
 """A pod's tunnel port against clients of all kinds: from a pod outside the mesh, with openssl's certificates."""
 import json
+import os
 
 import pytest
 from flows import NODES, Mesh, client_pod, meshed, server_pod
@@ -17,7 +18,7 @@ PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east", labels="{app:
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-clients", PODS) as lab:
+    with Lab(f"e2e-clients-{os.getpid()}", PODS) as lab:
         yield Mesh(lab, clients=["shop/far"])
 
 

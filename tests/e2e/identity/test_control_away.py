@@ -1,6 +1,7 @@
 """Control is away, or slow with a certificate: what has one goes on, what has none waits, with a bound."""
 import contextlib
 import json
+import os
 import pathlib
 import time
 
@@ -12,11 +13,12 @@ from objects import authorization, peer_authentication, source
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east") + server_pod("shop", "stock", "west") +
         client_pod("shop", "far", "west") + client_pod("shop", "near", "east") + client_pod("default", "outside", "west"))
 WORKLOAD_WAIT_S, CERTIFICATE_WAIT_S = 5, 10  # ztunnel/settings.hpp
+LATE_S = 30  # so much later the end of a wait may be noticed on a busy machine
 
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-away", PODS) as lab:
+    with Lab(f"e2e-away-{os.getpid()}", PODS) as lab:
         mesh = Mesh(lab, clients=["shop/far", "shop/near", "default/outside"])
         yield mesh
         mesh.close()
@@ -46,13 +48,13 @@ def late_pod(mesh, name):
         process = mesh.clients.pop(key, None)
         if process:
             process.stdin.close()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
         mesh.lab.delete("--no-wait", "Pod", key, check=False)
 
 
 def ask(mesh, client, server):
     """Sends, and does not wait for the outcome, which answer() then reads."""
-    flow = {"host": mesh.ip(server), "port": 8080, "text": mesh.text(), "timeout": 20}
+    flow = {"host": mesh.ip(server), "port": 8080, "text": mesh.text(), "timeout": 60}
     mesh.clients[client].stdin.write(json.dumps([flow]) + "\n")
     mesh.clients[client].stdin.flush()
     return flow["text"]
@@ -92,11 +94,11 @@ def test_a_pods_first_connection_is_held_until_control_is_back(mesh):
         away.enter_context(without_control(mesh))
         with late_pod(mesh, "patient") as client:
             text = ask(mesh, client, "shop/web")
-            time.sleep(1.5)
+            time.sleep(0.5)  # control has what is left of WORKLOAD_WAIT_S to come back
             assert text not in mesh.heard("shop/web")
             away.close()
             got = answer(mesh, client)
-            assert got["outcome"] == "answered" and got["seconds"] > 1, got
+            assert got["outcome"] == "answered" and got["seconds"] > 0.4, got
             assert mesh.heard("shop/web")[text]["peer"][0] == mesh.ip(client)
 
 
@@ -104,7 +106,7 @@ def test_a_pod_that_control_does_not_know_is_held_only_so_long_and_then_refused(
     with without_control(mesh), late_pod(mesh, "early") as client:
         text = ask(mesh, client, "shop/web")
         got = answer(mesh, client)
-        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - WORKLOAD_WAIT_S < 8, got
+        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - WORKLOAD_WAIT_S < LATE_S, got
         assert text not in mesh.heard("shop/web")
 
 
@@ -139,8 +141,9 @@ def test_the_wait_for_a_certificate_has_a_bound_and_says_so(mesh):
     with no_certificate(mesh, "never") as (client, correct):
         text = ask(mesh, client, "shop/web")
         got = answer(mesh, client)
-        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - CERTIFICATE_WAIT_S < 8, got
+        assert got["outcome"] == "reset" and -0.5 < got["seconds"] - CERTIFICATE_WAIT_S < LATE_S, got
         assert text not in mesh.heard("shop/web")
-        line = next(line for line in mesh.access("west") if line["src.addr"] == endpoint(got["local"]))
+        line = wait_until(lambda: next((line for line in mesh.access("west") if line["src.addr"] == endpoint(got["local"])), None),
+                          "the access log's line")
         assert "certificate" in line["error"]
         correct()

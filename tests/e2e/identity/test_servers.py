@@ -4,6 +4,7 @@ shop/fake is opted out of capture but annotated as if it were captured, so that 
 to tunnel to it. On its port 15008 runs openssl's server with a certificate of the test's choice.
 """
 import contextlib
+import json
 import os
 import selectors
 import subprocess
@@ -21,7 +22,7 @@ PODS = (NODES + meshed("shop") + client_pod("shop", "far", "west") + client_pod(
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-servers", PODS) as lab:
+    with Lab(f"e2e-servers-{os.getpid()}", PODS) as lab:
         mesh = Mesh(lab, clients=["shop/far", "shop/near"])
         yield mesh
         mesh.close()
@@ -60,7 +61,7 @@ def serving(mesh, mint, certificate, *flags):
         yield server
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def outbound_line(mesh, client, local):
@@ -72,9 +73,13 @@ def outbound_line(mesh, client, local):
 
 @pytest.mark.parametrize("client", ["shop/far", "shop/near"])
 def test_the_named_workloads_certificate_is_taken(mesh, mint, client):
+    flow = {"host": mesh.ip("shop/fake"), "port": 8080, "text": mesh.text(), "timeout": 120}
     with serving(mesh, mint, mint.leaf(f"URI:{FAKE}")) as server:
-        mesh.flow(client, "shop/fake", 8080, timeout=1)  # nobody answers HTTP/2 there
+        mesh.clients[client].stdin.write(json.dumps([flow]) + "\n")
+        mesh.clients[client].stdin.flush()
         wait_until(lambda: b"PRI * HTTP/2.0" in server.read(), "HTTP/2 arrives")
+    got, = json.loads(mesh.clients[client].stdout.readline())
+    assert got["outcome"] == "reset", got  # nobody answered HTTP/2 there
 
 
 @pytest.mark.parametrize("client", ["shop/far", "shop/near"])

@@ -60,7 +60,7 @@ struct Ztunnel {
   }
   void ack() const { send({"\x0a\x00", 2}); }
   // The next packet; "closed" at the end, "silent" when none comes.
-  std::string receive(int timeout_ms = 2000) {
+  std::string receive(int timeout_ms = 30'000) {
     pollfd readable{fd.get(), POLLIN, 0};
     if (::poll(&readable, 1, timeout_ms) == 0) return "silent";
     char buffer[1024];
@@ -95,7 +95,7 @@ TEST_CASE("a ztunnel gets the snapshot with descriptors, its end, and then chang
   CHECK(ztunnel.got_fd);
   CHECK(ztunnel.receive(50) == "silent");
   ztunnel.ack();
-  CHECK(f.handover.wait("u1", 2s).state == ZtunnelState::kAcked);
+  CHECK(f.handover.wait("u1", 30s).state == ZtunnelState::kAcked);
   CHECK(ztunnel.receive() == kSnapshotEnd);
   CHECK_FALSE(ztunnel.got_fd);
   ztunnel.ack();
@@ -131,7 +131,7 @@ TEST_CASE("the newest ztunnel is served, and the one before again when it leaves
   }
   CHECK(older.receive() == kAdd);
   older.ack();
-  CHECK(f.handover.wait("u1", 2s).state == ZtunnelState::kAcked);
+  CHECK(f.handover.wait("u1", 30s).state == ZtunnelState::kAcked);
 }
 
 TEST_CASE("a ztunnel that refuses a pod stays connected and its words are kept") {

@@ -90,7 +90,7 @@ TEST_CASE("however many parts are held, others receive on") {
       pairs.push_back(make_pair(SOCK_STREAM));
       const char byte = static_cast<char>(i);
       REQUIRE(::write(pairs.back().a.get(), &byte, 1) == 1);
-      auto part = co_await io::recv(pairs.back().b.get(), in(1s));
+      auto part = co_await io::recv(pairs.back().b.get(), in(30s));
       REQUIRE(part.has_value());
       held.push_back(std::move(*part));
     }
@@ -141,13 +141,13 @@ TEST_CASE("TCP: accept, connect, refusal") {
     ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
     address = *SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    CHECK((co_await io::connect(client.get(), address, in(5s))).has_value());
-    auto accepted = co_await io::accept(listener.get(), in(5s));
+    CHECK((co_await io::connect(client.get(), address, in(30s))).has_value());
+    auto accepted = co_await io::accept(listener.get(), in(30s));
     REQUIRE(accepted.has_value());
     CHECK(accepted->peer.ip == address.ip);
     listener.reset();
     UniqueFd other(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const auto refused = co_await io::connect(other.get(), address, in(5s));
+    const auto refused = co_await io::connect(other.get(), address, in(30s));
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == ErrorCode::kRefused);
   });
@@ -158,10 +158,10 @@ TEST_CASE("a packet carries one descriptor; a second one is closed and reported"
     auto pair = make_pair(SOCK_SEQPACKET);
     auto inner = make_pair(SOCK_STREAM);
     const std::vector<std::uint8_t> hello{1, 2, 3};
-    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), inner.a.get(), in(1s)))
+    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), inner.a.get(), in(30s)))
               .has_value());
     std::vector<std::uint8_t> buffer(16);
-    auto packet = co_await io::recv_packet(pair.b.get(), buffer, in(1s));
+    auto packet = co_await io::recv_packet(pair.b.get(), buffer, in(30s));
     REQUIRE(packet.has_value());
     CHECK(packet->size == 3);
     CHECK_FALSE(packet->truncated);
@@ -171,12 +171,12 @@ TEST_CASE("a packet carries one descriptor; a second one is closed and reported"
     CHECK(::read(inner.b.get(), &c, 1) == 1);
     CHECK(c == 'y');
     std::vector<std::uint8_t> small(2);
-    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), -1, in(1s))).has_value());
-    auto cut = co_await io::recv_packet(pair.b.get(), small, in(1s));
+    CHECK((co_await io::send_packet(pair.a.get(), bytes_of(hello), -1, in(30s))).has_value());
+    auto cut = co_await io::recv_packet(pair.b.get(), small, in(30s));
     REQUIRE(cut.has_value());
     CHECK(cut->truncated);
     pair.a.reset();
-    auto end = co_await io::recv_packet(pair.b.get(), buffer, in(1s));
+    auto end = co_await io::recv_packet(pair.b.get(), buffer, in(30s));
     REQUIRE(end.has_value());
     CHECK(end->size == 0);
   });
@@ -188,7 +188,7 @@ TEST_CASE("poll tells when a descriptor becomes readable") {
     const auto nothing = co_await io::poll(pair.b.get(), POLLIN, in(5ms));
     CHECK(nothing.error().code == ErrorCode::kTimeout);
     REQUIRE(::write(pair.a.get(), "x", 1) == 1);
-    const auto ready = co_await io::poll(pair.b.get(), POLLIN, in(1s));
+    const auto ready = co_await io::poll(pair.b.get(), POLLIN, in(30s));
     REQUIRE(ready.has_value());
     CHECK((*ready & POLLIN) != 0);
   });

@@ -131,10 +131,10 @@ TEST_CASE("a reset that a write heard of first is still no end to the read") {
     reset_on_close(pair.theirs.get());
     pair.theirs.reset();
     pollfd arrived{.fd = pair.ours.get(), .events = POLLIN, .revents = 0};
-    REQUIRE(::poll(&arrived, 1, 5000) == 1);
+    REQUIRE(::poll(&arrived, 1, 30000) == 1);
     REQUIRE(::send(pair.ours.get(), "x", 1, MSG_NOSIGNAL) == -1);  // takes the error
     SocketEnd end(pair.ours.get());
-    const auto part = co_await end.read(io::in(5s));
+    const auto part = co_await end.read(io::in(30s));
     REQUIRE_FALSE(part);
     CHECK(part.error().code == ErrorCode::kReset);
   });
@@ -147,7 +147,7 @@ TEST_CASE("an end of stream is an end, also after our own") {
       SocketEnd end(pair.ours.get());
       if (ours_first) end.finish(false);
       pair.theirs.reset();
-      const auto part = co_await end.read(io::in(5s));
+      const auto part = co_await end.read(io::in(30s));
       REQUIRE(part);
       CHECK(part->empty());
     }
@@ -160,12 +160,12 @@ TEST_CASE("an end of stream with a reset after it is an end") {
     ::shutdown(pair.theirs.get(), SHUT_WR);
     say(pair.ours, "not read");
     pollfd arrived{.fd = pair.theirs.get(), .events = POLLIN, .revents = 0};
-    REQUIRE(::poll(&arrived, 1, 5000) == 1);
+    REQUIRE(::poll(&arrived, 1, 30000) == 1);
     pair.theirs.reset();
     pollfd broken{.fd = pair.ours.get(), .events = 0, .revents = 0};
-    REQUIRE(::poll(&broken, 1, 5000) == 1);
+    REQUIRE(::poll(&broken, 1, 30000) == 1);
     SocketEnd end(pair.ours.get());
-    const auto part = co_await end.read(io::in(5s));
+    const auto part = co_await end.read(io::in(30s));
     REQUIRE(part);
     CHECK(part->empty());
   });

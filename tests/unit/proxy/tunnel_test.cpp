@@ -40,7 +40,7 @@ std::pair<UniqueFd, UniqueFd> socket_pair() {
 }
 
 io::Task<> shake(tls::Stream* stream, Result<void>* result) {
-  *result = co_await stream->handshake(io::in(5s));
+  *result = co_await stream->handshake(io::in(30s));
 }
 
 io::Task<> run(h2::Connection* connection) {
@@ -103,7 +103,7 @@ TEST_CASE("eight megabytes go through a tunnel and back unchanged, on four strea
     }
     for (auto& stream : opened) senders.spawn(send_all, &stream, &data);
     for (auto& stream : opened) {
-      REQUIRE((co_await stream.response(io::in(5s))).has_value());
+      REQUIRE((co_await stream.response(io::in(30s))).has_value());
       std::vector<std::uint8_t> back;
       while (true) {
         auto part = co_await stream.read(io::in(20s));

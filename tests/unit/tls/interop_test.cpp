@@ -22,7 +22,7 @@ using tls::Role;
 
 namespace {
 
-constexpr int kPatienceMs = 4000;
+constexpr int kPatienceMs = 60000;
 
 // `openssl ARGS...` with a pipe to its standard input and one from its standard output.
 class Openssl {

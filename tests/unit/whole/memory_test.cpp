@@ -18,7 +18,7 @@ constexpr std::size_t kFirst = 200;  // tunnels and tables have their usual size
 constexpr std::size_t kMore = 1000;
 constexpr std::size_t kMostBytes = 2560;
 constexpr auto kQuiet = 2s;
-constexpr std::size_t kLooks = 100;
+constexpr std::size_t kLooks = 1200;
 constexpr std::size_t kLeft = 512U << 10;  // of 5 MB; malloc() keeps some for each thread
 
 std::size_t heap_bytes() {

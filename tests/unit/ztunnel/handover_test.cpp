@@ -29,9 +29,9 @@ struct Predecessor {
 
   static Task<> play(Predecessor* self) {
     for (const auto& answer : self->answers) {
-      auto accepted = co_await io::accept(self->listener.get(), io::in(5s));
+      auto accepted = co_await io::accept(self->listener.get(), io::in(30s));
       REQUIRE(accepted.has_value());
-      const auto asked = co_await handover::hear(accepted->fd.get(), io::in(5s));
+      const auto asked = co_await handover::hear(accepted->fd.get(), io::in(30s));
       REQUIRE(asked.has_value());
       self->heard.push_back(*asked);
       if (!answer.empty()) (void)co_await handover::say(accepted->fd.get(), answer);
@@ -152,8 +152,8 @@ TEST_CASE("a successor hears that the ports are free, and that the predecessor i
     CountsTaker counts(metrics, trust);
     scope.spawn(hear_all, &takeover, &counts);
     co_await takeover.ask_to_stop();
-    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(5s)) == "counts?");
-    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(5s)) == "stop");
+    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(30s)) == "counts?");
+    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(30s)) == "stop");
     CHECK_FALSE(takeover.stopped());
     for (const auto& words : {"series 7 1 30 2 0 0 0 0 0 0 0 " + kLabels,
                               std::string("trust 1 2 3 4"), std::string("counted 2 1 3")}) {
@@ -166,7 +166,7 @@ TEST_CASE("a successor hears that the ports are free, and that the predecessor i
     CHECK(trust.now() == proxy::TrustCounts{1, 2, 3, 4});
     CHECK(counts.open().connections == 3);
     co_await takeover.done();
-    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(5s)) == "done");
+    CHECK(*co_await handover::hear(predecessor.kept.get(), io::in(30s)) == "done");
     CHECK_FALSE(takeover.lost());
     predecessor.kept.reset();
     while (!takeover.lost()) co_await takeover.wait(5s);
