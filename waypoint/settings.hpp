@@ -51,11 +51,9 @@ struct Settings {
 
 // Every wait on a peer; those that ztunnels have too: culvert/proxy/limits.hpp.
 inline constexpr auto kSelfWait = std::chrono::seconds(5);  // its own entry by xDS
-/// From accept (or CONNECT) to the client's first bytes: then it waits for its server to speak.
+/// From accept (or CONNECT) to first bytes of the client that say what it speaks: then it is joined
+/// with its server, which may speak first (waypoint/entry/first_bytes.hpp: UndecidedEnd).
 inline constexpr auto kFirstBytesWait = std::chrono::milliseconds(100);
-/// From there on where it spoke, but too little to tell HTTP from anything else: then it counts as
-/// TCP.
-inline constexpr auto kUndecidedWait = std::chrono::milliseconds(2000);
 /// After the word to end: new connections are taken so long, for clients that have not heard; then
 /// idle HTTP connections are closed.
 inline constexpr auto kLameDuck = std::chrono::seconds(1);

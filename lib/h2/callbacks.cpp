@@ -55,6 +55,11 @@ struct Callbacks {
     stream->header_list_bytes += name_size + value_size + 32;
     if (stream->header_list_bytes > session.options_.header_list_bytes ||
         into.size() >= kMaxHeaderFields) {
+      if (session.server_ && !session.options_.judges_messages) {
+        (stream->headers_complete ? stream->oversized_trailers : stream->oversized) =
+            true;  // what is over the bound is not kept
+        return 0;
+      }
       session.reset(*stream, kEnhanceYourCalm);
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }

@@ -28,6 +28,7 @@ std::expected<http::RequestHead, http::Refusal> request_head(const Stream& strea
   if (const auto sound = add_all(builder, stream.request()); !sound) {
     return std::unexpected(sound.error());
   }
+  if (stream.oversized()) return std::unexpected(http::refusals::kHeadTooLong);
   return builder.finish(stream.ended_without_body());
 }
 
@@ -43,6 +44,7 @@ std::expected<http::ResponseHead, http::Refusal> response_head(const Headers& bl
 std::expected<http::Fields, http::Refusal> trailer_fields(const Stream& stream,
                                                           const http::Limits& limits) {
   http::Http2TrailersBuilder builder(limits);
+  if (stream.oversized_trailers()) return std::unexpected(http::refusals::kTrailersTooLong);
   if (const auto sound = add_all(builder, stream.trailers()); !sound) {
     return std::unexpected(sound.error());
   }

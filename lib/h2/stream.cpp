@@ -82,6 +82,13 @@ std::optional<std::uint32_t> Stream::reset_code() const {
 bool Stream::remote_ended() const {
   return state_->remote_ended;
 }
+bool Stream::oversized() const {
+  return state_->oversized;
+}
+bool Stream::oversized_trailers() const {
+  return state_->oversized_trailers;
+}
+
 bool Stream::ended_without_body() const {
   return state_->remote_ended && !state_->any_received && trailers().empty();
 }

@@ -55,6 +55,8 @@ struct StreamState {
   bool handle_gone = false;
   bool closed = false;
   bool reset_by_us = false;
+  bool oversized = false;  // Stream::oversized()
+  bool oversized_trailers = false;
   std::optional<std::uint32_t> reset_code;
 
   Headers headers;                    // of the request (server) or of the final response (client)

@@ -62,28 +62,54 @@ Detected detect_tls(std::string_view bytes) {
   return Detected::kMore;
 }
 
-// "GET / HTTP/1.1" up to its line's end. What claims to be HTTP counts as such, however badly it is
-// written: as plain TCP it would pass rules by.
-Detected detect_http1(std::string_view bytes) {
+// As lenient servers read a first line (RFC 9112 section 3).
+constexpr std::string_view kSpaces = " \t\v\f\r";
+
+bool has_version(std::string_view line) {
+  constexpr std::string_view kVersion = "HTTP/";
+  for (auto at = line.find_first_of(kSpaces); at != std::string_view::npos;
+       at = line.find_first_of(kSpaces, at + 1)) {
+    if (equal_ignoring_case(line.substr(at + 1, kVersion.size()), kVersion)) return true;
+  }
+  return false;
+}
+
+// The oldest form of a request, which names no version; servers answer it still.
+bool is_http09(std::string_view method, std::string_view rest) {
+  const auto target = rest.substr(std::min(rest.find_first_not_of(kSpaces), rest.size()));
+  return method == "GET" && target.starts_with('/');
+}
+
+// A first line longer than is looked at.
+bool begins_request(std::string_view method, std::string_view rest) {
+  const auto target = rest.substr(std::min(rest.find_first_not_of(kSpaces), rest.size()));
+  constexpr std::string_view kHttp = "http";
+  return target.starts_with('/') || equal_ignoring_case(target.substr(0, kHttp.size()), kHttp) ||
+         equal_ignoring_case(method, "CONNECT");
+}
+
+// What claims to be HTTP counts as such, however badly it is written: as plain TCP it would pass
+// rules by.
+Detected detect_http1(std::string_view bytes, bool ended) {
   const bool full = bytes.size() >= kMaxDetectBytes;
   bytes = bytes.substr(0, kMaxDetectBytes);
-  // Servers pass over line ends before a request, some over any number; the reader judges them.
-  bytes.remove_prefix(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
+  // Servers pass over white space before a request, some over any amount; the reader judges it.
+  bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\v\f\r\n"), bytes.size()));
   if (bytes.empty()) return full ? Detected::kTcp : Detected::kMore;
-  const auto method_end = std::min(bytes.find(' '), bytes.size());
-  const auto method = bytes.substr(0, method_end);
-  if (method.size() > kMaxMethodBytes) return Detected::kTcp;
-  if (!method.empty() && !is_token(method)) return Detected::kTcp;
-  if (method_end == bytes.size()) return Detected::kMore;
-  if (method.empty()) return Detected::kTcp;
-  const auto line_end = bytes.find('\n');
+  const auto line_end = std::min(bytes.find('\n'), bytes.size());
   const auto line = bytes.substr(0, line_end);
-  if (line_end != std::string_view::npos) {
-    return line.contains(" HTTP/") ? Detected::kHttp1 : Detected::kTcp;
+  const auto method_end = std::min(line.find_first_of(kSpaces), line.size());
+  const auto method = line.substr(0, method_end);
+  if (!is_token(method)) return Detected::kTcp;
+  const auto rest = line.substr(method_end);
+  if (has_version(rest)) return Detected::kHttp1;
+  const bool whole = ended || line_end < bytes.size();
+  if ((whole || rest.find('\r', 1) != std::string_view::npos) && is_http09(method, rest)) {
+    return Detected::kHttp1;
   }
+  if (whole) return Detected::kTcp;
   if (!full) return Detected::kMore;
-  const auto target = line.substr(method_end + 1);
-  return target.starts_with('/') || target.starts_with("http") ? Detected::kHttp1 : Detected::kTcp;
+  return begins_request(method, rest) ? Detected::kHttp1 : Detected::kTcp;
 }
 
 }  // namespace
@@ -111,7 +137,7 @@ const char* name_of(PortProtocol protocol) {
   return found->first.data();
 }
 
-Detected detect_protocol(std::span<const std::uint8_t> first_bytes) {
+Detected detect_protocol(std::span<const std::uint8_t> first_bytes, bool ended) {
   const std::string_view bytes(reinterpret_cast<const char*>(first_bytes.data()),
                                first_bytes.size());
   if (bytes.empty()) return Detected::kMore;
@@ -120,7 +146,7 @@ Detected detect_protocol(std::span<const std::uint8_t> first_bytes) {
   if (bytes.substr(0, compared) == kPreface.substr(0, compared)) {
     return compared == kPreface.size() ? Detected::kHttp2 : Detected::kMore;
   }
-  return detect_http1(bytes);
+  return detect_http1(bytes, ended);
 }
 
 }  // namespace culvert::http

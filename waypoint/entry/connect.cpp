@@ -111,12 +111,13 @@ struct Served {
   proxy::LiveEntry* live;
 };
 
-// What the client speaks, with what was read to learn it. The stream has been answered. Who must
-// speak first may take his time before he does, but not while we drain; with a head that has begun
-// he has as long as whoever serves it would give, and whoever serves it says so.
-Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol declared) {
+// What the client speaks, with what was read to learn it, behind `out`. The stream has been
+// answered. Who must speak first may take his time before he does, but not while we drain; with a
+// head that has begun he has as long as whoever serves it would give, and whoever serves it says
+// so.
+Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol declared,
+                                        FirstBytes out) {
   proxy::StreamEnd end(*served->stream);
-  FirstBytes out;
   const bool patient = client_speaks_first(declared);
   const auto& limits = served->worker->server_options();
   const auto idle_until = io::in(limits.idle_timeout);
@@ -127,15 +128,12 @@ Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol 
     if (!read) co_return std::unexpected(read.error());
     if (served->live->was_cut()) co_return fail(ErrorCode::kCancelled, "cut while it was silent");
     if (out.speaks != http::Detected::kMore || out.ended) co_return out;
+    if (!patient) co_return out;
     const auto now = served->worker->loop().now();
     const bool draining = served->worker->draining();
     if (!out.bytes.empty()) {
-      if (begun_until == io::kNoDeadline) {
-        begun_until = now + (patient ? limits.head_timeout : kUndecidedWait);
-      }
+      if (begun_until == io::kNoDeadline) begun_until = now + limits.head_timeout;
       if (draining || now >= begun_until) co_return out;
-    } else if (!patient) {
-      co_return out;
     } else if (draining || now >= idle_until) {
       co_return fail(ErrorCode::kClosed, "no first request came in time");
     }
@@ -143,22 +141,23 @@ Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol 
 }
 
 // The application is reached first where the client need not be heard: so that it learns at once
-// when there is none. What comes back is HTTP that the client spoke after all.
-Task<FirstBytes> serve_tcp(const Served* served, bool answered, FirstBytes first) {
+// when there is none. What comes back is HTTP that the client speaks after all.
+Task<Undecided> serve_tcp(const Served* served, bool answered, FirstBytes first) {
   auto& [worker, tunnel, arrival, stream, report, live] = *served;
   auto upstream = co_await open_tcp(worker, arrival, report);
   if (!upstream || live->was_cut()) {
     const int status = live->cut == proxy::Cut::kPolicy ? 401 : 503;
     answered ? stream->reset(h2::kConnectError) : answer(*stream, status);
     upstream ? live->tell(*report, std::nullopt) : report->fail(upstream.error());
-    co_return FirstBytes{};
+    co_return Undecided{};
   }
   if (!answered) answer(*stream, 200);
-  if (answered && first.bytes.empty() && !first.ended) {
-    co_return co_await relay_undecided(stream, std::move(*upstream), report, live);
+  if (answered && first.speaks == http::Detected::kMore && !first.ended) {
+    co_return co_await relay_undecided(stream, std::move(first.bytes), std::move(*upstream), report,
+                                       live);
   }
   co_await relay_tcp(stream, std::move(first.bytes), std::move(*upstream), report, live);
-  co_return FirstBytes{};
+  co_return Undecided{};
 }
 
 // In the scope from where the connection can be cut. Its requests report for themselves.
@@ -176,9 +175,10 @@ Task<> serve_requests(const Served* served, Speaks speaks, std::string first) {
   served->report->dismiss();
 }
 
-// Of a client that was silent, and was joined with its server meanwhile: that was one connection,
-// which has ended, and this is another.
-Task<> serve_late_requests(const Served* earlier, FirstBytes first) {
+// Of a client that was joined with its server before it was known to speak HTTP: that was one
+// connection, which has ended, and this is another. Where the server has said that it is HTTP/2,
+// that is as good as a declaration.
+Task<> serve_late_requests(const Served* earlier, Undecided late) {
   const ArrivedTunnel& tunnel = *earlier->tunnel;
   proxy::Report report(earlier->worker->reporter(), telemetry::Direction::kWaypoint);
   report.record.trace = earlier->report->record.trace;
@@ -192,8 +192,18 @@ Task<> serve_late_requests(const Served* earlier, FirstBytes first) {
   Served served = *earlier;
   served.report = &report;
   served.live = &live;
-  const auto speaks = decide_protocol(declared_at(*served.arrival), first.speaks);
-  co_await serve_requests(&served, speaks, std::move(first.bytes));
+  auto declared = declared_at(*served.arrival);
+  if (late.turned == Turned::kServerHttp2) {
+    declared = mesh::AppProtocol::kHttp2;
+    auto learned = co_await learn_protocol(&served, declared, std::move(late.first));
+    if (!learned) {
+      if (live.was_cut()) earlier->stream->reset(h2::kConnectError);
+      co_return live.tell(report, learned.error());
+    }
+    late.first = std::move(*learned);
+  }
+  const auto speaks = decide_protocol(declared, late.first.speaks);
+  co_await serve_requests(&served, speaks, std::move(late.first.bytes));
 }
 
 }  // namespace
@@ -220,7 +230,7 @@ io::Scope::Child serve_connect(const ArrivedTunnel* tunnel, h2::Stream stream) {
   FirstBytes first;
   if (asks) {
     answer(stream, 200);
-    auto learned = co_await learn_protocol(&served, declared);
+    auto learned = co_await learn_protocol(&served, declared, {});
     if (!learned) {
       if (live.was_cut()) stream.reset(h2::kConnectError);
       co_return live.tell(report, learned.error());
@@ -231,10 +241,8 @@ io::Scope::Child serve_connect(const ArrivedTunnel* tunnel, h2::Stream stream) {
   if (speaks != Speaks::kTcp) {
     co_return co_await serve_requests(&served, speaks, std::move(first.bytes));
   }
-  first = co_await serve_tcp(&served, asks, std::move(first));
-  if (first.speaks != http::Detected::kMore) {
-    co_await serve_late_requests(&served, std::move(first));
-  }
+  auto late = co_await serve_tcp(&served, asks, std::move(first));
+  if (late.turned != Turned::kNot) co_await serve_late_requests(&served, std::move(late));
 }
 
 }  // namespace culvert::waypoint

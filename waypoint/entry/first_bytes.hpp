@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "culvert/http/protocol.hpp"
 #include "culvert/io/byte_stream.hpp"
@@ -21,6 +22,9 @@ struct FirstBytes {
   std::string bytes;
   bool ended = false;  // the client's direction, behind them
 };
+
+/// http::detect_protocol() of all that a client has said.
+http::Detected detect(std::string_view said, bool ended);
 
 /// Reads on, behind what `out` has, until it is clear what the client speaks, its direction ends,
 /// or the deadline has passed: it may wait for its server to speak first. Errors: the connection's.
@@ -37,8 +41,7 @@ io::Task<Result<void>> read_first_bytes(End* from, FirstBytes* out, io::Deadline
     const auto bytes = bytes_of(*part);
     out->bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     from->passed_on(*part);
-    out->speaks = http::detect_protocol(
-        {reinterpret_cast<const std::uint8_t*>(out->bytes.data()), out->bytes.size()});
+    out->speaks = detect(out->bytes, out->ended);
   }
   co_return Result<void>();
 }
@@ -107,14 +110,22 @@ class ReadEnd {
   std::string first_;
 };
 
-/// The end of a client that did not speak in time, joined with its server. If it is the first of
-/// the two to speak after all, and what it says is HTTP, the relay fails and leaves the client as
-/// it is: take_http() has what was read.
+/// What became of a connection whose protocol was not known when client and server were joined.
+enum class Turned : std::uint8_t {
+  kNot,          // it stayed what it was joined as
+  kToHttp,       // the client speaks HTTP; of its first line the server has seen a part at most
+  kServerHttp2,  // the server began with HTTP/2's SETTINGS: what the client will say is HTTP too
+};
+
+/// The end of a client that did not say in time what it speaks, joined with its server. Nothing is
+/// held back, but the client's first bytes are looked at until they are decided (kMaxDetectBytes at
+/// most). When they turn out to be HTTP, the relay fails and leaves the client as it is: turned()
+/// and take_first(). If the server was the first to speak, it is no HTTP, whatever comes. If it
+/// spoke behind half a line, or spoke HTTP itself, HTTP has no way to begin: both ends are reset.
 class UndecidedEnd {
  public:
-  /// `passed`: the relay's counters. Both outlive it.
-  UndecidedEnd(proxy::StreamEnd& end, const proxy::RelayCounters& passed)
-      : end_(end), passed_(passed) {}
+  /// `first`: what was read before, for whoever passes it on too; undecided (kMore).
+  UndecidedEnd(proxy::StreamEnd& end, std::string first) : end_(end), first_(std::move(first)) {}
 
   class [[nodiscard]] Read {
    public:
@@ -134,27 +145,34 @@ class UndecidedEnd {
   Read read(io::Deadline deadline) { return {*this, deadline}; }
   [[clang::coro_wrapper]] io::Task<Result<void>> write(std::span<const std::uint8_t> bytes,
                                                        io::Deadline deadline) {
-    return end_.write(bytes, deadline);
+    return hear_server(bytes) ? end_.write(bytes, deadline) : give_server_up();
   }
   void passed_on(proxy::StreamPart& part) { end_.passed_on(part); }
   void finish(bool last) {
-    decided_ = true;  // the server has ended: there is no way back
+    server_spoke_ = true;  // its end is its last word: there is no way back
     end_.finish(last);
   }
   void reset() {
-    if (http_.speaks == http::Detected::kMore) end_.reset();
+    if (turned_ == Turned::kNot) end_.reset();
   }
 
-  /// speaks kMore: it never spoke HTTP.
-  FirstBytes take_http() { return std::move(http_); }
+  /// When the relay is over.
+  Turned turned() const { return turned_; }
+  /// All that the client said, unless kNot.
+  FirstBytes take_first() { return std::move(out_); }
 
  private:
   Result<proxy::StreamPart> look_at(Result<proxy::StreamPart> part);
+  /// False: what the server said is not for the client.
+  bool hear_server(std::span<const std::uint8_t> bytes);
+  static io::Task<Result<void>> give_server_up();
 
   proxy::StreamEnd& end_;
-  const proxy::RelayCounters& passed_;
+  std::string first_;  // what the client has said, until it is decided
   bool decided_ = false;
-  FirstBytes http_;
+  bool server_spoke_ = false;
+  Turned turned_ = Turned::kNot;
+  FirstBytes out_;
 };
 
 /// A byte stream whose first bytes were read before.

@@ -62,19 +62,19 @@ Task<> relay_tcp(h2::Stream* client, std::string first, Upstream upstream, proxy
   live->tell(*report, co_await join(&source, &upstream, live));
 }
 
-Task<FirstBytes> relay_undecided(h2::Stream* client, Upstream upstream, proxy::Report* report,
-                                 proxy::LiveEntry* live) {
+Task<Undecided> relay_undecided(h2::Stream* client, std::string first, Upstream upstream,
+                                proxy::Report* report, proxy::LiveEntry* live) {
   report->open(&live->bytes);
   proxy::StreamEnd stream(*client);
-  UndecidedEnd source(stream, live->bytes);
+  UndecidedEnd undecided(stream, first);
+  ReadEnd source(undecided, std::move(first));
   const auto failure = co_await join(&source, &upstream, live);
-  auto http = source.take_http();
-  if (http.speaks == http::Detected::kMore) {
+  if (undecided.turned() == Turned::kNot) {
     live->tell(*report, failure);
-  } else {
-    report->finish();
+    co_return Undecided{};
   }
-  co_return http;
+  report->finish();
+  co_return Undecided{undecided.turned(), undecided.take_first()};
 }
 
 }  // namespace culvert::waypoint

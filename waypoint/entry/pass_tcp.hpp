@@ -29,10 +29,15 @@ io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, prox
 io::Task<> relay_tcp(h2::Stream* client, std::string first, Upstream upstream,
                      proxy::Report* report, proxy::LiveEntry* live);
 
-/// The same for a client that did not speak in time and of whom nobody said what it speaks. If it
-/// is HTTP after all, the server having said nothing: the upstream is given up, and the first bytes
-/// of the client are returned; else speaks is kMore.
-io::Task<FirstBytes> relay_undecided(h2::Stream* client, Upstream upstream, proxy::Report* report,
-                                     proxy::LiveEntry* live);
+/// A client of whom nobody said what it speaks, nor has it in time. `first`: what it said.
+struct Undecided {
+  Turned turned = Turned::kNot;
+  FirstBytes first;
+};
+
+/// The same for such a client. If it is HTTP after all (UndecidedEnd), the upstream is given up,
+/// and the client is left as it is.
+io::Task<Undecided> relay_undecided(h2::Stream* client, std::string first, Upstream upstream,
+                                    proxy::Report* report, proxy::LiveEntry* live);
 
 }  // namespace culvert::waypoint

@@ -52,7 +52,8 @@ struct Options {
   /// Server: CONNECT with `:protocol` is taken, and announced (RFC 8441).
   bool extended_connect = false;
   /// Streams with malformed messages (RFC 9113 section 8.1.1) are reset before anybody sees them.
-  /// False: who serves a request judges its fields and the length of its body.
+  /// False: who serves a request judges its fields, that there are not too many
+  /// (Stream::oversized), and the length of its body.
   bool judges_messages = true;
   std::size_t stream_send_buffer_bytes = 256U << 10;
   std::size_t connection_send_buffer_bytes = 4U << 20;

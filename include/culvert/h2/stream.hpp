@@ -102,6 +102,10 @@ class Stream {
   bool remote_ended() const;
   /// END_STREAM was received, and nothing but the header block before it: no body, no trailers.
   bool ended_without_body() const;
+  /// Server, with Options::judges_messages off: the request's fields, or its trailers, are beyond
+  /// header_list_bytes or kMaxHeaderFields. What is beyond them is missing.
+  bool oversized() const;
+  bool oversized_trailers() const;
   /// Ended both ways, reset, or its connection is over.
   bool closed() const;
 

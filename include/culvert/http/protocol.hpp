@@ -37,7 +37,7 @@ const char* name_of(PortProtocol protocol);
 
 enum class Detected : std::uint8_t {
   kMore,   // the bytes fit more than one; ask again with more
-  kHttp1,  // a request line, well-formed or not: then the reader refuses it
+  kHttp1,  // a request, well-formed or not: then the reader refuses it
   kHttp2,  // the preface of RFC 9113 section 3.4
   kTls,    // a ClientHello
   kTcp,    // none of these
@@ -46,8 +46,13 @@ enum class Detected : std::uint8_t {
 /// A first line may be so long before it is taken for what its beginning says.
 inline constexpr std::size_t kMaxDetectBytes = 8U << 10;
 
-/// `first_bytes`: all that the client has sent. Once the answer is not kMore, more bytes do not
-/// change it. Whoever asks waits a bounded time only: a client may wait for its server to speak.
-Detected detect_protocol(std::span<const std::uint8_t> first_bytes);
+/// `first_bytes`: all that the client has sent; `ended`: and will send. Once the answer is not
+/// kMore, more bytes do not change it. Whoever asks waits a bounded time only: a client may wait
+/// for its server to speak.
+///
+/// HTTP/1.1 is what any server might take for it, so that it does not pass rules by as TCP: a first
+/// line with HTTP/ behind any white space in any case, known before the line has ended; and "GET
+/// /x" alone, by which HTTP/0.9 asked.
+Detected detect_protocol(std::span<const std::uint8_t> first_bytes, bool ended = false);
 
 }  // namespace culvert::http

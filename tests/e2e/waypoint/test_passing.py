@@ -18,6 +18,16 @@ SCRIPTS = {
 TALK = json.dumps(["python3", f"{APPS}/talk.py", "serve", *(f"{p}={s}" for p, s in SCRIPTS.items())])
 TALK_PORTS = ", ".join(f"{{name: tcp-{port}, port: {port}}}" for port in SCRIPTS)
 
+# A server of HTTP/2 that begins, as the protocol lets it; whoever says anything there has passed the rules by.
+SETTINGS_FIRST = json.dumps(["python3", "-c", """
+import socket
+listener = socket.create_server(("::", 7010), family=socket.AF_INET6, dualstack_ipv6=True)
+links = []
+while True:
+    links.append(listener.accept()[0])
+    links[-1].sendall(bytes(3) + bytes([4]) + bytes(5))
+"""])
+
 WORLD = textwrap.dedent(f"""\
     apiVersion: v1
     kind: Node
@@ -59,6 +69,9 @@ WORLD = textwrap.dedent(f"""\
       - name: greeter
         command: [python3, {APPS}/greeter.py, "2525"]
         ports: [{{containerPort: 2525}}]
+      - name: settings-first
+        command: {SETTINGS_FIRST}
+        ports: [{{containerPort: 7010}}]
       - name: talk
         command: {TALK}
         ports: [{{containerPort: 7001}}]
@@ -75,7 +88,7 @@ WORLD = textwrap.dedent(f"""\
       ipFamilyPolicy: PreferDualStack
       selector: {{app: web}}
       ports: [{{name: http, port: 8080}}, {{name: any, port: 8081, targetPort: 8080}}, {{name: greet, port: 2525}},
-              {{name: tcp-greet, port: 2526, targetPort: 2525}}, {TALK_PORTS}]
+              {{name: tcp-greet, port: 2526, targetPort: 2525}}, {{name: first, port: 7010}}, {TALK_PORTS}]
     ---
     apiVersion: networking.istio.io/v1
     kind: VirtualService
@@ -83,6 +96,8 @@ WORLD = textwrap.dedent(f"""\
     spec:
       hosts: [web]
       http:
+      - match: [{{uri: {{prefix: /ruled}}}}]
+        directResponse: {{status: 418}}
       - route: [{{destination: {{host: web}}, headers: {{request: {{set: {{x-rule: met}}}}}}}}]
     """)
 
@@ -118,6 +133,23 @@ got = b""
 while part := link.recv(65536):
     got += part
 sys.stdout.write(got.partition(b"\\r\\n\\r\\n")[2].decode())
+"""
+
+
+# Says part after part, each so many seconds behind the one before, and tells what comes until the end.
+PARTS = """
+import json, socket, sys, time
+link = socket.create_connection(("web", int(sys.argv[1])), timeout=20)
+got = b""
+for seconds, say in json.load(sys.stdin):
+    time.sleep(seconds)
+    link.sendall(say.encode())
+try:
+    while part := link.recv(65536):
+        got += part
+except ConnectionResetError:
+    got += b"(reset)"
+sys.stdout.write(got.decode("latin-1"))
 """
 
 
@@ -195,10 +227,31 @@ def test_a_client_that_spoke_too_little_is_passed_on_after_a_while(lab):
     assert said.startswith("220 hello from web")
 
 
-def test_http_whose_first_line_comes_in_pieces_still_meets_the_rules(lab):
-    at_once = LATE.replace("time.sleep(0.5)", 'link.sendall(b"GE"); time.sleep(0.5)').replace('b"GET /late', 'b"T /late')
-    seen = json.loads(python(lab, at_once, "8081"))
-    assert {name.lower() for name in seen["headers"]} >= {"x-rule", "x-request-id"}
+REST = "/ruled HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("parts", [
+    [(0, "GE"), (0.5, "T " + REST)],                                        # begun at once
+    [(0.5, "GE"), (0.1, "T"), (0.1, " "), (0.1, REST)],                     # late, and in pieces
+    [(0, "G"), (2.5, "ET /ruled HT"), (0.5, REST.partition("HT")[2])],
+    [(0.5, "GET\t" + REST)],
+], ids=["early", "late", "very-late", "tab"])
+def test_http_whose_first_line_comes_in_pieces_still_meets_the_rules(lab, parts):
+    got = python(lab, PARTS, "8081", input=json.dumps(parts))
+    assert got.startswith("HTTP/1.1 4") and '"peer"' not in got, "no server has answered"
+    assert got.startswith("HTTP/1.1 418 ") or "\t" in parts[0][1]
+
+
+def test_what_needs_no_version_is_http_too(lab):
+    assert python(lab, PARTS, "8081", input=json.dumps([(0.5, "GET /old\r\n\r\n")])).startswith("HTTP/1.1 400 ")
+
+
+def test_a_server_of_http2_that_begins_makes_its_client_meet_the_rules(lab):
+    assert python(lab, PARTS, "7010", input=json.dumps([(0.7, "GET " + REST)])).startswith("HTTP/1.1 418 ")
+
+
+def test_http_behind_a_line_that_its_server_has_answered_in_part_is_reset(lab):
+    assert python(lab, PARTS, "2525", input=json.dumps([(0, "GE"), (1, "T " + REST)])).endswith("(reset)")
 
 
 def test_ends_and_resets_pass_as_they_are(lab):

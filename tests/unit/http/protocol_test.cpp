@@ -44,8 +44,15 @@ const Row kRows[] = {
     {"*1\r\n$4\r\nPING\r\n"sv, Detected::kTcp},
     {"SSH-2.0-OpenSSH_9.2p1 Debian\r\n"sv, Detected::kTcp},
     {"SSH-2.0-OpenSSH_9.2p1\r\n"sv, Detected::kTcp},
-    {" GET / HTTP/1.1\r\n"sv, Detected::kTcp},
-    {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"sv, Detected::kTcp},
+    {"GET /x\n"sv, Detected::kHttp1},  // HTTP/0.9
+    {"GET /x\r\n"sv, Detected::kHttp1},
+    {" GET / HTTP/1.1\r\n"sv, Detected::kHttp1},
+    {"GET\t/\thttp/1.1\r\n"sv, Detected::kHttp1},
+    {"GET\r/\fHTTP/1.1\r"sv, Detected::kHttp1},
+    {"GET / HTTP/1.1\r\r"sv, Detected::kHttp1},
+    {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA / HTTP/1.1\r\n"sv, Detected::kHttp1},
+    {"get /key\r\n"sv, Detected::kTcp},
+    {"OPTIONS rtsp://a RTSP/1.0\r\n"sv, Detected::kTcp},
     {"\n"sv, Detected::kMore},
     {"\r\n\r\nGET / HTTP/1.1\r\n"sv, Detected::kHttp1},
     {"\n\nGET / HTTP/1.1\r\n"sv, Detected::kHttp1},
@@ -68,7 +75,19 @@ TEST_CASE("a protocol is known by its first bytes, and each byte before only wai
   }
   CHECK(detect("") == Detected::kMore);
   CHECK(detect("PRI * HTTP/2.0\r\n\r\nSM\r\n\r") == Detected::kMore);
-  CHECK(detect("GET / HTTP/1.1\r") == Detected::kMore);
+  CHECK(detect("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA") == Detected::kMore);
+  CHECK(detect("GET / HTTP") == Detected::kMore);
+}
+
+TEST_CASE("the end of what a client says is the end of its line") {
+  const auto ended = [](std::string_view bytes) {
+    return detect_protocol({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                           true);
+  };
+  CHECK(detect("GET /x") == Detected::kMore);
+  CHECK(ended("GET /x") == Detected::kHttp1);
+  CHECK(ended("GET x") == Detected::kTcp);
+  CHECK(ended("hello") == Detected::kTcp);
 }
 
 TEST_CASE("a first line without an end is taken for what its beginning says") {
@@ -79,6 +98,8 @@ TEST_CASE("a first line without an end is taken for what its beginning says") {
   CHECK(detect(line("GET /", kMaxDetectBytes)) == Detected::kHttp1);
   CHECK(detect(line("GET http://", kMaxDetectBytes)) == Detected::kHttp1);
   CHECK(detect(line("set ", kMaxDetectBytes)) == Detected::kTcp);
+  CHECK(detect(line("GET HTTP://", kMaxDetectBytes)) == Detected::kHttp1);
+  CHECK(detect(line("CONNECT ", kMaxDetectBytes)) == Detected::kHttp1);
   // More bytes change nothing.
   CHECK(detect(line("GET /", kMaxDetectBytes) + " x\r\n") == Detected::kHttp1);
   CHECK(detect(line("set ", kMaxDetectBytes) + " HTTP/1.1\r\n") == Detected::kTcp);

@@ -9,7 +9,7 @@ using namespace culvert::waypoint::testing;
 
 namespace {
 
-enum : std::uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4 };
+enum : std::uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kContinuation = 9 };
 enum : std::uint8_t { kNoFlags = 0, kEndStream = 1, kEndHeaders = 4 };
 using FieldRow = std::vector<std::pair<std::string_view, std::string_view>>;
 
@@ -21,7 +21,7 @@ struct Frame {
 
 std::string frame(std::uint8_t type, std::uint8_t flags, std::uint8_t stream,
                   std::string_view payload) {
-  std::string out{'\0',
+  std::string out{static_cast<char>(payload.size() >> 16U),
                   static_cast<char>(payload.size() >> 8U),
                   static_cast<char>(payload.size()),
                   static_cast<char>(type),
@@ -33,15 +33,37 @@ std::string frame(std::uint8_t type, std::uint8_t flags, std::uint8_t stream,
   return out.append(payload);
 }
 
-// Literals without indexing (RFC 7541 section 6.2.2), each shorter than 127 bytes.
+// RFC 7541 section 5.1, with a prefix of seven bits.
+std::string hpack_length(std::size_t size) {
+  if (size < 127) return {static_cast<char>(size)};
+  std::string out{'\x7f'};
+  for (size -= 127; size >= 128; size /= 128) out += static_cast<char>(size % 128 + 128);
+  return out += static_cast<char>(size);
+}
+
+// Literals without indexing (RFC 7541 section 6.2.2).
 std::string block(const FieldRow& fields) {
   std::string out;
   for (const auto& [name, value] : fields) {
     out += '\0';
-    for (const auto text : {name, value})
-      out.append(1, static_cast<char>(text.size())).append(text);
+    for (const auto text : {name, value}) out.append(hpack_length(text.size())).append(text);
   }
   return out;
+}
+
+// HEADERS, and CONTINUATION behind them where one frame is too small.
+std::string headers(std::uint8_t end_stream, const FieldRow& fields) {
+  constexpr std::size_t kFrameBytes = 16'384;
+  auto rest = block(fields);
+  std::string out;
+  std::uint8_t type = kHeaders;
+  while (rest.size() > kFrameBytes) {
+    out += frame(type, type == kHeaders ? end_stream : kNoFlags, 1, rest.substr(0, kFrameBytes));
+    rest.erase(0, kFrameBytes);
+    type = kContinuation;
+  }
+  const auto flags = static_cast<std::uint8_t>(kEndHeaders | (type == kHeaders ? end_stream : 0));
+  return out + frame(type, flags, 1, rest);
 }
 
 std::vector<Frame> frames_in(std::string_view bytes) {
@@ -223,4 +245,28 @@ TEST_CASE("trailers of HTTP/2 that are malformed, or do not end their stream, ar
   CHECK(open.bodies == std::vector<std::string>{""});
   REQUIRE(!open.answer.empty());
   CHECK(is_protocol_error(open.answer.back()));
+}
+
+TEST_CASE("more fields than fit are answered 431 with their reason, and others are served") {
+  using namespace http::refusals;
+  const std::string large(40'000, 'a');
+  FieldRow many = post();
+  for (int i = 0; i < 200; ++i) many.emplace_back("x", "y");
+  for (const auto& row : {Row{kHeadTooLong.text, post({{"x", large}, {"y", large}})},
+                          Row{kTooManyFields.text, many}}) {
+    CAPTURE(row.reason);
+    for (const std::uint8_t end : {kNoFlags, kEndStream}) {
+      const auto out = outcome_of(headers(end, row.fields));
+      CHECK(out.refused == std::vector<std::string>{row.reason});
+      CHECK(out.begun == 1);  // the sound one
+      REQUIRE(!out.answer.empty());
+      CHECK(out.answer[0].payload.find("431") != std::string::npos);
+      CHECK((out.answer[0].flags & kEndStream) != 0);
+    }
+  }
+  const auto trailers =
+      outcome_of(headers(kNoFlags, post()) + headers(kEndStream, {{"x", large}, {"y", large}}));
+  CHECK(trailers.why == kTrailersTooLong.text);
+  REQUIRE(!trailers.answer.empty());
+  CHECK(trailers.answer[0].payload.find("431") != std::string::npos);
 }
