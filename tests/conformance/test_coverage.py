@@ -1,5 +1,6 @@
 """Every leaf field of `http` and of DestinationRule has a case that needs it and a neighbour that does not."""
 import judge
+import mutants
 import proven_fields
 import tables
 
@@ -34,3 +35,7 @@ def test_each_field_that_is_not_honoured_is_refused_by_some_group():
                and not any(row["field"] in text and row["value"].rstrip("*") in text and row["why"] in told
                            for text, told in refused)]
     assert not missing, "no group has:\n" + "\n".join(map(str, missing))
+
+
+def test_each_mutant_is_of_text_that_is_there():
+    assert all(isinstance(one.text(), str) for one in mutants.mutants())

@@ -134,9 +134,13 @@ void set_client_cert(Exchange& x, http::Fields& fields) {
   fields.set(kName, text);
 }
 
+// Edges take plain HTTP only, whatever scheme a stranger names in a target or a pseudo-header.
+constexpr std::string_view kSchemeOfEdges = "http";
+
 void set_forwarded(Exchange& x, const Seen& seen, http::RequestHead& head) {
   const bool edge = x.arrival.gateway != l7::kMesh;
   if (edge) {
+    head.scheme = kSchemeOfEdges;
     auto& text = x.memory->scratch;
     text.clear();
     if (auto told = head.fields.joined("x-forwarded-for")) text = *told + ",";

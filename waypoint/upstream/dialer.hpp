@@ -25,7 +25,7 @@ struct Endpoint {
 /// How a stream to it is to be opened.
 struct DialOptions {
   std::chrono::milliseconds connect_timeout{10'000};
-  std::optional<l7::TcpKeepalive> keepalive;  // plain sockets only: tunnels have their own
+  std::optional<l7::TcpKeepalive> keepalive;  // a tunnel has that of who asked last
 };
 
 class Dialer {

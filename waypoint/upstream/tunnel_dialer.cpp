@@ -117,6 +117,7 @@ Task<Result<Upstream>> TunnelDialer::open(Endpoint to, Client client, DialOption
   if (!request) co_return std::unexpected(request.error());
   auto opened = co_await worker_.tunnels().connect(route, **self, std::move(*request), deadline);
   if (!opened) co_return std::unexpected(opened.error());
+  if (options.keepalive) keep_alive_as(opened->tunnel->fd, *options.keepalive);
   co_return Upstream(std::move(*opened));
 }
 

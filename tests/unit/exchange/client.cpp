@@ -10,7 +10,7 @@ AskingClient::AskingClient(const Ask& its_ask) : ask_(its_ask) {
   const auto& ask = its_ask;
   request_.version = ask.version;
   request_.method = ask.method;
-  request_.scheme = "http";
+  request_.scheme = ask.scheme;
   request_.authority = ask.authority;
   request_.path = ask.path;
   request_.upgrade = ask.upgrade;

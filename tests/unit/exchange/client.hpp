@@ -22,6 +22,7 @@ struct Ask {
   std::optional<ErrorCode> breaks;  // after the parts, instead of the end
   FieldList trailers = {};
   std::string authority = "reviews";
+  std::string scheme = "http";
   http::Version version = http::Version::kHttp11;
   std::string upgrade = "";
   milliseconds after{0};                   // when it is asked

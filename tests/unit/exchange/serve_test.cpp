@@ -242,6 +242,18 @@ TEST_CASE("at an edge the client's address is added, and its scheme is what we s
   CHECK(seen.header("x-envoy-external-address").empty());
 }
 
+TEST_CASE("no stranger gets a request past an edge as one that came by TLS") {
+  World world(object("VirtualService", "reviews",
+                     "{hosts: [reviews], gateways: [edge, mesh], http: ["
+                     "{match: [{scheme: {exact: https}}], directResponse: {status: 418}}, "
+                     "{route: [{destination: {host: reviews}}]}]}"));
+  Ask ask{.authority = "reviews.shop.svc.cluster.local", .scheme = "https", .gateway = "shop/edge"};
+  CHECK(world.ask(ask).status == 200);
+  CHECK(world.upstreams.seen.at(0).header("x-forwarded-proto") == "http");
+  ask = {.scheme = "https"};  // workloads of the mesh speak for themselves
+  CHECK(world.ask(ask).status == 418);
+}
+
 TEST_CASE("where a request to a pod's own address goes: a rule's destination, else the pod") {
   const std::string own = "route: [{destination: {host: reviews}}]";
   struct Row {
