@@ -106,7 +106,7 @@ def test_a_second_agent_with_the_same_pins_and_another_state_is_refused(node):
     other = node.folder / "other"
     second = subprocess.run([AGENT, "run", "--node", "n1", "--bpf-dir", node.pins, "--cgroup", node.cgroup,
                              "--admin-socket", f"{other}.agent", "--zds-socket", f"{other}.zds", "--state-dir", other],
-                            capture_output=True, text=True, timeout=20)
+                            capture_output=True, text=True, timeout=120)
     assert second.returncode != 0 and "another agent works with" in second.stderr
     assert node.ready()
 
@@ -116,7 +116,7 @@ def test_a_wrong_command_line_says_which_option(node):
                             (["--exclude-cidr", "10.0.0.0/99"], "--exclude-cidr"), ([], "--node")]:
         base = ["--bpf-dir", node.pins, "--cgroup", node.cgroup, "--admin-socket", node.admin, "--zds-socket",
                 node.zds, "--state-dir", node.state] + (["--node", "n1"] if arguments else [])
-        done = subprocess.run([AGENT, "run", *base, *arguments], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([AGENT, "run", *base, *arguments], capture_output=True, text=True, timeout=120)
         assert done.returncode != 0 and word in done.stderr + done.stdout
 
 

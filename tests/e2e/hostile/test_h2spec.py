@@ -28,7 +28,7 @@ def relay(lab, tmp_path_factory):
                         "--roots", mint.cert, "--cert", cert, "--key", key, stdin=subprocess.PIPE)
     yield int(process.stdout.readline())
     process.stdin.close()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 @STRICT

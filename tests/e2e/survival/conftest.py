@@ -1,4 +1,5 @@
 """The load program, compiled once a session, and a lab a file."""
+import os
 import pathlib
 import shutil
 import subprocess
@@ -22,5 +23,5 @@ def flood():
 
 @pytest.fixture(scope="module")
 def mesh(flood):
-    with Lab("e2e-survival", manifest(flood)) as lab:
+    with Lab(f"e2e-survival-{os.getpid()}", manifest(flood)) as lab:
         yield lab

@@ -18,6 +18,7 @@ PORT = 9000
 VIP_PORTS = range(9001, 9011)  # of the Service, all to PORT: ten destinations
 CLIENTS = {"east": "shop/alpha", "west": "shop/beta"}
 SERVERS = {"east": "shop/web-east", "west": "shop/web-west"}
+SILENT_S = 0.7
 SLEEP = ["sleep", "100000"]
 
 
@@ -72,7 +73,7 @@ class Flood:
     def result(self):
         """Waits for its end."""
         self.thread.join(timeout=120)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         assert self.last.get("done"), self.last
         return self.last
 
@@ -90,13 +91,13 @@ class Flood:
                 start = dict(self.last)
             return self.last["ok"] >= start["ok"] + count
 
-        wait_until(steady, f"{count} connections in a row", timeout=20)
+        wait_until(steady, f"{count} connections in a row", timeout=120)
 
 
 def served(lab, key):
     """{"accepted", "bytes", "cut"} of a server, once it has been silent for a moment."""
     last, since = None, time.monotonic()
-    while time.monotonic() - since < 0.3:
+    while time.monotonic() - since < SILENT_S:
         lines = lab.log_lines(key)
         if not lines or lines[-1] != last:
             last, since = (lines[-1] if lines else None), time.monotonic()

@@ -10,7 +10,7 @@ def started(lab, key):
     def done():
         lines = lab.log_lines(key)
         return lines[-1] if lines and lines[-1].get("done") else None
-    return wait_until(done, f"the end of {key}'s connections", timeout=20)
+    return wait_until(done, f"the end of {key}'s connections")
 
 
 def command(flood, ips, count=20):

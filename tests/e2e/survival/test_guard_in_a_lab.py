@@ -5,14 +5,14 @@ import subprocess
 from lab import CULVERT, ENV
 from survival_mesh import PORT, SLEEP, pod
 
-TALK = ("import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5); "
+TALK = ("import socket, sys; s = socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])); "
         "s.sendall(b'x'); sys.exit(0 if s.recv(1) == b'x' else 1)")
 
 
-def intruder(lab, key, ip):
+def intruder(lab, key, ip, patience_s):
     """Exit status of one exchange from the pod's namespace, by a process of this test's own cgroup."""
     netns = f"cv-{lab.name}-p-{key.replace('/', '-')}"
-    return subprocess.run(["ip", "netns", "exec", netns, "/usr/bin/python3", "-c", TALK, ip, str(PORT)],
+    return subprocess.run(["ip", "netns", "exec", netns, "/usr/bin/python3", "-c", TALK, ip, str(PORT), str(patience_s)],
                           capture_output=True).returncode
 
 
@@ -25,7 +25,7 @@ def test_an_intruder_reaches_nobody_by_a_strict_pod_and_does_by_one_that_only_ob
             for key, reaches in (("shop/alpha", False), ("shop/loose", True)):
                 source = mesh.ips(key)[":" in ip]
                 with mesh.capture("node/east", f"tcp port {PORT} and src host {source}") as wire:
-                    said = intruder(mesh, key, ip)
+                    said = intruder(mesh, key, ip, 60 if reaches else 1.5)
                 assert (said == 0, bool(wire.packets())) == (reaches, reaches), (key, ip, wire.packets())
         # Beside it the pod's own connections go on, in the mesh.
         for ip in mesh.ips("shop/web-west"):

@@ -63,9 +63,9 @@ def test_a_removed_pod_ends_its_connections_and_leaves_nothing(mesh, flood):
     mesh.delete("Pod", KEY)
     for process in peers:
         assert process.stdout.readline() in ("end\n", "reset\n")
-        process.wait(timeout=10)
+        process.wait(timeout=60)
     for process in outward:
-        process.wait(timeout=10)  # killed with the pod
+        process.wait(timeout=60)  # killed with the pod
     wait_until(lambda: established(mesh, "shop/web-east") == 0, "the end of its connections at their server")
     wait_until(lambda: traces(mesh, uid, inode) == none, f"no trace, of {traces(mesh, uid, inode)}")
 

@@ -40,14 +40,14 @@ def speaks(lab, source, node):
 
 def traffic(lab):
     for source, node in (("shop/alpha", "west"), ("shop/beta", "east")):
-        wait_until(lambda s=source, n=node: speaks(lab, s, n), f"traffic from {source}", timeout=30)
+        wait_until(lambda s=source, n=node: speaks(lab, s, n), f"traffic from {source}")
 
 
 def kill(lab, node, part):
     former = component(lab, f"node/{node}/{part}")["pid"]
     lab.kill(f"node/{node}", part)
     wait_until(lambda: component(lab, f"node/{node}/{part}")["pid"] not in (0, former) and node_is_ready(lab, node),
-               f"another {part} of {node}", timeout=30)
+               f"another {part} of {node}")
 
 
 def come_and_go(lab, node, flood):
@@ -60,7 +60,7 @@ def come_and_go(lab, node, flood):
                      lab.ips("shop/guest")[0], PORT, stderr=subprocess.DEVNULL)
     assert idle.stdout.readline() == "open\n"
     lab.delete("Pod", "shop/guest")
-    idle.wait(timeout=40)
+    idle.wait(timeout=60)
 
 
 def flooded_table(lab, node):
@@ -102,5 +102,5 @@ def test_rounds_of_faults_leave_everything_as_it_was(flood, long_run):
         for number in range(100 if long_run else 5):
             one_round(lab, number, flood)
         traffic(lab)
-        wait_until(lambda: not grown(before, state(lab)), f"as before, not {grown(before, state(lab))}", timeout=30)
+        wait_until(lambda: not grown(before, state(lab)), f"as before, not {grown(before, state(lab))}")
         print(f"\n{before['kib']} KiB before, {state(lab)['kib']} after")

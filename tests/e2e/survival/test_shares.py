@@ -52,7 +52,7 @@ class Keeper:
 
     def close(self):
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """While ztunnel is dead its pods' connections are refused, both ways, and nothing goes past it; when it
 is back so is the traffic, and nothing has leaked."""
 import os
+import select
 import signal
 import time
 
@@ -11,6 +12,8 @@ from survival_mesh import (CLIENTS, PORT, SERVERS, Flood, as_kubelet, component,
                            sockets, vips, with_payload)
 
 NODES = list(CLIENTS)
+AT_ONCE_S = 10  # who is not refused at once waits for as long as it has patience
+DRAIN_S, LATE_S = 5, 25  # --drain-time; so much later an end may be noticed on a busy machine
 REFUSED = {"connect ECONNREFUSED", "read ECONNREFUSED", "read ECONNRESET", "write ECONNRESET", "write EPIPE",
            "connect ECONNRESET"}
 
@@ -50,11 +53,10 @@ def assert_all_refused(lab):
             for port in (PORT, 15008):
                 if port != PORT and source.startswith("shop/"):
                     continue
-                began = time.monotonic()
-                seen = lab.connect(source, ip, port, "--send", "a secret", *flags)[0]
+                seen = lab.connect(source, ip, port, "--send", "a secret", "--timeout", "60", *flags)[0]
                 assert seen.get("errno") in ("ECONNREFUSED", "ECONNRESET"), (source, ip, port, seen)
                 assert not seen["connected"], (source, ip, port, seen)
-                assert time.monotonic() - began < 2, (source, ip, port)
+                assert seen["seconds"] < AT_ONCE_S, (source, ip, port, seen)
     assert with_payload(east) == [] and with_payload(west) == []
     assert east.packets(), "the refusals to unmeshed clients are on the wire"
     alpha = lab.ips("shop/alpha")
@@ -77,7 +79,7 @@ def settled(lab, want):
         return {key: (now[key], want[key]) for key in want
                 if abs(now[key] - want[key]) > (0 if key.startswith("cv_") else 12)}
     try:
-        wait_until(lambda: not differing(), "the state of before", timeout=10)
+        wait_until(lambda: not differing(), "the state of before")
     except AssertionError:
         raise AssertionError(f"(now, before): {differing()}") from None
 
@@ -101,7 +103,8 @@ def test_under_load_a_killed_ztunnel_refuses_and_traffic_comes_back_with_it(mesh
     for f in floods:
         f.flows(50)
     hold(mesh, "ztunnel")
-    time.sleep(0.3)  # what was under way has ended
+    failed = [f.last["failed"] for f in floods]
+    wait_until(lambda: all(f.last["failed"] > n + 20 for f, n in zip(floods, failed)), "what was under way has ended")
     stood = [f.last["ok"] for f in floods]
     assert_all_refused_beside_load(mesh, floods)
     assert [f.last["ok"] for f in floods] == stood
@@ -172,10 +175,9 @@ def test_a_graceful_end_takes_little_more_than_the_drain_and_leaves_status_0(mes
         mesh.restart("node/west", part)
     else:  # restarting it would be a handover
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: component(mesh, f"node/west/{part}")["pid"] not in (0, pid), "the next one", timeout=20)
-    assert not os.path.exists(f"/proc/{pid}")
-    assert time.monotonic() - began < 5 + 3  # the drain's bound, and until the next one is ready
+    assert select.select([watched], [], [], 120)[0] and time.monotonic() - began < DRAIN_S + LATE_S
     os.close(watched)
+    wait_until(lambda: component(mesh, f"node/west/{part}")["pid"] not in (0, pid), "the next one")
     assert component(mesh, f"node/west/{part}")["last_exit"] == 0
     load.flows(50)
     load.stop()
@@ -183,7 +185,7 @@ def test_a_graceful_end_takes_little_more_than_the_drain_and_leaves_status_0(mes
         idle.send_signal(signal.SIGTERM)
     else:
         assert idle.stdout.readline() in ("end\n", "reset\n")
-    idle.wait(timeout=10)
+    idle.wait(timeout=60)
 
 
 IDLE = """

@@ -140,4 +140,4 @@ def connections(lab, node, **wanted):
 
 
 def await_equal(read, wanted, what):
-    wait_until(lambda: read() == wanted, f"{what}: {wanted}, not {read()}", timeout=20)
+    wait_until(lambda: read() == wanted, f"{what}: {wanted}, not {read()}")

@@ -90,7 +90,7 @@ except grpc.RpcError as error:
 # One HTTP connection: a request, and another one whenever a line comes on standard input.
 KEEP = """
 import http.client, sys
-link = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=20)
+link = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=60)
 link.connect()
 print("open", flush=True)
 for line in sys.stdin:
@@ -247,7 +247,7 @@ def test_an_edge_asks_the_policies_that_select_it_by_address(mesh):
 # One request in HTTP/1.0, whose answer's length only its end tells; then how it ended.
 OLD = """
 import socket, sys
-link = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20)
+link = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60)
 link.sendall(f"GET {sys.argv[3]} HTTP/1.0\\r\\nHost: site.shop\\r\\n\\r\\n".encode())
 got = b""
 try:

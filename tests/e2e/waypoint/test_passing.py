@@ -108,7 +108,7 @@ answers, opened = {}, 0
 link = None
 while not select.select([sys.stdin], [], [], 0)[0]:
     if link is None:
-        link, opened = http.client.HTTPConnection("web", 8080, timeout=20), opened + 1
+        link, opened = http.client.HTTPConnection("web", 8080, timeout=60), opened + 1
     try:
         link.request("GET", "/sleep/0.02")
         answer = link.getresponse()
@@ -126,7 +126,7 @@ print(json.dumps({"answers": answers, "opened": opened}))
 # Says nothing at first, then speaks HTTP: a connection that was opened ahead of its use.
 LATE = """
 import socket, sys, time
-link = socket.create_connection(("web", int(sys.argv[1])), timeout=20)
+link = socket.create_connection(("web", int(sys.argv[1])), timeout=60)
 time.sleep(0.5)
 link.sendall(b"GET /late HTTP/1.1\\r\\nHost: web\\r\\nConnection: close\\r\\n\\r\\n")
 got = b""
@@ -156,7 +156,7 @@ sys.stdout.write(got.decode("latin-1"))
 # Says each part once what the one before waits for has come, and tells all that came until the end.
 STEPS = """
 import json, socket, sys
-link = socket.create_connection(("web", 8080), timeout=20)
+link = socket.create_connection(("web", 8080), timeout=60)
 got = b""
 for say, until in json.load(sys.stdin):
     link.sendall(say.encode())
@@ -210,7 +210,7 @@ def test_who_expects_100_gets_it_before_the_body_is_sent(lab):
 
 @pytest.mark.parametrize("port", [2525, 2526])
 def test_a_server_that_speaks_first_is_heard(lab, port):
-    said = python(lab, "import socket; link = socket.create_connection(('web', %d), timeout=20); "
+    said = python(lab, "import socket; link = socket.create_connection(('web', %d), timeout=60); "
                        "print(link.recv(100).decode())" % port)
     assert said.startswith("220 hello from web")
 
@@ -222,7 +222,7 @@ def test_a_client_that_takes_its_time_still_meets_the_rules(lab, port):
 
 
 def test_a_client_that_spoke_too_little_is_passed_on_after_a_while(lab):
-    said = python(lab, "import socket; link = socket.create_connection(('web', 2525), timeout=20); "
+    said = python(lab, "import socket; link = socket.create_connection(('web', 2525), timeout=60); "
                        "link.sendall(b'ab'); print(link.recv(100).decode())")
     assert said.startswith("220 hello from web")
 
