@@ -56,7 +56,7 @@ def rules_of_both(shop, http):
 def test_a_delay_by_a_gateways_rule_is_there_for_requests_through_it_alone(shop, family, outside):
     rules_of_both(shop, by_gateway(always(delay={"fixedDelay": "5s"})))
     late, = outside()
-    assert pods([late]) == ["plain"] and 5 <= late["seconds"] < 10
+    assert pods([late]) == ["plain"] and 5 <= late["seconds"] < 20
     soon, = ask(shop, family)
     assert pods([soon])[0].startswith("v1") and soon["seconds"] < 5
 
@@ -80,4 +80,4 @@ def test_a_tenth_of_requests_is_aborted_within_chance(shop, family):
 def test_a_timeout_beside_a_longer_delay_begins_behind_it(shop, family):
     shop.apply(rule([to("v1", timeout="2s", fault=always(delay={"fixedDelay": "5s"}))]))
     late, = ask(shop, family)
-    assert late["status"] == 200 and 5 <= late["seconds"] < 10
+    assert late["status"] == 200 and 5 <= late["seconds"] < 20

@@ -19,7 +19,7 @@ def start(*flags, **options):
 def run(tmp_path, *flags):
     """(what it printed, the JSON that it wrote)."""
     path = tmp_path / "bench.json"
-    process = start("--quick", "--rounds", "1", "--seconds", "0.3", "--json", str(path), *flags)
+    process = start("--quick", "--rounds", "1", "--seconds", "0.6", "--json", str(path), *flags)
     out, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, err
     assert not remains(f"bench-{process.pid}")

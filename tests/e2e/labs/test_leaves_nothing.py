@@ -1,4 +1,5 @@
 """After `down` the machine is as before, whatever was killed in between."""
+import os
 import random
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import machine
 import pytest
 from lab import CULVERT, ENV, Lab, culvert, wait_until
 
-NAME = "e2e-gone"
+NAME = f"e2e-gone-{os.getpid()}"
 PODS = """
 kind: Node
 apiVersion: v1

@@ -1,10 +1,13 @@
 """A lab without the mesh: pods reach each other by name, exec is faithful, labs stand side by side."""
 import json
+import os
 
 import machine
 import pytest
 from lab import APPS, Lab, culvert, wait_until
 
+RUN = os.getpid()  # two runs on one machine do not share labs
+NAME = f"e2e-shop-{RUN}"
 SHOP = f"""
 apiVersion: v1
 kind: Node
@@ -52,7 +55,7 @@ spec:
 
 @pytest.fixture(scope="module")
 def shop():
-    with Lab("e2e-shop", SHOP, mesh=False) as lab:
+    with Lab(NAME, SHOP, mesh=False) as lab:
         yield lab
 
 
@@ -106,7 +109,7 @@ def test_exec_passes_standard_input_and_arguments_untouched(shop):
 def test_exec_is_inside_the_pod(shop):
     done = shop.exec("shop/far", "sh", "-c", "hostname; ls /sys/class/net; cat /proc/self/cgroup")
     assert done.stdout.startswith("far\neth0\nlo\n")
-    assert f"/culvert/lab/e2e-shop/west/pods/{shop.pod('shop/far')['uid']}" in done.stdout
+    assert f"/culvert/lab/{NAME}/west/pods/{shop.pod('shop/far')['uid']}" in done.stdout
 
 
 def test_exec_in_a_node_sees_the_nodes_links(shop):
@@ -134,7 +137,7 @@ def test_a_killed_process_comes_back(shop):
 
 
 def test_status_says_in_words_why_a_pod_is_not_in_the_mesh(shop):
-    pods = culvert("pods", "--name", "e2e-shop").stdout
+    pods = culvert("pods", "--name", NAME).stdout
     assert "--mesh=none" in pods and "shop/web" in pods
     assert shop.status()["healthy"]
 
@@ -169,26 +172,26 @@ def test_a_new_services_name_appears_in_running_pods(shop):
 
 
 def test_labs_stand_side_by_side(shop):
-    with Lab("e2e-other", SHOP, mesh=False) as other:
+    with Lab(f"e2e-other-{RUN}", SHOP, mesh=False) as other:
         assert other.curl("shop/far", "http://catalog:8080/")[0] == 0
         other.kill("shop/web")
         assert shop.curl("shop/far", "http://catalog:8080/")[0] == 0
-    assert machine.remains("e2e-other") == {}
+    assert machine.remains(f"e2e-other-{RUN}") == {}
     assert shop.curl("shop/far", "http://catalog:8080/")[0] == 0
 
 
 def test_a_name_in_use_is_refused_and_says_what_to_do(shop, tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(SHOP)
-    done = culvert("lab", "up", "--name", "e2e-shop", "--mesh=none", "-f", path, check=False)
+    done = culvert("lab", "up", "--name", NAME, "--mesh=none", "-f", path, check=False)
     assert done.returncode == 1
-    assert "exists already" in done.stderr and "culvert lab down --name e2e-shop" in done.stderr
+    assert "exists already" in done.stderr and f"culvert lab down --name {NAME}" in done.stderr
     assert shop.status()["healthy"]
 
 
 def test_the_machines_own_rules_and_links_are_untouched_while_labs_run():
     before = machine.snapshot()
-    with Lab("e2e-rules", SHOP, mesh=False) as lab:
+    with Lab(f"e2e-rules-{RUN}", SHOP, mesh=False) as lab:
         assert machine.snapshot() == before
         for pod in lab.status()["pods"]:
             rules = machine.rules(pod["netns"].rsplit("/", 1)[1])
@@ -198,5 +201,5 @@ def test_the_machines_own_rules_and_links_are_untouched_while_labs_run():
 
 def test_a_lab_whose_name_is_taken_is_refused_and_the_one_that_has_it_stays(shop):
     with pytest.raises(AssertionError, match="exists already"):
-        Lab("e2e-shop", SHOP, mesh=False).__enter__()
+        Lab(NAME, SHOP, mesh=False).__enter__()
     assert shop.status()["up"] and shop.exec("shop/far", "true").returncode == 0

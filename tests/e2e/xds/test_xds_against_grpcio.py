@@ -17,7 +17,7 @@ ADDRESS = "type.googleapis.com/istio.workload.Address"
 POLICY = "type.googleapis.com/istio.security.Authorization"
 DELTA = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 CERTIFICATE = "/istio.v1.auth.IstioCertificateService/CreateCertificate"
-WAIT = 20
+WAIT = 60
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +69,7 @@ class Ours:
         return list(iter(self.process.stdout.readline, "end\n"))
 
     def wait_status(self, text):
-        for _ in range(200):
+        for _ in range(3000):
             if any(text in line for line in self.status()):
                 return
             threading.Event().wait(0.02)
