@@ -150,7 +150,7 @@ class Lab:
 
     def curl(self, target, url, *flags):
         """(exit status, body) of curl in a pod."""
-        done = self.exec(target, "curl", "-sS", "--max-time", "10", *flags, url)
+        done = self.exec(target, "curl", "-sS", "--max-time", "30", *flags, url)
         return done.returncode, done.stdout or done.stderr
 
     def connect(self, target, host, port, *flags):
@@ -199,8 +199,9 @@ class Capture:
         """tcpdump drops what it has not read when it ends, so waits until it has read all that the kernel has for it.
 
         Where the kernel counts packets twice, as on the loopback device: until nothing came for a second."""
-        last, quiet = None, 0
+        last, quiet, end = None, 0, time.monotonic() + 60
         while quiet < 10:
+            assert time.monotonic() < end, "what is captured never ends"
             self.process.send_signal(signal.SIGUSR1)  # it tells its counts
             line = self.process.stderr.readline()
             captured, received, dropped = map(int, re.findall(r"(\d+) packets? ", line))

@@ -20,7 +20,7 @@ def component(lab, name):
 def admin(lab, node, method, path, port=15000, status=False):
     """The body (or the status) of a request to the ztunnel of a node."""
     what = ["-o", "/dev/null", "-w", "%{http_code}"] if status else []
-    return lab.exec(f"node/{node}", "curl", "-sS", "-m", "5", "-X", method, *what,
+    return lab.exec(f"node/{node}", "curl", "-sS", "-m", "30", "-X", method, *what,
                     f"http://127.0.0.1:{port}{path}", check=True).stdout
 
 
@@ -49,7 +49,7 @@ def say(process, text):
 def lines_of(process):
     """The JSON lines up to the end of a process's output."""
     out = [json.loads(line) for line in process.stdout]
-    process.wait(timeout=10)
+    process.wait(timeout=60)
     return out
 
 
@@ -97,7 +97,7 @@ class Program:
         """Its last line."""
         self.process.terminate()
         self.thread.join(timeout=60)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
         assert self.last.get("done"), self.last
         return self.last
 
@@ -115,7 +115,7 @@ class Steady(Program):
     def rounds(self, count, interval_ms):
         """Waits until each connection has had so many more echoes."""
         target = self.last["echoed"] + count * self.last["open"]
-        wait_until(lambda: self.last["echoed"] >= target, f"{target} lines", timeout=60 + count * interval_ms / 1000)
+        wait_until(lambda: self.last["echoed"] >= target, f"{target} lines", timeout=120 + count * interval_ms / 1000)
 
 
 class Flood(Program):
@@ -133,7 +133,7 @@ class Flood(Program):
             if self.last.get("failed") != start.get("failed"):
                 start = dict(self.last)
             return self.last.get("ok", 0) >= start.get("ok", 0) + count
-        wait_until(steady, f"{count} connections in a row", timeout=30)
+        wait_until(steady, f"{count} connections in a row", timeout=120)
 
 
 def draining(lab, node):

@@ -85,7 +85,7 @@ def first_words(lab, key):
     def done():
         lines = [json.loads(line) for line in lab.logs(key).splitlines() if line.startswith("{")]
         return lines[-1] if lines and lines[-1].get("done") else None
-    return wait_until(done, f"the first connections of {key}", timeout=30)
+    return wait_until(done, f"the first connections of {key}")
 
 
 def test_agents_follow_one_another_under_traffic_and_lose_neither_connection_nor_pod(lab, programs):
@@ -100,7 +100,7 @@ def test_agents_follow_one_another_under_traffic_and_lose_neither_connection_nor
         former = component(lab, "node/east/agent")["pid"]
         lab.restart("node/east", "agent")
         assert component(lab, "node/east/agent")["pid"] != former
-        wait_until(lambda: len(newcomers.keys) > there, "a pod that was created meanwhile", timeout=60)
+        wait_until(lambda: len(newcomers.keys) > there, "a pod that was created meanwhile")
     newcomers.finish()
     held.rounds(2, 500)
     result, many = flood.stop(), held.stop()

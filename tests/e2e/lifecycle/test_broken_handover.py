@@ -47,11 +47,11 @@ def stopped_at(lab, stop_file, step):
     try:
         new = wait_until(lambda: next((pid for pid in [component(lab, "node/west/ztunnel")["pid"]]
                                        if pid not in (0, old) and process_state(pid) == "T"), None),
-                         f"a successor that stopped at {step}", timeout=30)
+                         f"a successor that stopped at {step}")
         stop_file.unlink()
         yield old, new
     finally:
-        restart.wait(timeout=90)
+        restart.wait(timeout=180)
 
 
 def serves(mesh):
@@ -70,10 +70,10 @@ def test_when_the_successor_dies_the_old_one_goes_on_and_the_next_takes_over(mes
             # The ports too are its own again.
             wait_until(lambda: "ready" in admin(lab, "west", "GET", "/healthz/ready", port=15021), "readiness")
             lab.restart("node/west", "ztunnel")
-            wait_until(lambda: os.path.exists(moved(lab, old)), "the next one's handover", timeout=30)
+            wait_until(lambda: os.path.exists(moved(lab, old)), "the next one's handover")
             assert line("still here too") == "answered" and alive(old)
             mesh.answered("shop/alpha", "shop/web", 8080)
-    ended(old, within=15)
+    ended(old, within=60)
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -108,6 +108,6 @@ def test_without_control_a_successor_waits_and_the_old_one_serves_on(mesh, lab):
         assert not os.path.exists(moved(lab, old))
     finally:
         lab.restart("control")
-    assert restart.wait(timeout=60) == 0
+    assert restart.wait(timeout=120) == 0
     mesh.answered("shop/alpha", "shop/web", 8080)
-    ended(old, within=15)
+    ended(old, within=60)

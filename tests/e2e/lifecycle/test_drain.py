@@ -15,7 +15,7 @@ from lab import APPS, Lab, wait_until
 from lifecycle import admin, component, ended, kept, lines_of, say
 from mint import Mint
 
-DRAIN = 3  # seconds, --drain-time
+DRAIN = 8  # seconds, --drain-time: time for a busy machine to do what it should before
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "west") + client_pod("shop", "near", "west") +
         client_pod("shop", "far", "east") + server_pod("shop", "stock", "east") + client_pod("default", "outside", "east") +
         client_pod("shop", "fake", "east", labels="{istio.io/dataplane-mode: none}").replace(

@@ -33,8 +33,8 @@ def lab(programs):
 def statuses(lab, node, page, times):
     """What so many requests for a page, many at a time, are answered with."""
     method, path = page
-    done = lab.exec(f"node/{node}", "curl", "-sS", "-m", "60", "-Z", "--parallel-max", "4", "-X", method,
-                    "-o", "/dev/null", "-w", "%{http_code}\\n", f"http://127.0.0.1:{path}#[1-{times}]", check=True)
+    done = lab.exec(f"node/{node}", "curl", "-sS", "-m", "120", "-Z", "--parallel-max", "4", "-X", method,
+                    "-o", "/dev/null", "-w", "%{http_code}\\n", f"http://127.0.0.1:{path}#[1-{times}]", check=True, timeout=600)
     return done.stdout.split()
 
 
@@ -76,7 +76,7 @@ def test_nothing_races_while_everything_changes(lab, programs):
     lab.restart("node/west", "agent")
     lab.kill("control")
     with concurrent.futures.ThreadPoolExecutor(max_workers=20) as pool:
-        wait_until(lambda: lab.status()["healthy"], "control is back", timeout=60)
+        wait_until(lambda: lab.status()["healthy"], "control is back", timeout=180)
         administrators(pool, lab)
     for one in floods:
         one.flows(3 * A_SECOND)
@@ -84,4 +84,4 @@ def test_nothing_races_while_everything_changes(lab, programs):
     for one in held:
         one.rounds(3, EACH_MS)
         assert one.stop()["failed"] == 0
-    wait_until(lambda: not draining(lab, "east"), "the former ztunnel's end", timeout=60)
+    wait_until(lambda: not draining(lab, "east"), "the former ztunnel's end", timeout=180)

@@ -16,7 +16,8 @@ from objects import authorization, source
 # Two pods get a third of ztunnel's descriptors each (decision 0063), and a connection takes one.
 CONNECTIONS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
 INTERVAL_MS = 10_000  # a line on each
-STALL_MS = 5_000  # generous, for a machine with other work; the figure is printed
+DRAIN_S = 12  # time for a busy machine to do what it should before
+STALL_MS = 20_000  # generous, for a machine with other work; the figure is printed
 PODS = NODES + meshed("shop") + client_pod("shop", "alpha", "east") + server_pod("shop", "web", "west", labels="{app: web}")
 HOLDERS = {"shop/alpha": "shop/far", "shop/beta": "shop/further"}  # of the many connections, and their servers
 
@@ -65,7 +66,7 @@ def test_long_connections_by_the_thousand_and_new_ones_do_not_notice_the_upgrade
     assert (result["failed"], result["errors"]) == (0, {}) and result["ok"] > 500
     assert during < STALL_MS and result["slowest_ms"] < STALL_MS
     for pid in olds:  # the last connection has ended
-        ended(pid, within=30)
+        ended(pid, within=60)
     wait_until(lambda: not draining(lab, "east") and not draining(lab, "west"), "nothing that drains")
 
 
@@ -90,7 +91,7 @@ def test_one_that_drains_tells_its_metrics_and_can_be_asked_to_quit(mesh, lab):
         assert 'istio_tcp_connections_opened_total{reporter="destination"' in metrics
         assert line("still here") == "answered"
         assert "draining" in private_admin(lab, "west", old, "POST", "/quitquitquit")
-        ended(old, within=15)
+        ended(old, within=60)
         assert line("gone") == "reset"
     folder = f"/run/culvert/lab/{lab.name}/nodes/west/ztunnel/draining"
     assert not [name for name in os.listdir(folder) if name.startswith(str(old))]
@@ -105,7 +106,7 @@ def test_a_pod_that_leaves_the_mesh_is_cut_at_the_one_that_drains(mesh, lab):
         agent(socket, "DELETE", f"/pods/{uid}")
         try:
             wait_until(lambda: line("gone") == "reset", "a reset")
-            ended(old, within=15)
+            ended(old, within=60)
         finally:
             spec = {key: pod[key] for key in ("uid", "namespace", "name", "service_account", "netns", "ips")}
             agent(socket, "POST", "/pods?wait_ms=5000", json.dumps(spec))
@@ -128,8 +129,8 @@ def test_a_policy_change_reaches_the_one_that_drains(mesh, lab):
         assert line("still here") == "answered"
         with mesh.with_objects(deny):
             wait_until(lambda: line("gone") == "reset", "a reset")
-            assert "cut after a policy change" in lab.logs("node/west", "ztunnel")
-        ended(old, within=15)
+            wait_until(lambda: "cut after a policy change" in lab.logs("node/west", "ztunnel"), "the access log's line")
+        ended(old, within=60)
 
 
 def test_a_killed_successor_costs_the_one_that_drains_nothing(mesh, lab):
@@ -141,7 +142,7 @@ def test_a_killed_successor_costs_the_one_that_drains_nothing(mesh, lab):
         wait_until(lambda: component(lab, "node/west/ztunnel")["pid"] not in (0, new), "another successor")
         wait_until(lambda: mesh.flow("shop/alpha", "shop/web", 8080)["outcome"] == "answered", "service")
         assert line("still here too") == "answered" and alive(old)
-    ended(old, within=15)
+    ended(old, within=60)
 
 
 def test_the_agent_comes_and_goes_while_one_drains(mesh, lab):
@@ -155,20 +156,20 @@ def test_the_agent_comes_and_goes_while_one_drains(mesh, lab):
             assert line("still here") == "answered"
             mesh.answered("shop/alpha", "shop/web", 8080)
         assert alive(old)
-    ended(old, within=15)
+    ended(old, within=60)
 
 
 def test_the_bound_of_the_handover_ends_what_is_left(programs):
-    with Lab(f"life-bound-{os.getpid()}", PODS, flags=["--ztunnel-flag=--handover-drain-time=4s"]) as lab:
+    with Lab(f"life-bound-{os.getpid()}", PODS, flags=[f"--ztunnel-flag=--handover-drain-time={DRAIN_S}s"]) as lab:
         mesh = Mesh(lab, clients=["shop/alpha"])
         with kept(mesh, "shop/alpha", "shop/web") as line:
             began = time.monotonic()
             old = successor(lab, "west")
             assert line("still here") == "answered"
-            ended(old, within=20)
-            assert time.monotonic() - began >= 4
+            ended(old, within=60)
+            assert time.monotonic() - began >= DRAIN_S
             assert line("gone") == "reset"
-        assert "cut at the end of the drain" in lab.logs("node/west", "ztunnel")
+        wait_until(lambda: "cut at the end of the drain" in lab.logs("node/west", "ztunnel"), "the access log's line")
         # Both outlive who started them.
         with kept(mesh, "shop/alpha", "shop/web") as line:
             old = successor(lab, "west")
