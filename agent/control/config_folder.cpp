@@ -3,19 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <vector>
 
 #include "culvert/base/log.hpp"
-#include "culvert/base/state_file.hpp"
-#include "culvert/config/saved_objects.hpp"
 #include "identities.hpp"
 
 namespace culvert::control {
 namespace {
 
-constexpr std::string_view kKind = "CVOBJCTS";
-constexpr std::uint32_t kFormat = 1;
-constexpr std::size_t kMaxSavedBytes = 1U << 30;
 constexpr std::size_t kMaxLoggedLines = 100;  // of one change; /status has them all
 
 std::string text_of(const config::Condition& condition) {
@@ -36,60 +32,57 @@ std::set<std::string> complaints(const View& view) {
 }  // namespace
 
 void ConfigFolder::restore() {
-  if (saved_.empty()) return;
-  remove_unfinished_state_files(saved_);
-  const auto content = read_state_file(saved_, kKind, kFormat, kMaxSavedBytes);
-  if (!content && content.error().code == ErrorCode::kNotFound) return;
-  auto files = content ? config::decode_objects(*content) : std::unexpected(content.error());
-  if (!files) {
-    log::error("{}: {}; it is ignored", saved_, files.error().to_string());
-    return;
-  }
-  store_.load(std::move(*files));
+  if (auto files = saved_.restore(); !files.empty()) store_.load(std::move(files));
 }
 
-void ConfigFolder::save() {
-  if (saved_.empty()) return;
-  const auto written =
-      write_state_file(saved_, kKind, kFormat, config::encode_objects(*store_.objects()));
-  const std::string why = written ? "" : written.error().to_string();
-  if (!why.empty() && why != save_problem_) {
-    log::error("{}: {}; last good states of now are lost with this process", saved_, why);
+Result<void> ConfigFolder::reload(const FolderChange& change,
+                                  const std::set<std::string>& half_written) {
+  const auto read = change.all ? folder_.read(half_written) : folder_.read_named(change.names);
+  if (read) {
+    take(store_.load(folder_.files()));
+    return {};
   }
-  save_problem_ = why;
-}
-
-Result<void> ConfigFolder::reload() {
-  auto files = config::read_folder(folder_);
   auto next = std::make_shared<View>(*view_);
-  if (!files) {
-    std::erase_if(next->diagnostics, [&](const Diagnostic& d) { return d.file == folder_; });
-    next->diagnostics.push_back(
-        {.file = folder_,
-         .reason = files.error().to_string() + "; what was read before stays in force",
-         .suggestion = {}});
-  } else {
-    auto report = store_.load(std::move(*files));
-    next->diagnostics = std::move(report.diagnostics);
-    next->conditions = std::move(report.conditions);
-    next->objects = store_.objects();
-    auto compiled = compile(*next->objects, settings_, store_.refused());
-    next->conditions.insert(next->conditions.end(), compiled.conditions.begin(),
-                            compiled.conditions.end());
-    const auto routes = routes_.update(*next->objects, compiled.resources);
-    next->conditions.insert(next->conditions.end(), routes.begin(), routes.end());
-    if (store_.generation() != view_->generation || view_->resources->types.empty()) {
-      next->generation = store_.generation();
-      next->resources = std::make_shared<const xds::ResourceSet>(
-          xds::ResourceSet{next->generation, std::move(compiled.resources)});
-      next->identities = identities_by_peer(*next->objects, settings_.trust_domain);
-      save();
-    }
-  }
-  log_changes(*view_, *next);
+  std::erase_if(next->diagnostics, [&](const Diagnostic& d) { return d.file == dir_; });
+  next->diagnostics.push_back(
+      {.file = dir_,
+       .reason = read.error().to_string() + "; what was read before stays in force",
+       .suggestion = {}});
   view_ = std::move(next);
-  if (!files) return std::unexpected(files.error());
-  return {};
+  finished_ = false;
+  return read;
+}
+
+void ConfigFolder::take(config::LoadReport report) {
+  auto next = std::make_shared<View>(*view_);
+  next->diagnostics = std::move(report.diagnostics);
+  next->objects = store_.objects();
+  const bool first = view_->resources->types.empty();
+  if (first || store_.generation() != view_->generation) {
+    auto compiled = compiler_.compile(*next->objects, store_.refused(), report.changes);
+    next->generation = store_.generation();
+    next->resources = std::make_shared<const xds::ResourceSet>(
+        xds::ResourceSet{next->generation, std::move(compiled.resources)});
+    if (first || concerns_mesh(report.changes))
+      next->identities = identities_by_peer(*next->objects, settings_.trust_domain);
+    compiled_conditions_ = std::move(compiled.conditions);
+  }
+  accepted_ = std::move(report.conditions);
+  view_ = std::move(next);
+  finished_ = false;
+}
+
+void ConfigFolder::finish() {
+  if (finished_) return;
+  finished_ = true;
+  auto next = std::make_shared<View>(*view_);
+  next->conditions = accepted_;
+  std::ranges::copy(compiled_conditions_, std::back_inserter(next->conditions));
+  std::ranges::copy(routes_.update(*next->objects, next->resources->types),
+                    std::back_inserter(next->conditions));
+  if (next->generation != told_->generation) saved_.save(next->objects);
+  log_changes(*told_, *next);
+  view_ = told_ = std::move(next);
 }
 
 void ConfigFolder::log_changes(const View& before, const View& after) const {

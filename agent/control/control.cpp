@@ -20,7 +20,7 @@ xds::Sight sight_of(const std::string& peer, const std::string& root_namespace) 
 Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority)
     : loop_(loop),
       folder_(settings.config_dir, settings.compile, settings.state_dir),
-      watch_(settings.config_dir, [this] { (void)reload(); }),
+      watch_(settings.config_dir, [this](const FolderChange& change) { (void)reload(change); }),
       xds_([root = settings.compile.root_namespace](const std::string& peer) {
         return sight_of(peer, root);
       }),
@@ -33,19 +33,38 @@ Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAut
 Result<void> Control::start() {
   if (auto watching = watch_.start(); !watching) return watching;
   folder_.restore();
-  if (auto read = reload(); !read) return read;
+  if (auto read = reload({.all = true, .names = {}}); !read) return read;
   loop_.root().spawn([](PeerSockets* sockets) -> io::Task<> { co_await sockets->remove_stale(); },
                      &sockets_);
   loop_.root().spawn([](FolderWatch* watch) -> io::Task<> { co_await watch->run(); }, &watch_);
   return {};
 }
 
-Result<void> Control::reload() {
+Result<void> Control::reload(const FolderChange& change) {
   const ViewPtr before = folder_.view();
-  auto read = folder_.reload();
-  if (folder_.view()->generation != before->generation || before->resources->types.empty())
-    publish();
+  auto read = folder_.reload(change, watch_.half_written());
+  const bool first = before->resources->types.empty();
+  if (folder_.view()->generation != before->generation || first) publish();
+  if (first) {
+    finish();
+  } else if (!finishing_) {
+    finishing_ = true;
+    loop_.root().spawn([](Control* self) -> io::Task<> { co_await self->finish_soon(); }, this);
+  }
   return read;
+}
+
+// The sockets come first.
+io::Task<> Control::finish_soon() {
+  (void)co_await io::sleep_until(io::in(kFinishDelay));
+  finishing_ = false;
+  finish();
+}
+
+void Control::finish() {
+  if (folder_.finished()) return;
+  folder_.finish();
+  certificates_.publish(folder_.view());
 }
 
 void Control::publish() {
@@ -64,13 +83,14 @@ void Control::publish() {
 
 io::Task<SyncResult> Control::sync(io::Deadline deadline) {
   SyncResult result;
-  result.folder_read = reload().has_value();
+  result.folder_read = reload({.all = true, .names = {}}).has_value();
   result.acknowledged = co_await xds_.wait_acked(folder_.view()->generation, deadline);
   result.report = report();
   co_return result;
 }
 
-Report Control::report() const {
+Report Control::report() {
+  finish();
   Report out{.view = folder_.view(), .nodes = {}, .proxies = {}};
   for (const auto& [name, identities] : out.view->identities) {
     PeerReport peer{.name = name, .xds = {}, .error = sockets_.error_of(name)};

@@ -2,6 +2,7 @@
 // Everything here is the loop thread's; admin threads reach it through admin_routes.cpp.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "view.hpp"
 
 namespace culvert::control {
+
+// What nobody waits for comes this long after a change was sent.
+inline constexpr std::chrono::milliseconds kFinishDelay{20};
 
 struct PeerReport {
   std::string name;  // of the node, or "NAMESPACE/NAME" of the pod
@@ -48,14 +52,16 @@ class Control {
 
   /// Before the loop runs: watches and reads the folder, and opens the peers' sockets.
   Result<void> start();
-  /// Reads the folder anew, and publishes what it found.
-  Result<void> reload();
-  /// reload(), then waits until all that are connected have acknowledged it.
+  /// Reads what has changed of the folder, and publishes it.
+  Result<void> reload(const FolderChange& change);
+  /// Looks at the whole folder, then waits until all that are connected have acknowledged it.
   io::Task<SyncResult> sync(io::Deadline deadline);
-  Report report() const;
+  Report report();
 
  private:
   void publish();
+  void finish();
+  io::Task<> finish_soon();
 
   io::Loop& loop_;
   ConfigFolder folder_;
@@ -64,6 +70,7 @@ class Control {
   CertificateService certificates_;
   grpc::Server server_;
   PeerSockets sockets_;
+  bool finishing_ = false;
 };
 
 }  // namespace culvert::control

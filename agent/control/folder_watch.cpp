@@ -1,24 +1,85 @@
 #include "folder_watch.hpp"
 
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "culvert/base/log.hpp"
+#include "culvert/config/folder.hpp"
 #include "culvert/io/socket.hpp"
 
 namespace culvert::control {
+namespace {
+
+/// A name that comes into being with all of its content.
+bool is_link(const std::string& path) {
+  struct stat state{};
+  if (::lstat(path.c_str(), &state) != 0) return false;
+  return S_ISLNK(state.st_mode) || state.st_nlink > 1;
+}
+
+}  // namespace
 
 void Debounce::event(io::Deadline now) {
-  if (first_ == io::kNoDeadline) first_ = now;
+  if (first_ == io::kNoDeadline) {
+    first_ = now;
+    follows_ = acted_ != io::kNoDeadline && now < acted_ + kQuiet;
+  }
   last_ = now;
 }
 
+void Debounce::written(const std::string& name, io::Deadline now) {
+  event(now);
+  half_.erase(name);
+  gone_.erase(name);
+  changed_.names.insert(name);
+}
+
+void Debounce::gone(const std::string& name, io::Deadline now) {
+  event(now);
+  half_.erase(name);
+  gone_.insert(name);
+  changed_.names.insert(name);
+}
+
+void Debounce::everything(io::Deadline now) {
+  event(now);
+  half_.clear();
+  changed_.all = true;
+}
+
 io::Deadline Debounce::due() const {
-  if (first_ == io::kNoDeadline) return io::kNoDeadline;
-  return std::min(last_ + kQuiet, first_ + kMaxDelay);
+  io::Deadline out = io::kNoDeadline;
+  for (const auto& [name, since] : half_) out = std::min(out, since + kHalfWritten);
+  if (first_ == io::kNoDeadline) return out;
+  const bool alone = changed_.names.size() == 1 && !changed_.all && gone_.empty() && !follows_;
+  return std::min({out, last_ + (alone ? kSettle : kQuiet), first_ + kMaxDelay});
+}
+
+std::set<std::string> Debounce::half_written(io::Deadline now) const {
+  std::set<std::string> out;
+  for (const auto& [name, since] : half_) {
+    if (now < since + kHalfWritten) out.insert(name);
+  }
+  return out;
+}
+
+FolderChange Debounce::take(io::Deadline now) {
+  std::erase_if(half_, [&](const auto& entry) {
+    const bool given_up = now >= entry.second + kHalfWritten;
+    if (given_up) changed_.names.insert(entry.first);
+    return given_up;
+  });
+  // Moved away, and now written anew.
+  for (const auto& [name, since] : half_) changed_.names.erase(name);
+  gone_.clear();
+  first_ = last_ = io::kNoDeadline;
+  acted_ = now;
+  return std::exchange(changed_, {});
 }
 
 Result<void> FolderWatch::start() {
@@ -30,39 +91,50 @@ Result<void> FolderWatch::start() {
 
 bool FolderWatch::watch() {
   constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-                                    IN_CREATE | IN_DELETE_SELF | IN_MOVE_SELF;
+                                    IN_CREATE | IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF;
   watching_ = ::inotify_add_watch(fd_.get(), folder_.c_str(), kEvents | IN_ONLYDIR) >= 0;
   return watching_;
 }
 
-// Notes whether the folder itself went away. True: some event was about its files, or it did.
-bool FolderWatch::take_events(std::size_t bytes) {
-  bool any = false;
+void FolderWatch::take_events(std::size_t bytes) {
+  const auto now = io::Clock::now();
   for (std::size_t at = 0; at + sizeof(inotify_event) <= bytes;) {
     inotify_event event{};
     std::memcpy(&event, buffer_.data() + at, sizeof event);
+    const auto* text = reinterpret_cast<const char*>(buffer_.data() + at + sizeof event);
+    const std::string name(text, ::strnlen(text, event.len));
     at += sizeof event + event.len;
     if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) watching_ = false;
-    any = true;
+    if (name.empty()) {
+      debounce_.everything(now);  // the folder itself, or more events than the kernel keeps
+    } else if (!config::is_config_name(name)) {
+      // Links may lead through it, as those of a mounted ConfigMap do.
+      if ((event.mask & IN_MOVED_TO) != 0 && name.starts_with("..")) debounce_.everything(now);
+    } else if ((event.mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
+      debounce_.written(name, now);
+    } else if ((event.mask & (IN_MOVED_FROM | IN_DELETE)) != 0) {
+      debounce_.gone(name, now);
+    } else if ((event.mask & IN_CREATE) != 0 && is_link(folder_ + "/" + name)) {
+      debounce_.written(name, now);
+    } else if ((event.mask & (IN_CREATE | IN_MODIFY)) != 0) {
+      debounce_.writing(name, now);
+    }
   }
-  return any;
 }
 
 io::Task<> FolderWatch::run() {
-  Debounce debounce;
   while (true) {
-    if (!watching_ && watch()) debounce.event(io::Clock::now());
+    if (!watching_ && watch()) debounce_.everything(io::Clock::now());
     const io::Deadline retry = watching_ ? io::kNoDeadline : io::in(kRewatch);
-    const auto n = co_await io::read(fd_.get(), buffer_, std::min(debounce.due(), retry));
-    if (n && take_events(*n)) debounce.event(io::Clock::now());
+    const auto n = co_await io::read(fd_.get(), buffer_, std::min(debounce_.due(), retry));
+    if (n) take_events(*n);
     if (!n && n.error().code == ErrorCode::kCancelled) co_return;
     if (!n && n.error().code != ErrorCode::kTimeout) {
       log::error("config folder: {}", n.error().to_string());
       co_return;
     }
-    if (debounce.due() > io::Clock::now()) continue;
-    debounce.acted();
-    changed_();
+    if (debounce_.due() > io::Clock::now()) continue;
+    changed_(debounce_.take(io::Clock::now()));
   }
 }
 

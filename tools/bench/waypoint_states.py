@@ -76,35 +76,46 @@ def measure_routes(names, options):
 
 
 def measure_change(names, options):
-    """From the start of `culvert lab apply` with one of a host's 1,000 routes, an object of its own, to the first answer by it; beside
-    it other requests go on, and none may fail."""
-    took, changes = [], max(options.rounds, 2) * 2
+    """One of a host's 1,000 routes, an object of its own, changed by `culvert lab apply` and by a file moved into control's folder,
+    in turn: from the start of the command, and from the file's being there, to the first answer by it. Beside it other requests go
+    on, and none may fail."""
+    took, rounds = {"apply": [], "folder": []}, max(options.rounds, 2) * 2
     with open_waypoints(("culvert",), options, word="change", others=MANY - 2) as ways:
         way = ways["culvert"]
+        inside = pathlib.Path(f"/run/culvert/lab/{way.lab.name}/config/changing.yaml")
 
         def apply(status):
             path = way.lab.file("changing.yaml", changing_rule(status))
             begin = time.monotonic_ns()
             cli("lab", "apply", "--name", way.lab.name, "-f", path)
             return begin
+
+        def put(status):
+            aside = inside.with_suffix(".new")
+            aside.write_text(changing_rule(status))
+            begin = time.monotonic_ns()
+            aside.rename(inside)
+            return begin
         apply(STATUSES[0])
         address, port = way.targets["http"].rsplit(":", 1)
         watcher = way.lab.popen("mesh/client", "/usr/bin/python3", WATCH, address, port, "culvert.mesh", "/changing/",
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         others = way.lab.popen("mesh/client", BENCH, "requests", way.targets["http"], "--proxied", *SPOKEN["http"],
-                               "--rate", LOAD_RATE, "--seconds", changes + 2, stdout=subprocess.PIPE)
+                               "--rate", LOAD_RATE, "--seconds", 2 * rounds + 2, stdout=subprocess.PIPE)
         with ended(watcher), ended(others):
             expect(watcher, STATUSES[0])
-            for number in range(changes):
-                status = STATUSES[(number + 1) % 2]
-                begin = apply(status)
-                took.append((expect(watcher, status) - begin) / 1e6)
-                say(f"waypoint: a change acts after {took[-1]:.1f} ms")
-                time.sleep(BETWEEN_CHANGES_S)
-            out, _ = others.communicate(timeout=changes + 60)
+            for _ in range(rounds):
+                for (how, change), status in zip((("apply", apply), ("folder", put)), reversed(STATUSES)):
+                    time.sleep(BETWEEN_CHANGES_S)
+                    begin = change(status)
+                    took[how].append((expect(watcher, status) - begin) / 1e6)
+                    say(f"waypoint: a change by {how} acts after {took[how][-1]:.1f} ms")
+            out, _ = others.communicate(timeout=2 * rounds + 60)
         told = json.loads(out)
     failed = sum(told["failures"].values()) + told["wrong"]
-    return [row("waypoint_change", f"waypoint: 1 of {MANY} routes changed to its effect", "ms", {"culvert": took}),
+    return [row("waypoint_change", f"waypoint: 1 of {MANY} routes changed, `lab apply` started, to its effect", "ms",
+                {"culvert": took["apply"]}),
+            row("waypoint_change_folder", "  from the file's being in control's folder", "ms", {"culvert": took["folder"]}),
             row("waypoint_change_failed", f"  requests that failed meanwhile, of {told['answered_in_all']}", "",
                 {"culvert": [failed]})], {"took_ms": took, "load": told}
 

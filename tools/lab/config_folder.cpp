@@ -20,10 +20,21 @@ std::string path_of(const LabState& state, const std::string& copy) {
   return LabNames(state.name).config_dir() + "/" + copy;
 }
 
+// A file that has this text already is left alone: control would read it again.
 Outcome<void> write(const std::string& path, const std::string& text) {
+  if (const auto now = read_file(path); now && *now == text) return {};
   if (auto written = write_file_atomic(path, text, 0600); !written)
     return problem(fmt::format("{}: {}", path, written.error().to_string()));
   return {};
+}
+
+// Whether a document can have one of these keys, without reading it as YAML, which takes long: its
+// text has the name as it is, unless some of it is escaped.
+bool may_have(const Document& document, const std::set<std::string>& keys) {
+  if (document.text.find('\\') != std::string::npos) return true;
+  return std::ranges::any_of(keys, [&](const std::string& key) {
+    return document.text.find(key.substr(key.find_last_of(" /") + 1)) != std::string::npos;
+  });
 }
 
 // The text with the documents that have one of these keys emptied; nullopt: it has none of them.
@@ -32,7 +43,8 @@ std::optional<std::string> emptied_text(const std::string& original, const std::
   std::string kept = text;
   bool found = false;
   for (Document& document : split_documents({original, "", text})) {
-    if (read_header(document) || !keys.contains(document.key())) continue;
+    if (!may_have(document, keys) || read_header(document) || !keys.contains(document.key()))
+      continue;
     kept = blank_document(kept, document);
     found = true;
   }

@@ -8,6 +8,7 @@
 
 #include "authorization.pb.h"
 #include "control/compile/mesh_objects.hpp"
+#include "control/compile/recompile.hpp"
 #include "culvert/l7/wire_object.hpp"
 #include "culvert/xds/resources.hpp"
 #include "culvert_labels.pb.h"
@@ -164,8 +165,7 @@ Resources to_addresses(Draft draft) {
 
 }  // namespace
 
-Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
-                 std::span<const config::RefusedObject> refused) {
+Compiled compile_mesh(const config::ObjectMap& objects, const CompileSettings& settings) {
   Compiled out;
   const policy::PolicySet policies(objects, settings.root_namespace);
   const Waypoints waypoints(objects, settings.cluster_domain);
@@ -182,8 +182,12 @@ Compiled compile(const config::ObjectMap& objects, const CompileSettings& settin
   for (const auto& a : policies.authorizations()) {
     authorizations.emplace(a.name, serialize(*a.message));
   }
-  add_routing_objects(objects, refused, out.resources);
   return out;
+}
+
+Compiled compile(const config::ObjectMap& objects, const CompileSettings& settings,
+                 std::span<const config::RefusedObject> refused) {
+  return Recompiler(settings).compile(objects, refused, {});
 }
 
 }  // namespace culvert::control

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/compile/compile.hpp"
+#include "control/compile/recompile.hpp"
 #include "control/compile/waypoints.hpp"
 #include "culvert/policy/policy_set.hpp"
 #include "kubernetes.pb.h"
@@ -74,6 +75,10 @@ void add_service_entry(const config::ObjectKey& key, const api::istio::ServiceEn
 /// that is refused and never was good stands there with its hosts and no route, a DestinationRule
 /// with its host and marked, so that they are refused, not defaulted.
 void add_routing_objects(const config::ObjectMap& objects,
-                         std::span<const config::RefusedObject> refused, ResourceSet& out);
+                         std::span<const config::RefusedObject> refused, EncodedObjects& encoded,
+                         ResourceSet& out);
+
+/// All but the routing objects.
+Compiled compile_mesh(const config::ObjectMap& objects, const CompileSettings& settings);
 
 }  // namespace culvert::control

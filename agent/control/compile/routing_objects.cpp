@@ -12,16 +12,18 @@ namespace v1 = ::istio::networking::v1alpha3;
 
 template <class T>
 void add_kind(const config::ObjectMap& objects, const char* kind, std::string_view type,
-              ResourceSet& out) {
+              EncodedObjects& encoded, ResourceSet& out) {
   auto& resources = out[std::string(type)];
   for (auto it = objects.lower_bound({kind, "", ""}); it != objects.end() && it->first.kind == kind;
        ++it) {
-    const auto& [key, object] = *it;
-    const auto& message = config::message_as<T>(*object);
-    resources.emplace(
-        key.ns + "/" + key.name,
-        make_resource(l7::encode_object(
-            key.ns, key.name, message.metadata().creation_timestamp().seconds(), message.spec())));
+    const auto& key = it->first;
+    const auto& object = it->second;
+    const auto encode = [&] {
+      const auto& message = config::message_as<T>(*object);
+      return l7::encode_object(key.ns, key.name, message.metadata().creation_timestamp().seconds(),
+                               message.spec());
+    };
+    resources.emplace(key.ns + "/" + key.name, encoded.of(object, encode));
   }
 }
 
@@ -43,12 +45,14 @@ void add_refused_rule(const config::RefusedObject& object, ResourceSet& out) {
 }  // namespace
 
 void add_routing_objects(const config::ObjectMap& objects,
-                         std::span<const config::RefusedObject> refused, ResourceSet& out) {
+                         std::span<const config::RefusedObject> refused, EncodedObjects& encoded,
+                         ResourceSet& out) {
   namespace istio = api::istio;
-  add_kind<istio::VirtualService>(objects, "VirtualService", l7::kVirtualServiceType, out);
-  add_kind<istio::DestinationRule>(objects, "DestinationRule", l7::kDestinationRuleType, out);
-  add_kind<istio::Gateway>(objects, "Gateway", l7::kGatewayType, out);
-  add_kind<istio::ServiceEntry>(objects, "ServiceEntry", l7::kServiceEntryType, out);
+  add_kind<istio::VirtualService>(objects, "VirtualService", l7::kVirtualServiceType, encoded, out);
+  add_kind<istio::DestinationRule>(objects, "DestinationRule", l7::kDestinationRuleType, encoded,
+                                   out);
+  add_kind<istio::Gateway>(objects, "Gateway", l7::kGatewayType, encoded, out);
+  add_kind<istio::ServiceEntry>(objects, "ServiceEntry", l7::kServiceEntryType, encoded, out);
   // Hosts without any route: nobody may fall back to a default. One given twice has those of both.
   std::map<config::ObjectKey, v1::VirtualService> without_routes;
   for (const auto& object : refused) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,6 @@
 #include "culvert/config/parse.hpp"
 
 namespace culvert::config {
-
-inline constexpr std::size_t kMaxFiles = 10'000;
 
 struct Changes {
   std::vector<ObjectKey> added, changed, removed;
@@ -33,6 +32,7 @@ class ObjectStore {
   /// Takes the whole folder as it now is. An object that is bad, given twice, or possibly hidden by
   /// an error in the file that it came from keeps its last good state; without one it is refused.
   /// An object that its complete file, or the folder, no longer has is removed.
+  LoadReport load(const std::vector<ParsedFilePtr>& files);
   LoadReport load(std::vector<ParsedFile> files);
 
   const std::shared_ptr<const ObjectMap>& objects() const { return objects_; }
@@ -43,14 +43,13 @@ class ObjectStore {
   std::uint64_t generation() const { return generation_; }
 
  private:
+  /// What incomplete files had before, and may still have.
+  void keep_hidden(const std::set<ObjectKey>& claimed, const std::set<std::string>& incomplete,
+                   ObjectMap& next, Conditions& conditions) const;
+
   std::shared_ptr<const ObjectMap> objects_;
   std::vector<RefusedObject> refused_;
   std::uint64_t generation_ = 0;
 };
-
-/// Reads *.yaml, *.yml and *.json of a folder, in the order of their names; hidden files are left
-/// out. A file that cannot be read is incomplete with a diagnostic. Errors: the folder itself
-/// cannot be read, or holds more than kMaxFiles.
-Result<std::vector<ParsedFile>> read_folder(const std::string& dir);
 
 }  // namespace culvert::config

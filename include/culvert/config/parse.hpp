@@ -1,6 +1,7 @@
 // Text to objects. Pure: no file is touched here.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ struct ParsedFile {
   bool complete = true;
   Diagnostics diagnostics;
 };
+using ParsedFilePtr = std::shared_ptr<const ParsedFile>;
 
 /// Reads the YAML (or JSON) documents of one file; `v1` `List`s are taken apart. Every error of
 /// every document is reported. Objects of kinds that Culvert does not read are warnings.

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "culvert/config/folder.hpp"
 #include "culvert/config/gateways.hpp"
 #include "culvert/config/object_store.hpp"
 
@@ -128,17 +129,20 @@ TEST_CASE("a folder is read in the order of names without hidden and other files
   write("notes.txt", "hello");
   write("big.yaml", std::string(kMaxFileBytes + 1, ' '));
   std::filesystem::create_directory(dir / "d.yaml");
-  const auto files = read_folder(dir.string());
+  Folder folder(dir.string());
+  REQUIRE(folder.read());
   std::filesystem::remove_all(dir);
-  REQUIRE(files);
-  REQUIRE(files->size() == 5);
-  CHECK(files->at(0).file == "a.yaml");
-  CHECK(files->at(1).file == "b.yml");
-  CHECK_FALSE(files->at(2).complete);
-  CHECK(files->at(2).diagnostics.at(0).reason == "larger than 4 MiB");
-  CHECK(files->at(3).file == "c.json");
-  CHECK_FALSE(files->at(4).complete);
-  CHECK(read_folder(dir.string()).error().sys_errno == ENOENT);
+  const auto files = folder.files();
+  REQUIRE(files.size() == 5);
+  CHECK(files[0]->file == "a.yaml");
+  CHECK(files[1]->file == "b.yml");
+  CHECK_FALSE(files[2]->complete);
+  CHECK(files[2]->diagnostics.at(0).reason == "larger than 4 MiB");
+  CHECK(files[3]->file == "c.json");
+  CHECK_FALSE(files[4]->complete);
+  CHECK(folder.read().error().sys_errno == ENOENT);
+  CHECK(folder.read_named({"a.yaml"}).error().sys_errno == ENOENT);
+  CHECK(folder.files() == files);
 }
 
 TEST_CASE("hosts of a VirtualService that is refused and never was good are known") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "control/compile/recompile.hpp"
 #include "culvert/config/object_store.hpp"
 #include "culvert/mesh/route.hpp"
 #include "culvert/xds/resources.hpp"
@@ -288,4 +289,35 @@ TEST_CASE("versions are FNV-1a of the bytes, with 128 bits") {
   CHECK(make_resource("").version == "6c62272e07bb014262b821756295c58d");
   CHECK(make_resource("a").version == "d228cb696f1a8caf78912b704e4a8964");
   CHECK(diff({{"t", {{"n", make_resource("a")}}}}, {}).at("t").removed.size() == 1);
+}
+
+TEST_CASE("after any change what was kept and what is compiled anew are what compile() gives") {
+  const auto rule = [](const std::string& name, const std::string& spec) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: " +
+           name + ", namespace: shop}\nspec: " + spec + "\n";
+  };
+  const std::string good = "{hosts: [web], http: [{route: [{destination: {host: web}}]}]}";
+  const std::string other =
+      "{hosts: [web], http: [{timeout: 1s, route: [{destination: {host: web}}]}]}";
+  const auto web = service("{clusterIP: 10.0.0.1, selector: {app: web}, ports: [{port: 80}]}");
+  const auto mesh = kNode + web + pod("a", "10.1.0.1");
+  const std::vector<std::string> states{
+      mesh,
+      mesh + rule("one", good),
+      mesh + rule("one", other),
+      mesh + rule("one", other) + rule("two", "{hosts: [web], http: [{}]}"),  // refused
+      mesh + rule("one", other) + pod("b", "10.1.0.2"),
+      mesh + pod("b", "10.1.0.3") + rule("one", "{hosts: 5}"),  // its last good state
+      kNode + web,
+      mesh + rule("one", good)};
+  config::ObjectStore store;
+  Recompiler recompiler{CompileSettings()};
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    CAPTURE(i);
+    const auto report = store.load({config::parse_file("f.yaml", states[i])});
+    const auto now = recompiler.compile(*store.objects(), store.refused(), report.changes);
+    const auto anew = compile(*store.objects(), CompileSettings(), store.refused());
+    CHECK(now.resources == anew.resources);
+    CHECK(now.conditions.size() == anew.conditions.size());
+  }
 }
