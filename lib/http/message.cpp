@@ -89,7 +89,7 @@ void ResponseHead::clear() {
 }
 
 Error Refusal::error(Origin origin) const {
-  const bool bound = status == 408 || status == 413 || status == 414 || status == 431;
+  const bool bound = status == 408 || status == 414 || status == 431;
   return {bound ? ErrorCode::kLimit : ErrorCode::kProtocol, origin, 0, text};
 }
 

@@ -45,11 +45,10 @@ constexpr std::array<ExchangeEndInfo, kExchangeEndCount> kEnds{{
     {"client-reset", bit(Flag::kDownstreamReset), 0, "downstream_remote_reset"},
     {"client-protocol", bit(Flag::kDownstreamProtocol), 400, "http.codec_error"},
     {"client-timeout", kNoFlag, 408, "request_overall_timeout"},
-    {"too-large", kNoFlag, 413, "request_payload_too_large"},
     {"rate-limited", bit(Flag::kRateLimited), 429, "request_rate_limited"},
     {"denied", bit(Flag::kUnauthorized), 403, "rbac_access_denied"},
     {"overload", bit(Flag::kOverload), 503, "overload"},
-    {"draining", bit(Flag::kLocalReset), 503, "local_reset"},
+    {"local-reset", bit(Flag::kLocalReset), 0, "local_reset"},
 }};
 #undef BEFORE
 
@@ -105,7 +104,6 @@ ExchangeEnd end_of_client(const Error& error) {
     case ErrorCode::kTimeout:
       return ExchangeEnd::kClientTimeout;
     case ErrorCode::kLimit:
-      return ExchangeEnd::kTooLarge;
     case ErrorCode::kProtocol:
     case ErrorCode::kInvalid:
       return ExchangeEnd::kClientProtocol;

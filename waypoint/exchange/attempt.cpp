@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "culvert/io/loop.hpp"
+#include "waypoint/exchange/record.hpp"
 #include "waypoint/exchange/response.hpp"
 #include "waypoint/exchange/upstream_head.hpp"
 
@@ -255,6 +256,7 @@ void Attempt::cut_short(const Error& error) {
   }
   answering_ = false;
   if (error.origin == Origin::kClient) {
+    if (error.code == ErrorCode::kReset) return record_stop(x_);
     x_.end(telemetry::end_of_client(error));
     return;
   }

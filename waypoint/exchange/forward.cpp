@@ -50,16 +50,17 @@ io::Task<bool> wait_before_retry(Exchange& x, RetryPlan& plan) {
   if (awake) {
     co_await answer_failure(x, x.times.expired(io::Loop::current().now()));
   } else {
-    x.end(ExchangeEnd::kClientGone);
+    record_stop(x);
   }
   co_return false;
 }
 
-/// What is over before its end, for the client's sake: its body is no good, or it is away.
+/// What is over before its end, for the client's sake: its body is no good, or its connection ends.
 void after_stop(Exchange& x, const RequestBody& body) {
   const auto& failure = body.failure();
-  x.end(failure ? telemetry::end_of_client(*failure) : ExchangeEnd::kClientGone);
-  if (!failure || x.client.refusal() == nullptr) return;
+  if (!failure || failure->code == ErrorCode::kReset) return record_stop(x);
+  x.end(telemetry::end_of_client(*failure));
+  if (x.client.refusal() == nullptr) return;
   record_refusal(*x.client.refusal(), x.record);
   if (x.record.status == 0) x.record.status = x.client.refusal()->status;  // its connection says so
 }

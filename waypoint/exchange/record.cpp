@@ -7,6 +7,20 @@ namespace {
 
 constexpr std::uint16_t kRequestTimeout = 408;
 
+ExchangeEnd end_of_stop(StoppedBy who) {
+  switch (who) {
+    case StoppedBy::kClientReset:
+      return ExchangeEnd::kClientReset;
+    case StoppedBy::kIdleTime:
+      return ExchangeEnd::kIdleTimeout;
+    case StoppedBy::kOwner:
+      return ExchangeEnd::kLocalReset;
+    case StoppedBy::kClient:
+      break;
+  }
+  return ExchangeEnd::kClientGone;
+}
+
 /// Who asked, and where it came in.
 void set_ends(telemetry::ExchangeRecord& record, proxy::Parties& parties, const Arrival& arrival,
               const std::string& identity) {
@@ -61,6 +75,12 @@ void record_refusal(const http::Refusal& why, telemetry::ExchangeRecord& record)
                                              : telemetry::end_of_client(why.error(Origin::kClient));
   record.details = why.text;
   std::ranges::replace(record.details, ' ', '_');
+}
+
+void record_stop(Exchange& x) {
+  x.end(end_of_stop(x.client.stopped_by()));
+  // Where no head was sent, the connection says the status of what nobody is left to answer.
+  if (x.record.status == 0) x.record.status = telemetry::info(x.record.end).http_status;
 }
 
 void record_refused(ExchangeContext& context, const Arrival& arrival, http::Version version,

@@ -13,6 +13,8 @@ void record_route(Exchange& x);
 /// The client's request, or its body, is not taken: the end that it makes, with the reason as
 /// details ("the_path_is_..." : the text log separates by spaces).
 void record_refusal(const http::Refusal& why, telemetry::ExchangeRecord& record);
+/// The client's side ended it: who, its connection knows.
+void record_stop(Exchange& x);
 /// Tells the log of a request that was refused before it was one: its words are not known.
 void record_refused(ExchangeContext& context, const Arrival& arrival, http::Version version,
                     const http::Refusal& why);

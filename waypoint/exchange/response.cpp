@@ -7,6 +7,7 @@
 
 #include "culvert/grpc/status.hpp"
 #include "culvert/io/loop.hpp"
+#include "waypoint/exchange/record.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -74,7 +75,7 @@ io::Task<> send_reply(Exchange& x, Reply reply, http::ResponseHead& head) {
     x.record.sent_bytes += body.size();
     written = co_await x.client.finish({}, deadline);
   }
-  if (!written) x.end(ExchangeEnd::kClientGone);
+  if (!written) record_stop(x);
 }
 
 http::ResponseHead& fresh_head(Exchange& x) {

@@ -7,6 +7,7 @@
 #include "culvert/io/loop.hpp"
 #include "waypoint/exchange/forward.hpp"
 #include "waypoint/exchange/receive.hpp"
+#include "waypoint/exchange/record.hpp"
 #include "waypoint/exchange/response.hpp"
 
 namespace culvert::waypoint {
@@ -26,7 +27,7 @@ io::Task<bool> suffer_faults(Exchange& x) {
   if (fault.delay) {
     x.record.flags.set(ExchangeFlag::kDelayInjected);
     if (!co_await io::sleep_until(io::Loop::current().now() + *fault.delay)) {
-      x.end(ExchangeEnd::kClientGone);
+      record_stop(x);
       co_return true;
     }
   }

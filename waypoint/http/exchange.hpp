@@ -19,6 +19,14 @@ namespace culvert::waypoint {
 
 using Bytes = std::span<const std::uint8_t>;
 
+/// Who stopped a handler.
+enum class StoppedBy : std::uint8_t {
+  kClient,       // its connection ended
+  kClientReset,  // it reset the stream
+  kIdleTime,     // nothing moved for ServerOptions::stream_idle_timeout: 408, if there was no head
+  kOwner,  // who runs the connection: the end of a drain, a policy or certificate that changed
+};
+
 /// A client's request and the way back to it. It is given to a handler, a fiber of its own, which
 /// is stopped (every operation fails with kCancelled) as soon as the client resets the stream or
 /// its connection ends: so the client's going away cancels whatever the handler waits for. The
@@ -42,6 +50,8 @@ class ServerExchange {
   virtual http::Fields& request_trailers() = 0;
   /// Why the body is refused, as soon as that is known; read_body() fails where it begins.
   virtual const http::Refusal* refusal() const { return nullptr; }
+  /// Once an operation has failed with kCancelled, or with kReset.
+  virtual StoppedBy stopped_by() const { return StoppedBy::kClient; }
 
   /// An informational response, before send_head(); what the client's version has no way for is
   /// left out.

@@ -18,7 +18,7 @@ struct Refusal {
     return status == other.status && std::string_view(text) == other.text;
   }
 
-  /// kLimit for 408, 413, 414 and 431, else kProtocol.
+  /// kLimit for 408, 414 and 431, else kProtocol.
   Error error(Origin origin) const;
 };
 
@@ -83,9 +83,8 @@ inline constexpr Refusal kRepeatedPseudo{400, "a pseudo-header field is repeated
 inline constexpr Refusal kMissingPseudo{400, "a pseudo-header field is missing"};
 inline constexpr Refusal kStatus{400, "the status has not three digits"};
 inline constexpr Refusal kLengthMismatch{400, "the body is not as long as announced"};
-// For who reads: deadlines and bodies are in its hands.
+// For who reads: deadlines are in its hands.
 inline constexpr Refusal kHeadTimeout{408, "the request did not come in time"};
-inline constexpr Refusal kBodyTooLarge{413, "the body is too large"};
 inline constexpr Refusal kPath{400, "the path cannot be normalized"};
 }  // namespace refusals
 

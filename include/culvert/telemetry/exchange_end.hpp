@@ -76,19 +76,18 @@ enum class ExchangeEnd : std::uint8_t {
   kUpstreamCut,       // its response ended in the middle
   kTimeout,           // the route's, of all attempts together
   kTryTimeout,        // one attempt's
-  kIdleTimeout,       // nothing moved
+  kIdleTimeout,       // nothing moved for too long
   kMaxDuration,       // the longest duration of a stream
   kClientGone,        // its connection ended
   kClientReset,       // it reset the stream
   kClientProtocol,    // it broke the protocol
-  kClientTimeout,     // its request did not come in time
-  kTooLarge,          // a body or head over a bound
-  kRateLimited,
-  kDenied,    // by policy
-  kOverload,  // a bound of this process
-  kDraining,  // this process is about to end
+  kClientTimeout,     // its request's head did not come in time
+  kRateLimited,       // nothing ends so yet, nor by the next two
+  kDenied,            // by policy
+  kOverload,          // a bound of this process
+  kLocalReset,        // cut by this process: at the end of a drain, or as a policy changed
 };
-inline constexpr int kExchangeEndCount = static_cast<int>(ExchangeEnd::kDraining) + 1;
+inline constexpr int kExchangeEndCount = static_cast<int>(ExchangeEnd::kLocalReset) + 1;
 
 struct ExchangeEndInfo {
   const char* name;           // "no-healthy-upstream": in JSON

@@ -1,7 +1,9 @@
 // Attempts: retries, time limits, and a client that goes away.
+#include "waypoint/exchange/record.hpp"
 #include "world.hpp"
 
 using namespace culvert;
+using namespace culvert::waypoint;
 using namespace culvert::waypoint::test;
 
 namespace {
@@ -359,6 +361,69 @@ TEST_CASE("a client that goes away cancels the attempt at once, wherever it stan
     REQUIRE(world.upstreams.seen.size() == row.seen);
     for (const auto& seen : world.upstreams.seen) CHECK(seen.cancelled);
   }
+}
+
+TEST_CASE(
+    "who ended a request is told: by flag, details, and the status that its connection says") {
+  struct Row {
+    StoppedBy who;
+    std::uint16_t status;  // where no answer had begun
+    std::string flags, details;
+  };
+  using enum StoppedBy;
+  const std::vector<Row> rows = {
+      {kClient, 0, "DC", "downstream_remote_disconnect"},
+      {kClientReset, 0, "DR", "downstream_remote_reset"},
+      {kIdleTime, 408, "SI", "stream_idle_timeout"},
+      {kOwner, 0, "LR", "local_reset"},
+  };
+  Behaviour silent;
+  silent.answers = false;
+  Behaviour endless;
+  endless.waits_for_all = false;
+  endless.parts = std::vector<std::string>(100, "x");
+  endless.between_parts = 100ms;
+  for (const auto& row : rows) {
+    CAPTURE(row.flags);
+    for (const bool answering : {false, true}) {
+      for (const bool uploading : {false, true}) {
+        World world(lab_yaml(to("v1")), {"v1-a"});
+        world.upstreams.set("v1-a", answering ? endless : silent);
+        Ask ask{.gone_after = 1s, .stopped_by = row.who};
+        if (uploading) {
+          ask.method = "POST";
+          ask.parts = {"a"};
+          ask.ends = false;
+        }
+        const auto answer = world.ask(ask);
+        CHECK(answer.flags == row.flags);
+        CHECK(answer.details == row.details);
+        CHECK(answer.record.status == (answering ? 200 : row.status));
+      }
+    }
+  }
+  World delayed(
+      lab_yaml("fault: {delay: {fixedDelay: 5s, percentage: {value: 100}}}, " + to("v1")));
+  const auto answer = delayed.ask({.gone_after = 1s, .stopped_by = kIdleTime});
+  CHECK(answer.flags == "DI,SI");
+  CHECK(answer.record.status == 408);
+}
+
+TEST_CASE("a request that is refused has its reason in its line, and DPE unless it came too late") {
+  telemetry::ExchangeRecord record;
+  namespace refusals = http::refusals;
+  for (const auto& why : {refusals::kRequestLine, refusals::kTargetTooLong, refusals::kHeadTooLong,
+                          refusals::kMethodTooLong, refusals::kVersion, refusals::kExpectation,
+                          refusals::kTrailersTooLong, refusals::kChunkSizeTooLarge}) {
+    CAPTURE(why.text);
+    record_refusal(why, record);
+    CHECK(record.all_flags().to_string() == "DPE");
+    CHECK(record.code_details().find(' ') == std::string::npos);
+    CHECK(record.code_details().size() == std::string_view(why.text).size());
+  }
+  record_refusal(refusals::kHeadTimeout, record);
+  CHECK(record.all_flags().to_string() == "-");
+  CHECK(record.code_details() == "the_request_did_not_come_in_time");
 }
 
 TEST_CASE("a client that goes away between two attempts is not tried for again") {

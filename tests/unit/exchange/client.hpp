@@ -26,8 +26,9 @@ struct Ask {
   http::Version version = http::Version::kHttp11;
   std::string upgrade = "";
   milliseconds after{0};                   // when it is asked
-  std::optional<milliseconds> gone_after;  // then the client goes away
-  milliseconds reads_every{0};             // of each part of the answer
+  std::optional<milliseconds> gone_after;  // then the client goes away, or
+  StoppedBy stopped_by = StoppedBy::kClient;
+  milliseconds reads_every{0};  // of each part of the answer
   // Where it came in, and from whom.
   std::string ns = "shop";
   bool with_identity = true;
@@ -46,6 +47,7 @@ class AskingClient final : public ServerExchange {
   io::Task<Result<Bytes>> read_body(io::Deadline deadline) override;
   std::optional<Result<Bytes>> try_read_body() override;
   http::Fields& request_trailers() override { return trailers_; }
+  StoppedBy stopped_by() const override { return ask_.stopped_by; }
   void send_informational(const http::ResponseHead& sent) override {
     informational.push_back(sent.status);
   }

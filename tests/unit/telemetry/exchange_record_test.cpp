@@ -57,7 +57,8 @@ TEST_CASE("the ends that people know by Envoy's flags have them") {
   CHECK(flag(ExchangeEnd::kClientReset) == "DR");
   CHECK(flag(ExchangeEnd::kClientProtocol) == "DPE");
   CHECK(flag(ExchangeEnd::kRateLimited) == "RL");
-  CHECK(flag(ExchangeEnd::kDraining) == "LR");
+  CHECK(flag(ExchangeEnd::kIdleTimeout) == "SI");
+  CHECK(flag(ExchangeEnd::kLocalReset) == "LR");
   CHECK(flag(ExchangeEnd::kOverload) == "OM");
   CHECK(flag(ExchangeEnd::kDenied) == "UAEX");
 }
