@@ -79,6 +79,9 @@ const Headers& Stream::trailers() const {
 std::optional<std::uint32_t> Stream::reset_code() const {
   return state_->reset_code;
 }
+std::size_t Stream::unsent_bytes() const {
+  return state_->sendable_bytes();
+}
 bool Stream::remote_ended() const {
   return state_->remote_ended;
 }

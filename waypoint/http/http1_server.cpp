@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "culvert/io/loop.hpp"
+#include "waypoint/http/this_fiber.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -23,6 +24,7 @@ Http1Server::Http1Server(std::unique_ptr<io::ByteStream> bytes, const ServerOpti
       sender_(output_) {}
 
 io::Task<Result<void>> Http1Server::run() {
+  runner_ = co_await ThisFiber{};
   moved_at_ = now();
   fibers_.spawn([](Http1Server* self) -> io::Task<> { co_await self->read_loop(); }, this);
   while (!over_) {
@@ -126,14 +128,16 @@ io::Task<> Http1Server::read_loop() {
   }
 }
 
-// How long that takes is a matter of the route's timeout.
+// How long that takes is a matter of the route's timeout. Who has not sent its whole request is not
+// waited for without a bound, whatever it has been answered.
 bool Http1Server::waits_for_upstream() const {
-  return handling_ && output_.idle() && (raw_ || request_ended_ || response_begun_);
+  return handling_ && output_.idle() && (raw_ || request_ended_);
 }
 
 void Http1Server::timed_out() {
   if (over_) return;
   if (handling_) {
+    idle_too_long_ = true;
     last_status_ = 408;
     if (response_begun_) cut_ = true;
     end(fail(ErrorCode::kTimeout, "HTTP/1.1: nothing moved in a request", Origin::kClient));
@@ -306,6 +310,11 @@ io::Task<Result<Bytes>> Http1Server::read_body(io::Deadline deadline) {
       co_return fail(woken.error().code, "HTTP/1.1: wait for the request's body", origin);
     }
   }
+}
+
+StoppedBy Http1Server::stopped_by() const {
+  if (idle_too_long_) return StoppedBy::kIdleTime;
+  return runner_->stopping ? StoppedBy::kOwner : StoppedBy::kClient;
 }
 
 void Http1Server::send_informational(const http::ResponseHead& head) {

@@ -39,6 +39,7 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   std::optional<Result<Bytes>> try_read_body() override;
   http::Fields& request_trailers() override { return reader_.trailers(); }
   const http::Refusal* refusal() const override { return refusal_ ? &*refusal_ : nullptr; }
+  StoppedBy stopped_by() const override;
   void send_informational(const http::ResponseHead& head) override;
   void send_head(const http::ResponseHead& head, bool end) override;
   [[clang::coro_wrapper]] io::Task<Result<void>> write_body(Bytes bytes,
@@ -91,7 +92,8 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   io::Deadline head_since_{};
   std::optional<http::Refusal> refusal_;
   Result<void> result_;
-  std::uint16_t last_status_ = 0;  // what the client is told at the end; 0: nothing
+  std::uint16_t last_status_ = 0;      // what the client is told at the end; 0: nothing
+  const io::Fiber* runner_ = nullptr;  // of run()
 
   // Of the request under way.
   bool handling_ = false;
@@ -109,6 +111,7 @@ class Http1Server final : public ServerConnection, private ServerExchange, priva
   bool draining_ = false;
   bool over_ = false;
   bool cut_ = false;  // nothing more can, or shall, be said
+  bool idle_too_long_ = false;
 };
 
 }  // namespace culvert::waypoint

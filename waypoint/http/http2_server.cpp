@@ -1,6 +1,7 @@
 #include "waypoint/http/http2_server.hpp"
 
-#include <coroutine>
+#include <algorithm>
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -8,21 +9,13 @@
 #include "culvert/io/event.hpp"
 #include "waypoint/http/http2_body.hpp"
 #include "waypoint/http/http2_windows.hpp"
+#include "waypoint/http/this_fiber.hpp"
 
 namespace culvert::waypoint {
 namespace {
 
-/// `co_await`: the fiber that asks.
-struct ThisFiber {
-  io::Fiber* fiber = nullptr;
-  bool await_ready() const noexcept { return false; }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> handle) noexcept {
-    fiber = handle.promise().fiber;
-    return false;
-  }
-  io::Fiber* await_resume() const noexcept { return fiber; }
-};
+/// How often in its idle time a stream is looked at.
+constexpr int kLooksAtStream = 8;
 
 /// Of what is malformed; other statuses are answers to sound requests.
 constexpr std::uint16_t kMalformed = 400;
@@ -50,15 +43,16 @@ h2::Options h2_options(const ServerOptions& options) {
 /// One stream's; lives in the frame of its fiber.
 class Http2Server::Exchange final : public ServerExchange, private io::Timer {
  public:
-  Exchange(const ServerOptions& options, h2::Stream stream, io::Fiber* fiber)
-      : options_(options),
+  Exchange(const Http2Server& server, h2::Stream stream, io::Fiber* fiber)
+      : server_(server),
+        options_(server.options_),
         stream_(std::move(stream)),
         fiber_(fiber),
-        reader_(stream_, options.limits, Origin::kClient),
+        reader_(stream_, options_.limits, Origin::kClient),
         writer_(stream_, Origin::kClient) {
     stream_.on_cut([fiber] { fiber->stop(); });
     moved();
-    io::Loop::current().timers().add(*this, moved_at_ + options_.stream_idle_timeout);
+    look_again();
   }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -121,6 +115,11 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
   }
   http::Fields& request_trailers() override { return reader_.trailers(); }
   const http::Refusal* refusal() const override { return reader_.refusal(); }
+  StoppedBy stopped_by() const override {
+    if (timed_out_) return StoppedBy::kIdleTime;
+    if (server_.runner_->stopping) return StoppedBy::kOwner;
+    return stream_.reset_code() ? StoppedBy::kClientReset : StoppedBy::kClient;
+  }
   void send_informational(const http::ResponseHead& head) override {
     if (head_sent_ || head.status == 101) return;
     if (head.status == 100) continue_wanted_ = false;
@@ -131,8 +130,9 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     // must not.
     if (upgrade_ && head.status / 100 == 2) return answer(502);
     if (std::exchange(head_sent_, true)) return;
-    const bool raw = upgrade_ && head.status == 101;
-    const bool takes_bytes = raw || (head.body.present && !to_head_);
+    moved();
+    raw_ = upgrade_ && head.status == 101;
+    const bool takes_bytes = raw_ || (head.body.present && !to_head_);
     writer_.begin(head.body, takes_bytes);
     const bool whole = end && writer_.end_with_head();
     if (!h2::send_head(stream_, head, whole)) return stream_.reset(h2::kInternalError);
@@ -157,14 +157,22 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
 
  private:
   void moved() { moved_at_ = now(); }
-  // How long that takes is a matter of the route's timeout.
-  bool waits_for_upstream() const { return !writing_ && (stream_.remote_ended() || head_sent_); }
+  // How long that takes is a matter of the route's timeout. Who has not sent its whole request is
+  // not waited for without a bound, whatever it has been answered.
+  bool waits_for_upstream() const { return !writing_ && (raw_ || stream_.remote_ended()); }
+  // What waits for the client has been taken in part, however slowly: that is looked for several
+  // times within the idle time, as nobody says when it happens.
   void expired() override {
-    if (waits_for_upstream()) moved();
-    const auto until = moved_at_ + options_.stream_idle_timeout;
-    if (until > now()) return io::Loop::current().timers().add(*this, until);
+    const auto unsent = stream_.unsent_bytes();
+    if (std::exchange(unsent_bytes_, unsent) != unsent || waits_for_upstream()) moved();
+    if (moved_at_ + options_.stream_idle_timeout > now()) return look_again();
     timed_out_ = true;
     fiber_->stop();
+  }
+  void look_again() {
+    const auto idle = options_.stream_idle_timeout;
+    const auto step = std::max(idle / kLooksAtStream, std::chrono::milliseconds(1));
+    io::Loop::current().timers().add(*this, std::min(moved_at_ + idle, now() + step));
   }
   void continue_if_wanted() {
     if (!std::exchange(continue_wanted_, false) || stream_.readable()) return;
@@ -178,16 +186,19 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     send_head(head, true);
   }
 
+  const Http2Server& server_;
   const ServerOptions& options_;
   h2::Stream stream_;
   io::Fiber* const fiber_;
   Http2BodyReader reader_;
   Http2BodyWriter writer_;
   io::Deadline moved_at_{};
+  std::size_t unsent_bytes_ = 0;  // when it was last looked at
   bool to_head_ = false;
   bool upgrade_ = false;
   bool continue_wanted_ = false;
   bool head_sent_ = false;
+  bool raw_ = false;  // upgraded: no messages any more
   bool timed_out_ = false;
   bool writing_ = false;  // the client takes nothing more for now
 };
@@ -202,6 +213,7 @@ Http2Server::Http2Server(std::unique_ptr<io::ByteStream> bytes, const ServerOpti
 }
 
 io::Task<Result<void>> Http2Server::run() {
+  runner_ = co_await ThisFiber{};
   auto& timers = io::Loop::current().timers();
   timers.add(*this, now() + options_.idle_timeout);
   auto result = co_await connection_->run();
@@ -220,7 +232,7 @@ void Http2Server::expired() {
 
 io::Scope::Child Http2Server::serve_stream(Http2Server* self, h2::Stream stream) {
   if (stream.closed()) co_return;
-  Exchange exchange(self->options_, std::move(stream), co_await ThisFiber{});
+  Exchange exchange(*self, std::move(stream), co_await ThisFiber{});
   if (const auto refused = exchange.read_head()) {
     self->handler_.refused(*refused);
     co_await exchange.refuse(*refused);

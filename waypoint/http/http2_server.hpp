@@ -33,6 +33,7 @@ class Http2Server final : public ServerConnection, private io::Timer {
   Handler& handler_;
   std::unique_ptr<h2::Connection> connection_;
   io::Scope handlers_;
+  const io::Fiber* runner_ = nullptr;  // of run()
 };
 
 }  // namespace culvert::waypoint

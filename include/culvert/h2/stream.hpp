@@ -89,6 +89,8 @@ class Stream {
   Result<void> send_trailers(const Headers& trailers);
   /// Waits until all that was queued, END_STREAM too, was handed to the connection's byte stream.
   io::Task<Result<void>> flushed(io::Deadline deadline);
+  /// Of what was queued or passed, what the connection has not sealed yet.
+  std::size_t unsent_bytes() const;
   /// RST_STREAM, overtaking what is queued. No effect on a stream that has ended both ways.
   void reset(std::uint32_t code);
 
