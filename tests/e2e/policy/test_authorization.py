@@ -1,7 +1,9 @@
 """AuthorizationPolicy at layer 4, field by field, from the same node and from another one."""
+import os
+
 import pytest
 from flows import NODES, Mesh, client_pod, meshed, server_pod
-from lab import Lab
+from lab import Lab, wait_until
 from objects import authorization, operation, source
 
 ROOT, WEB = "istio-system", {"app": "web"}
@@ -19,7 +21,7 @@ CLIENTS = SHOP + BANK + UNMESHED
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-authz", PODS) as lab:
+    with Lab(f"e2e-authz-{os.getpid()}", PODS) as lab:
         mesh = Mesh(lab, CLIENTS)
         yield mesh
         mesh.close()
@@ -178,6 +180,6 @@ def test_a_refused_client_in_the_mesh_is_named_by_its_identity_on_both_nodes(mes
             assert line["dst.identity"] == "spiffe://cluster.local/ns/shop/sa/web"
             assert line["error"] == "denied by policy"
             node = mesh.pods[client]["node"]
-            outbound = [l for l in mesh.access(node) if l["src.addr"] == line["src.addr"]
-                        and l["direction"] == "outbound"]
-            assert outbound and "polic" in outbound[-1]["error"]
+            outbound = wait_until(lambda: [l for l in mesh.access(node) if l["src.addr"] == line["src.addr"]
+                                           and l["direction"] == "outbound"], "the access log's line")
+            assert "polic" in outbound[-1]["error"]

@@ -1,4 +1,5 @@
 """Policies change while everything runs; objects with mistakes keep their last good state, and say so."""
+import os
 import pathlib
 import re
 
@@ -15,7 +16,7 @@ PODS = (NODES + meshed("shop", "bank") + server_pod("shop", "web", "east", label
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-change", PODS) as lab:
+    with Lab(f"e2e-change-{os.getpid()}", PODS) as lab:
         mesh = Mesh(lab, CLIENTS)
         yield mesh
         mesh.close()

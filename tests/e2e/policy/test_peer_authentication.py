@@ -1,4 +1,6 @@
 """PeerAuthentication: which level counts, and what each mode lets through."""
+import os
+
 import pytest
 from flows import NODES, Mesh, client_pod, meshed, server_pod
 from lab import Lab
@@ -17,7 +19,7 @@ MESHED, UNMESHED = ("shop/near", "shop/far"), ("default/beside", "default/outsid
 
 @pytest.fixture(scope="module")
 def mesh():
-    with Lab("e2e-peer", PODS) as lab:
+    with Lab(f"e2e-peer-{os.getpid()}", PODS) as lab:
         mesh = Mesh(lab, MESHED + UNMESHED)
         yield mesh
         mesh.close()

@@ -17,7 +17,7 @@ SETS, LONG_SETS = 40, 1000  # for each way to connect pods of one node
 
 @pytest.fixture(scope="module", params=["join", "encrypt"])
 def mesh(request):
-    with Lab("e2e-model", PODS, flags=[f"--ztunnel-flag=--same-node={request.param}"]) as lab:
+    with Lab(f"e2e-model-{os.getpid()}", PODS, flags=[f"--ztunnel-flag=--same-node={request.param}"]) as lab:
         mesh = Mesh(lab, CLIENTS)
         yield mesh
         mesh.close()
