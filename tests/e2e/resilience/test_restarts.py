@@ -37,11 +37,11 @@ def settled(mesh):
     def look():
         status = mesh.control_status()
         return all(n["connected"] and n["acked_generation"] == status["generation"] for n in status["nodes"])
-    wait_until(look, "both nodes are up to date", 30)
+    wait_until(look, "both nodes are up to date")
 
 
 def in_force(mesh, client, outcome):
-    wait_until(lambda: mesh.flow(client, "shop/web", 8080)["outcome"] == outcome, f"{client} is {outcome}", 40)
+    wait_until(lambda: mesh.flow(client, "shop/web", 8080)["outcome"] == outcome, f"{client} is {outcome}")
 
 
 def everything_in_force(mesh):
@@ -96,13 +96,13 @@ def test_a_restarted_ztunnel_is_sent_only_what_differs(mesh, how):
     everything_in_force(mesh)
     settled(mesh)
     if how == "kill":
-        time.sleep(1.5)  # longer than between two writes of the file; who is asked to end writes at once
+        time.sleep(4)  # longer than between two writes of the file; who is asked to end writes at once
     before = sent(mesh)
     getattr(mesh.lab, how)("node/east", "ztunnel")
     everything_in_force(mesh)
     # A restart is a handover: the former one is told of changes too, until it has ended.
     wait_until(lambda: not [c for c in mesh.lab.status()["components"] if c["id"].startswith("node/east/ztunnel/")],
-               "the former one's end", timeout=30)
+               "the former one's end")
     settled(mesh)
     assert sent(mesh) == before
     mesh.lab.kill("node/east", "ztunnel", hold=True)

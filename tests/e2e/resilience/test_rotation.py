@@ -11,7 +11,7 @@ from flows import NODES, Mesh, client_pod, meshed, server_pod
 from lab import APPS, Lab, wait_until
 from mint import Mint
 
-LIFETIME_S = 10
+LIFETIME_S = 15
 FAR = "spiffe://cluster.local/ns/shop/sa/far"
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east") + client_pod("shop", "far", "west") +
         client_pod("shop", "keeper", "west") + client_pod("default", "outside", "west"))
@@ -92,7 +92,7 @@ def certificates(mesh):
 def renewed_everywhere(mesh):
     before = certificates(mesh)
     wait_until(lambda: all(now and now != before.get(identity) for identity, now in certificates(mesh).items()),
-               "every certificate is a new one", 4 * LIFETIME_S)
+               "every certificate is a new one", 8 * LIFETIME_S)
 
 
 def dial(mesh, trusted, leaf):

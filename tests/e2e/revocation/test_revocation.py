@@ -84,7 +84,7 @@ def test_handshakes_with_a_revoked_certificate_are_refused_and_counted(mesh):
     failed = [line for line in metrics.splitlines()
               if line.startswith("istio_tcp_connections_failed_total") and 'response_flags="CERT_REVOKED"' in line]
     assert failed and int(failed[0].rsplit(" ", 1)[1]) >= 3
-    assert "certificate revoked" in mesh.lab.logs("node/west", "ztunnel")  # the alert
+    wait_until(lambda: "certificate revoked" in mesh.lab.logs("node/west", "ztunnel"), "the alert")
     for client in ("shop/other", "shop/near"):
         mesh.answered(client, "shop/web", 8080)
 
