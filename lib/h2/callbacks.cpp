@@ -13,6 +13,14 @@
 #include "session.hpp"
 
 namespace culvert::h2 {
+namespace {
+
+/// Fields of a block, for which there is room from the beginning.
+constexpr std::size_t kUsualFields = 14;
+constexpr std::size_t kUsualTrailers = 2;
+
+}  // namespace
+
 struct Callbacks {
   static Session& self(void* user) { return *static_cast<Session*>(user); }
   static StreamState* stream_of(nghttp2_session* raw, std::int32_t id) {
@@ -63,6 +71,7 @@ struct Callbacks {
       session.reset(*stream, kEnhanceYourCalm);
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
+    if (into.empty()) into.reserve(stream->headers_complete ? kUsualTrailers : kUsualFields);
     into.push_back({std::string(reinterpret_cast<const char*>(name), name_size),
                     std::string(reinterpret_cast<const char*>(value), value_size)});
     return 0;

@@ -25,6 +25,9 @@ Connection::~Connection() = default;
 Result<Stream> Connection::open(const Headers& request, bool end_stream) {
   return session_->open(request, end_stream);
 }
+Result<Stream> Connection::open(FieldViews request, bool end_stream) {
+  return session_->open(request, end_stream);
+}
 bool Connection::can_open() const {
   return session_->can_open();
 }

@@ -10,6 +10,7 @@
 #include "callbacks.hpp"
 #include "culvert/io/loop.hpp"
 #include "fields.hpp"
+#include "memory.hpp"
 
 namespace culvert::h2 {
 
@@ -31,8 +32,9 @@ Session::Session(bool server, std::unique_ptr<io::ByteStream> bytes, Options opt
   nghttp2_option_set_stream_reset_rate_limit(settings, 100 * kMaxResetsPerSecond,
                                              100 * kMaxResetsPerSecond);
   const auto* callbacks = session_callbacks();
-  const int rc = server ? nghttp2_session_server_new2(&raw_, callbacks, this, settings)
-                        : nghttp2_session_client_new2(&raw_, callbacks, this, settings);
+  nghttp2_mem memory = session_memory();
+  const int rc = server ? nghttp2_session_server_new3(&raw_, callbacks, this, settings, &memory)
+                        : nghttp2_session_client_new3(&raw_, callbacks, this, settings, &memory);
   nghttp2_option_del(settings);
   if (rc != 0) std::abort();  // out of memory
   submit_settings();
@@ -80,6 +82,14 @@ bool Session::peer_takes_extended_connect() const {
 }
 
 Result<Stream> Session::open(const Headers& request, bool end_stream) {
+  return open_block(request, end_stream);
+}
+Result<Stream> Session::open(FieldViews request, bool end_stream) {
+  return open_block(request, end_stream);
+}
+
+template <class Block>
+Result<Stream> Session::open_block(const Block& request, bool end_stream) {
   assert(!server_ && "clients open streams");
   if (over_ || dead_ || draining_) return fail(ErrorCode::kClosed, "HTTP/2: the connection drains");
   if (!can_open()) return fail(ErrorCode::kLimit, "HTTP/2: as many streams as allowed are open");
@@ -101,6 +111,14 @@ Result<Stream> Session::open(const Headers& request, bool end_stream) {
 }
 
 Result<void> Session::send_headers(StreamState& stream, const Headers& response, bool end_stream) {
+  return send_block(stream, response, end_stream);
+}
+Result<void> Session::send_headers(StreamState& stream, FieldViews response, bool end_stream) {
+  return send_block(stream, response, end_stream);
+}
+
+template <class Block>
+Result<void> Session::send_block(StreamState& stream, const Block& response, bool end_stream) {
   if (!server_ || stream.headers_sent)
     return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
   if (stream.closed || stream.reset_code) return std::unexpected(stream.failure);
@@ -158,11 +176,11 @@ void Session::keep_borrowed(StreamState& stream) {
   stream.to_send.append(std::exchange(stream.borrowed, {}));
 }
 
-Result<void> Session::queue_end(StreamState& stream, const Headers* trailers) {
-  if (trailers != nullptr) {
-    const auto fields = to_fields(*trailers);
+Result<void> Session::queue_end(StreamState& stream, Headers trailers) {
+  if (!trailers.empty()) {
+    const auto fields = to_fields(trailers);
     if (!fields) return std::unexpected(fields.error());
-    stream.with_rare().trailers_to_send = *trailers;
+    stream.with_rare().trailers_to_send = std::move(trailers);
   }
   stream.end_queued = true;
   resume_sending(stream);

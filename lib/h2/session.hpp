@@ -40,9 +40,11 @@ class Session {
 
   // session.cpp: the handles' side.
   Result<Stream> open(const Headers& request, bool end_stream);
+  Result<Stream> open(FieldViews request, bool end_stream);
   bool can_open() const;
   bool peer_takes_extended_connect() const;
   Result<void> send_headers(StreamState& stream, const Headers& response, bool end_stream);
+  Result<void> send_headers(StreamState& stream, FieldViews response, bool end_stream);
   Result<void> send_informational(StreamState& stream, const Headers& response);
   void resume_sending(StreamState& stream);
   /// How many bytes may be queued now; zero: wait for `writable`.
@@ -54,7 +56,7 @@ class Session {
   /// The caller leaves with its bytes: what of them was not sealed is kept, as a frame of them may
   /// have begun.
   void keep_borrowed(StreamState& stream);
-  Result<void> queue_end(StreamState& stream, const Headers* trailers);
+  Result<void> queue_end(StreamState& stream, Headers trailers);
   /// The reader has passed `bytes` on.
   void credit(StreamState& stream, std::size_t bytes);
   void reset(StreamState& stream, std::uint32_t code);
@@ -76,6 +78,10 @@ class Session {
 
   // session.cpp
   void create(const Options& options);
+  template <class Block>
+  Result<Stream> open_block(const Block& request, bool end_stream);
+  template <class Block>
+  Result<void> send_block(StreamState& stream, const Block& response, bool end_stream);
   void submit_settings();
   StreamState& add_stream(std::int32_t id, StreamPtr stream);
   void drop_received(StreamState& stream);

@@ -40,6 +40,16 @@ std::optional<Result<std::span<const std::uint8_t>>> next_part(StreamState& stre
   return std::nullopt;
 }
 
+// What flushed() says, or nullopt while something is to leave.
+std::optional<Result<void>> flushed_now(const StreamState& state) {
+  if (!state.to_send.empty() || (state.end_queued && !state.end_sent)) {
+    if (ended(state)) return failure(state);
+    return std::nullopt;
+  }
+  if (state.closed && state.failure.text[0] != '\0' && !state.end_sent) return failure(state);
+  return Result<void>();
+}
+
 }  // namespace
 
 Stream::Stream(std::shared_ptr<StreamState> state) : state_(std::move(state)) {}
@@ -104,6 +114,12 @@ void Stream::on_cut(std::function<void()> cut) {
   state_->with_rare().cut = std::move(cut);
 }
 
+std::optional<Result<const Headers*>> Stream::try_response() {
+  if (state_->headers_complete) return &state_->headers;
+  if (ended(*state_)) return failure(*state_);
+  return std::nullopt;
+}
+
 io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
   const auto state = state_;
   while (!state->headers_complete) {
@@ -115,19 +131,24 @@ io::Task<Result<const Headers*>> Stream::response(io::Deadline deadline) {
   co_return &state->headers;
 }
 
+std::optional<Headers> Stream::try_informational() {
+  if (state_->rare == nullptr || state_->rare->informational.empty()) return std::nullopt;
+  auto& waiting = state_->rare->informational;
+  Headers first = std::move(waiting.front());
+  waiting.erase(waiting.begin());
+  return first;
+}
+
 io::Task<Result<std::optional<Headers>>> Stream::informational(io::Deadline deadline) {
   const auto state = state_;
-  while (state->rare == nullptr || state->rare->informational.empty()) {
+  while (true) {
+    if (auto first = try_informational()) co_return std::move(first);
     if (state->headers_complete) co_return std::nullopt;
     if (ended(*state)) co_return failure(*state);
     if (const auto woken = co_await state->readable.wait(deadline); !woken) {
       co_return std::unexpected(woken.error());
     }
   }
-  auto& waiting = state->rare->informational;
-  Headers first = std::move(waiting.front());
-  waiting.erase(waiting.begin());
-  co_return std::optional(std::move(first));
 }
 
 Result<void> Stream::send_informational(const Headers& response) {
@@ -136,6 +157,11 @@ Result<void> Stream::send_informational(const Headers& response) {
 }
 
 Result<void> Stream::send_headers(const Headers& response, bool end_stream) {
+  if (state_->session == nullptr) return failure(*state_);
+  return state_->session->send_headers(*state_, response, end_stream);
+}
+
+Result<void> Stream::send_headers(FieldViews response, bool end_stream) {
   if (state_->session == nullptr) return failure(*state_);
   return state_->session->send_headers(*state_, response, end_stream);
 }
@@ -184,6 +210,16 @@ io::Task<Result<void>> Stream::write(std::span<const std::uint8_t> bytes, io::De
   co_return Result<void>();
 }
 
+bool Stream::try_write(std::span<const std::uint8_t> bytes) {
+  StreamState& state = *state_;
+  if (!state.headers_sent || state.end_queued || ended(state) || state.session == nullptr ||
+      bytes.size() > state.session->room(state)) {
+    return false;
+  }
+  if (!bytes.empty()) state.session->queue(state, bytes);
+  return true;
+}
+
 io::Task<Result<void>> Stream::pass(std::span<const std::uint8_t> bytes, io::Deadline deadline) {
   const auto state = state_;
   if (!state->headers_sent || state->end_queued) {
@@ -208,26 +244,31 @@ Result<void> Stream::finish() {
   if (state_->end_queued) return {};
   if (ended(*state_) || state_->session == nullptr) return failure(*state_);
   if (!state_->headers_sent) return fail(ErrorCode::kInvalid, "HTTP/2: finish before the headers");
-  return state_->session->queue_end(*state_, nullptr);
+  return state_->session->queue_end(*state_, {});
 }
 
-Result<void> Stream::send_trailers(const Headers& trailers) {
+Result<void> Stream::send_trailers(Headers trailers) {
   if (ended(*state_) || state_->session == nullptr) return failure(*state_);
   if (!state_->headers_sent || state_->end_queued) {
     return fail(ErrorCode::kInvalid, "HTTP/2: trailers outside of the body");
   }
-  return state_->session->queue_end(*state_, &trailers);
+  return state_->session->queue_end(*state_, std::move(trailers));
+}
+
+std::optional<Result<void>> Stream::try_flushed() const {
+  return flushed_now(*state_);
+}
+
+io::Event::Wait Stream::wait_writable(io::Deadline deadline) {
+  return state_->writable.wait(deadline);
 }
 
 io::Task<Result<void>> Stream::flushed(io::Deadline deadline) {
   const auto state = state_;
-  while (!state->to_send.empty() || (state->end_queued && !state->end_sent)) {
-    if (ended(*state)) co_return failure(*state);
+  while (true) {
+    if (const auto done = flushed_now(*state)) co_return *done;
     if (const auto woken = co_await state->writable.wait(deadline); !woken) co_return woken;
   }
-  if (state->closed && state->failure.text[0] != '\0' && !state->end_sent)
-    co_return failure(*state);
-  co_return Result<void>();
 }
 
 void Stream::reset(std::uint32_t code) {

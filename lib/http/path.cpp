@@ -27,6 +27,17 @@ int escaped_byte(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+// Nothing of it has another spelling: most paths, and then nothing is built.
+bool is_normal(std::string_view path) {
+  char before = 0;
+  for (const char c : path) {
+    const bool plain = is_unreserved(c) || std::string_view("/:@!$&'()*+,;=").contains(c);
+    if (!plain || (before == '/' && (c == '/' || c == '.'))) return false;
+    before = c;
+  }
+  return true;
+}
+
 std::string with_slashes_decoded(std::string_view path) {
   std::string out;
   out.reserve(path.size());
@@ -105,6 +116,7 @@ std::optional<std::string> normalized_path(std::string_view path, PathNormalizat
   const auto query_at = std::min(path.find('?'), path.size());
   std::string decoded;
   std::string_view plain = path.substr(0, query_at);
+  if (is_normal(plain)) return std::string(path);
   if (how == PathNormalization::kDecodeAndMergeSlashes) {
     decoded = with_slashes_decoded(plain);
     plain = decoded;

@@ -45,12 +45,6 @@ std::string_view second_text(std::time_t second) {
   return made.text;
 }
 
-std::string start_time(const ExchangeRecord& record) {
-  const auto since = duration_cast<milliseconds>(record.started.time_since_epoch());
-  return fmt::format("{}.{:03}Z", second_text(system_clock::to_time_t(record.started)),
-                     since.count() % 1000);
-}
-
 std::int64_t in_milliseconds(steady_clock::duration duration) {
   return duration_cast<milliseconds>(duration).count();
 }
@@ -74,19 +68,52 @@ std::string_view or_nothing(std::string_view text) {
   return text.empty() ? kNothing : text;
 }
 
+// "2026-07-14T12:00:00.123Z"
+void append_start_time(std::string& out, const ExchangeRecord& record) {
+  const auto since = duration_cast<milliseconds>(record.started.time_since_epoch()).count() % 1000;
+  out.append(second_text(system_clock::to_time_t(record.started)));
+  const auto digit = [](std::int64_t value) { return static_cast<char>('0' + value % 10); };
+  out.append({'.', digit(since / 100), digit(since / 10), digit(since), 'Z'});
+}
+
+void append_number(std::string& out, std::uint64_t value) {
+  const fmt::format_int text(value);
+  out.append(text.data(), text.size());
+}
+
+void append_address(std::string& out, const SocketAddress& address) {
+  if (!address.ip.is_v4()) {
+    out.append(address.to_string());
+    return;
+  }
+  constexpr std::size_t kFirst = 12;  // of an IPv4 address in the sixteen bytes
+  for (std::size_t at = kFirst; at < address.ip.bytes.size(); ++at) {
+    append_number(out, address.ip.bytes[at]);
+    out += at + 1 < address.ip.bytes.size() ? '.' : ':';
+  }
+  append_number(out, address.port);
+}
+
+/// Fields, each behind a space. Without formatting, as each request makes one.
 class Line {
  public:
-  explicit Line(std::string start) : out_(std::move(start)) {}
+  explicit Line(std::string& out) : out_(out) {}
   void plain(std::string_view text) { out_.append(1, ' ').append(or_nothing(text)); }
-  void number(std::uint64_t value) { plain(fmt::format_int(value).str()); }
+  void number(std::uint64_t value) {
+    out_ += ' ';
+    append_number(out_, value);
+  }
+  void address(const SocketAddress& value) {
+    out_ += ' ';
+    append_address(out_, value);
+  }
   void quoted(std::string_view text) {
     out_ += ' ';
     append_quoted(out_, or_nothing(text));
   }
-  std::string take() { return std::move(out_); }
 
  private:
-  std::string out_;
+  std::string& out_;
 };
 
 class Object {
@@ -136,13 +163,15 @@ std::string attempt_json(const AttemptRecord& attempt) {
 
 }  // namespace
 
-std::string exchange_text(const ExchangeRecord& record) {
-  std::string start;
-  start.reserve(kUsualBytes);
-  start.append("[").append(start_time(record)).append("] ");
-  append_quoted(start, fmt::format("{} {} {}", or_nothing(record.method), or_nothing(record.path),
-                                   protocol(record.version)));
-  Line line(std::move(start));
+void append_exchange_text(std::string& out, const ExchangeRecord& record) {
+  out += '[';
+  append_start_time(out, record);
+  out.append("] \"");
+  append_escaped(out, or_nothing(record.method));
+  out += ' ';
+  append_escaped(out, or_nothing(record.path));
+  out.append(1, ' ').append(protocol(record.version)).append(1, '"');
+  Line line(out);
   line.number(record.status);
   line.plain(record.all_flags().to_string());
   line.plain(record.code_details());
@@ -156,20 +185,29 @@ std::string exchange_text(const ExchangeRecord& record) {
   line.quoted(record.user_agent);
   line.quoted(record.request_id);
   line.quoted(record.authority);
-  line.quoted(upstream_host(record));
+  const auto* upstream =
+      record.attempt_list.empty() ? nullptr : &record.attempt_list.back().address;
+  if (upstream != nullptr && upstream->port != 0) {
+    out.append(" \"");
+    append_address(out, *upstream);
+    out += '"';
+  } else {
+    line.quoted("");
+  }
   line.plain(record.cluster);
   line.plain("");  // the upstream connection's own address: shared by tunnels
-  line.plain(record.destination_address.to_string());
-  line.plain(record.source_address.to_string());
+  line.address(record.destination_address);
+  line.address(record.source_address);
   line.plain("");  // no TLS of an application's own is ended here
   line.plain(record.route_name);
   line.number(record.attempts);
-  return line.take();
 }
 
 std::string exchange_json(const ExchangeRecord& record, bool with_attempts) {
   Object out;
-  out.text("start_time", start_time(record));
+  std::string started;
+  append_start_time(started, record);
+  out.text("start_time", started);
   out.text("method", record.method);
   out.text("path", record.path);
   out.text("protocol", protocol(record.version));

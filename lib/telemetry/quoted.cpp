@@ -24,6 +24,11 @@ void append_plain(std::string& out, std::string_view& value) {
 
 void append_quoted(std::string& out, std::string_view value) {
   out += '"';
+  append_escaped(out, value);
+  out += '"';
+}
+
+void append_escaped(std::string& out, std::string_view value) {
   for (append_plain(out, value); !value.empty(); append_plain(out, value)) {
     const char c = value.front();
     if (c == '"' || c == '\\') {
@@ -33,7 +38,6 @@ void append_quoted(std::string& out, std::string_view value) {
     }
     value.remove_prefix(1);
   }
-  out += '"';
 }
 
 void append_json_string(std::string& out, std::string_view value) {

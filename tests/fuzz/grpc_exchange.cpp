@@ -147,6 +147,9 @@ class Upstream final : public UpstreamConnections, private ClientConnection::Own
                                                       io::Deadline deadline) override {
       return real_->finish(trailers, deadline);
     }
+    std::optional<Result<void>> try_send_rest(Bytes rest, const http::Fields& trailers) override {
+      return real_->try_send_rest(rest, trailers);
+    }
     [[clang::coro_wrapper]] Task<Result<http::ResponseHead*>> read_head(io::Deadline d) override {
       return real_->read_head(d);
     }

@@ -179,7 +179,8 @@ io::Task<> Attempt::pass_on(http::ResponseHead& head) {
 /// True when all of it, with its trailers, was taken by the client.
 io::Task<bool> Attempt::pass_body_on() {
   while (true) {
-    auto part = co_await upstream_->read_body(x_.times.deadline());
+    auto there = upstream_->try_read_body();  // mostly it is: nothing to wait for
+    auto part = there ? *there : co_await upstream_->read_body(x_.times.deadline());
     if (!part) {
       cut_short(part.error());
       co_return false;

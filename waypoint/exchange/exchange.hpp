@@ -17,10 +17,11 @@ namespace culvert::waypoint {
 
 /// What an exchange fills anew and need not allocate anew.
 struct ExchangeMemory {
-  http::RequestHead outgoing;           // what upstream is sent
-  http::ResponseHead reply;             // of ours
-  std::vector<l7::HeaderView> headers;  // of the request
-  std::string identity;                 // the client's
+  http::RequestHead outgoing;                 // what upstream is sent
+  http::ResponseHead reply;                   // of ours
+  std::vector<l7::HeaderView> headers;        // of the request
+  std::optional<mesh::Identity> identity_of;  // who `identity` says
+  std::string identity;                       // the client's
   std::string scratch;
   std::string body;  // of the request, kept
   telemetry::ExchangeRecord record;

@@ -36,6 +36,13 @@ Seen look_at(const http::Fields& fields) {
   return seen;
 }
 
+/// Mostly the same one asked before.
+void know_identity(ExchangeMemory& memory, const std::optional<mesh::Identity>& identity) {
+  if (memory.identity_of == identity) return;
+  memory.identity_of = identity;
+  memory.identity = identity ? identity->to_string() : std::string();
+}
+
 /// UUID, version 4 (RFC 9562 section 5.4).
 void make_request_id(l7::Random& random, std::string& out) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -173,8 +180,7 @@ bool receive_request(Exchange& x) {
   auto& head = x.client.request();
   auto& fields = head.fields;
   const auto seen = look_at(fields);
-  const auto& identity = x.arrival.client.identity;
-  x.memory->identity = identity ? identity->to_string() : std::string();
+  know_identity(*x.memory, x.arrival.client.identity);
   x.grpc = seen.content_type && is_grpc(*seen.content_type);
   if (x.grpc && seen.grpc_timeout) x.wishes.grpc_timeout = grpc::parse_timeout(*seen.grpc_timeout);
   if (seen.envoy) take_wishes(x, fields);

@@ -30,7 +30,9 @@ RequestBody::~RequestBody() {
 }
 
 void RequestBody::start() {
-  if (expected_) spawn_pump();
+  if (!expected_) return;
+  read_ahead();  // a small one mostly came with its head
+  if (!ended_ && !failure_) spawn_pump();
 }
 
 void RequestBody::spawn_pump() {
@@ -43,11 +45,23 @@ void RequestBody::attach(ClientExchange& upstream) {
   sent_ = 0;
   finished_ = false;
   if (!expected_) return;
-  if (pump_ && !pump_->empty()) {
+  if (pumps()) {
     changed_.notify();
-  } else {
+  } else if (!send_at_once()) {
     spawn_pump();
   }
+}
+
+/// What is whole and takes no waiting needs no fiber.
+bool RequestBody::send_at_once() {
+  if (!ended_ || failure_) return false;
+  const auto sent = upstream_->try_send_rest(bytes_of(kept_), client_.request_trailers());
+  if (!sent) return false;
+  sent_ = kept_.size();
+  finished_ = sent->has_value();
+  if (!keeping_) drop_kept();
+  (void)written(*sent);
+  return true;
 }
 
 io::Task<> RequestBody::detach() {
@@ -78,7 +92,7 @@ io::Task<bool> RequestBody::tunnel_ended() {
 
 io::Task<> RequestBody::beside(Stoppable& step) {
   if (failure_) co_return;
-  if (!expected_) {
+  if (!expected_ || (ended_ && !pumps())) {
     co_await step.run();
     co_return;
   }

@@ -67,6 +67,8 @@ class RequestBody {
   static io::Scope::Child pump(RequestBody* self);
   static io::Scope::Child run_step(Stoppable* step);
   void spawn_pump();
+  bool pumps() const { return pump_ && !pump_->empty(); }
+  bool send_at_once();
   io::Task<bool> step();
   void read_ahead();
   void take(Bytes part);

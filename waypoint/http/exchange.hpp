@@ -87,6 +87,13 @@ class ClientExchange {
   virtual Result<void> send_head(const http::RequestHead& head, bool end) = 0;
   virtual io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) = 0;
   virtual io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) = 0;
+  /// write_body() of all that is left, and finish(), without waiting: it leaves at the latest at
+  /// the end of this turn. nullopt, and nothing was done, where it would wait; some versions always
+  /// do.
+  virtual std::optional<Result<void>> try_send_rest(Bytes /*rest*/,
+                                                    const http::Fields& /*trailers*/) {
+    return std::nullopt;
+  }
 
   /// The next head: informational ones as they come, then the final one (or 101). May come before
   /// the request has been sent. The caller may change it, or move it away.

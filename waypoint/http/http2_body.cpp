@@ -45,9 +45,12 @@ std::optional<Result<Bytes>> Http2BodyReader::try_read() {
 }
 
 io::Task<Result<Bytes>> Http2BodyReader::read(io::Deadline deadline) {
-  if (refusal_) co_return std::unexpected(refusal_->error(origin_));
-  if (ended_) co_return Bytes{};
-  co_return judge(co_await stream_.read(deadline));
+  while (true) {
+    if (const auto part = try_read()) co_return *part;
+    if (const auto woken = co_await stream_.wait_readable(deadline); !woken) {
+      co_return std::unexpected(peer_error(woken.error(), origin_));
+    }
+  }
 }
 
 void Http2BodyWriter::begin(const http::Body& body, bool takes_bytes) {
@@ -55,14 +58,19 @@ void Http2BodyWriter::begin(const http::Body& body, bool takes_bytes) {
   if (takes_bytes && body.present) left_bytes_ = body.length;
 }
 
-io::Task<Result<void>> Http2BodyWriter::write(Bytes bytes, io::Deadline deadline) {
-  if (bytes.empty() || !takes_bytes_) co_return Result<void>();
-  if (left_bytes_) {
-    if (bytes.size() > *left_bytes_) {
-      co_return fail(ErrorCode::kInvalid, "HTTP/2: more of a body than its head announced");
-    }
-    *left_bytes_ -= bytes.size();
+std::optional<Result<void>> Http2BodyWriter::try_write(Bytes bytes) {
+  if (bytes.empty() || !takes_bytes_) return Result<void>();
+  if (left_bytes_ && bytes.size() > *left_bytes_) {
+    return fail(ErrorCode::kInvalid, "HTTP/2: more of a body than its head announced");
   }
+  if (bytes.size() >= h2::kPassBytes || !stream_.try_write(bytes)) return std::nullopt;
+  if (left_bytes_) *left_bytes_ -= bytes.size();
+  return Result<void>();
+}
+
+io::Task<Result<void>> Http2BodyWriter::write(Bytes bytes, io::Deadline deadline) {
+  if (const auto done = try_write(bytes)) co_return *done;
+  if (left_bytes_) *left_bytes_ -= bytes.size();
   auto written = bytes.size() >= h2::kPassBytes ? co_await stream_.pass(bytes, deadline)
                                                 : co_await stream_.write(bytes, deadline);
   if (!written) co_return std::unexpected(peer_error(written.error(), origin_));
@@ -87,10 +95,10 @@ Result<void> Http2BodyWriter::end(const http::Fields& trailers) {
   return queued;
 }
 
-io::Task<Result<void>> Http2BodyWriter::flushed(io::Deadline deadline) {
-  auto left = co_await stream_.flushed(deadline);
-  if (!left) co_return std::unexpected(peer_error(left.error(), origin_));
-  co_return left;
+std::optional<Result<void>> Http2BodyWriter::try_flushed() {
+  auto done = stream_.try_flushed();
+  if (done && !*done) return std::unexpected(peer_error(done->error(), origin_));
+  return done;
 }
 
 }  // namespace culvert::waypoint

@@ -48,11 +48,15 @@ class Http2BodyWriter {
   /// `takes_bytes` false: what is written is left out (the answer to HEAD).
   void begin(const http::Body& body, bool takes_bytes);
   io::Task<Result<void>> write(Bytes bytes, io::Deadline deadline);
+  /// The same without waiting; nullopt, and nothing was done, where it would wait.
+  std::optional<Result<void>> try_write(Bytes bytes);
   /// The head's frame ends the stream. False where it must not: a body was announced.
   bool end_with_head();
   /// Queues the end. A body that is too short resets the stream: kInvalid.
   Result<void> end(const http::Fields& trailers);
-  io::Task<Result<void>> flushed(io::Deadline deadline);
+  /// Whether all of it was handed to the transport; nullopt while it was not: then the stream's
+  /// wait_writable().
+  std::optional<Result<void>> try_flushed();
   bool ended() const { return ended_; }
 
  private:

@@ -70,16 +70,30 @@ class Http2Client::Exchange final : public ClientExchange {
   }
   io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) override {
     if (auto ended = writer_.end(trailers); !ended) co_return ended;
-    co_return co_await writer_.flushed(deadline);
+    while (true) {
+      if (const auto flushed = writer_.try_flushed()) co_return *flushed;
+      if (const auto woken = co_await stream_.wait_writable(deadline); !woken) {
+        co_return std::unexpected(peer_error(woken.error(), Origin::kUpstream));
+      }
+    }
+  }
+  std::optional<Result<void>> try_send_rest(Bytes rest, const http::Fields& trailers) override {
+    const auto written = writer_.try_write(rest);
+    if (!written || !*written) return written;
+    return writer_.end(trailers);
   }
 
   io::Task<Result<http::ResponseHead*>> read_head(io::Deadline deadline) override {
-    const auto interim = co_await stream_.informational(deadline);
-    if (!interim) co_return std::unexpected(peer_error(interim.error(), Origin::kUpstream));
-    if (*interim) co_return take_head(**interim, false);
-    const auto final = co_await stream_.response(deadline);
-    if (!final) co_return std::unexpected(peer_error(final.error(), Origin::kUpstream));
-    co_return take_head(**final, stream_.ended_without_body());
+    while (true) {
+      if (const auto interim = stream_.try_informational()) co_return take_head(*interim, false);
+      if (const auto final = stream_.try_response()) {
+        if (!*final) co_return std::unexpected(peer_error(final->error(), Origin::kUpstream));
+        co_return take_head(***final, stream_.ended_without_body());
+      }
+      if (const auto woken = co_await stream_.wait_readable(deadline); !woken) {
+        co_return std::unexpected(peer_error(woken.error(), Origin::kUpstream));
+      }
+    }
   }
   [[clang::coro_wrapper]] io::Task<Result<Bytes>> read_body(io::Deadline deadline) override {
     return reader_.read(deadline);

@@ -104,9 +104,16 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
 
   io::Task<Result<Bytes>> read_body(io::Deadline deadline) override {
     continue_if_wanted();
-    auto part = co_await reader_.read(deadline);
-    moved();
-    co_return part;
+    while (true) {
+      if (const auto part = reader_.try_read()) {
+        moved();
+        co_return *part;
+      }
+      if (const auto woken = co_await stream_.wait_readable(deadline); !woken) {
+        moved();
+        co_return std::unexpected(peer_error(woken.error(), Origin::kClient));
+      }
+    }
   }
   std::optional<Result<Bytes>> try_read_body() override {
     continue_if_wanted();
@@ -139,6 +146,10 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     if (end && !whole) (void)writer_.end({});
   }
   io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) override {
+    if (const auto done = writer_.try_write(bytes)) {
+      moved();
+      co_return *done;
+    }
     writing_ = true;
     auto written = co_await writer_.write(bytes, deadline);
     writing_ = false;
@@ -148,10 +159,13 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
   io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) override {
     if (auto ended = writer_.end(trailers); !ended) co_return ended;
     moved();
-    writing_ = true;
-    auto flushed = co_await writer_.flushed(deadline);
-    writing_ = false;
-    co_return flushed;
+    while (true) {
+      if (const auto flushed = writer_.try_flushed()) co_return *flushed;
+      writing_ = true;
+      const auto woken = co_await stream_.wait_writable(deadline);
+      writing_ = false;
+      if (!woken) co_return std::unexpected(peer_error(woken.error(), Origin::kClient));
+    }
   }
   void reset(std::uint32_t http2_code) override { stream_.reset(http2_code); }
 

@@ -39,6 +39,7 @@ class RequestLog final : public ExchangeLog {
   telemetry::LineWriter& lines_;
   const bool json_;
   telemetry::AccessFilter filter_;
+  std::string line_;  // its memory is used again
 };
 
 }  // namespace culvert::waypoint

@@ -75,6 +75,8 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
 Worker::~Worker() = default;
 
 void Worker::run() {
+  SpareBlocks blocks;
+  blocks_ = &blocks;
   post([](Worker& self) {
     self.loop_->root().spawn([](Worker* worker) -> Task<> { co_await worker->free_idle_buffers(); },
                              &self);
@@ -82,11 +84,13 @@ void Worker::run() {
                              &self);
   });
   loop_->run();
+  blocks_ = nullptr;
 }
 
 Task<> Worker::free_idle_buffers() {
   while (co_await io::sleep_until(io::in(kBufferCheck))) {
     live_tunnels_.free_idle_buffers(loop_->now() - kQuietTunnel);
+    blocks_->free_if_idle();
   }
 }
 

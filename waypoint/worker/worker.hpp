@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "culvert/base/spare_blocks.hpp"
 #include "culvert/h2/budget.hpp"
 #include "culvert/io/event.hpp"
 #include "culvert/io/loop.hpp"
@@ -151,6 +152,7 @@ class Worker final : public proxy::TunnelOwner {
 
   const SharedByWorkers shared_;
   std::unique_ptr<io::Loop> loop_;
+  SpareBlocks* blocks_ = nullptr;  // in run()'s frame, on its thread
   ViewPtr view_;
   mesh::WorkloadPtr self_;  // as the view has it; null before it came
   /// The waypoint and what selects it, as a mesh of its own: nothing else is asked here, for the

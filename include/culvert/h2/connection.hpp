@@ -40,6 +40,7 @@ class Connection {
   /// Client: opens a stream; may be called before run(). kLimit when can_open() is false for the
   /// number of streams, kClosed when the connection drains or is over, kInvalid for a bad field.
   Result<Stream> open(const Headers& request, bool end_stream);
+  Result<Stream> open(FieldViews request, bool end_stream);
   bool can_open() const;
   /// Client: the server has announced extended CONNECT (RFC 8441); known after handshake().
   bool peer_takes_extended_connect() const;

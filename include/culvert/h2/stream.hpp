@@ -53,10 +53,15 @@ class Stream {
   /// Client: waits for the next informational response (1xx), in order; nullopt when there is none
   /// left and the final one has come. Who does not ask misses nothing else.
   io::Task<Result<std::optional<Headers>>> informational(io::Deadline deadline);
+  /// response() and informational() without waiting: what they would give now; nullopt while there
+  /// is nothing, and of informational ones also when none is left.
+  std::optional<Result<const Headers*>> try_response();
+  std::optional<Headers> try_informational();
   /// Frees the header block, which is empty from now on: for streams that live long.
   void forget_headers();
   /// Server: answers. Once. kInvalid for a field that HTTP/2 does not allow.
   Result<void> send_headers(const Headers& response, bool end_stream);
+  Result<void> send_headers(FieldViews response, bool end_stream);
   /// Server: an informational response (1xx, not 101), before send_headers().
   Result<void> send_informational(const Headers& response);
 
@@ -70,7 +75,8 @@ class Stream {
   std::optional<Result<std::span<const std::uint8_t>>> try_read();
   /// Whether try_read() gives something.
   bool readable() const;
-  /// `co_await`: until try_read() may give something (others wake it too). kTimeout, kCancelled.
+  /// `co_await`: until try_read(), try_response() or try_informational() may give something (others
+  /// wake it too). kTimeout, kCancelled.
   io::Event::Wait wait_readable(io::Deadline deadline);
   /// Credits the bytes of the last read() now; they are no longer valid.
   void consumed();
@@ -80,17 +86,24 @@ class Stream {
   /// Queues all bytes (a copy); waits while the bounded send buffers are full. After a failure an
   /// unknown part was queued.
   io::Task<Result<void>> write(std::span<const std::uint8_t> bytes, io::Deadline deadline);
+  /// write() without waiting: false where it would wait or fail, and nothing is queued then.
+  bool try_write(std::span<const std::uint8_t> bytes);
   /// As write(), but without a copy: waits until the connection has sealed all of it, and the bytes
   /// must live as long. One writer at a time.
   io::Task<Result<void>> pass(std::span<const std::uint8_t> bytes, io::Deadline deadline);
   /// END_STREAM after what is queued. Idempotent.
   Result<void> finish();
   /// Trailers, then END_STREAM, after what is queued.
-  Result<void> send_trailers(const Headers& trailers);
+  Result<void> send_trailers(Headers trailers);
   /// Waits until all that was queued, END_STREAM too, was handed to the connection's byte stream.
   io::Task<Result<void>> flushed(io::Deadline deadline);
   /// Of what was queued or passed, what the connection has not sealed yet.
   std::size_t unsent_bytes() const;
+  /// flushed() without waiting; nullopt where it would wait.
+  std::optional<Result<void>> try_flushed() const;
+  /// `co_await`: until try_write() or try_flushed() may do (others wake it too). kTimeout,
+  /// kCancelled.
+  io::Event::Wait wait_writable(io::Deadline deadline);
   /// RST_STREAM, overtaking what is queued. No effect on a stream that has ended both ways.
   void reset(std::uint32_t code);
 

@@ -42,6 +42,11 @@ class Fields {
   /// All values of that name, joined by ", " (RFC 9110 section 5.3); nullopt when there is none.
   std::optional<std::string> joined(std::string_view name) const;
 
+  /// Room for `fields` with `bytes` of names and values together.
+  void reserve(std::size_t fields, std::size_t bytes) {
+    places_.reserve(fields);
+    text_.reserve(bytes);
+  }
   std::size_t size() const { return places_.size(); }
   bool empty() const { return places_.empty(); }
   Field operator[](std::size_t index) const { return field_at(places_[index]); }

@@ -44,6 +44,9 @@ class Http2RequestBuilder : private Http2Section {
  public:
   explicit Http2RequestBuilder(const Limits& limits = {}) : Http2Section(limits) {}
 
+  /// As Fields::reserve.
+  void reserve(std::size_t fields, std::size_t bytes) { head_.fields.reserve(fields, bytes); }
+
   std::expected<void, Refusal> add(std::string_view name, std::string_view value);
   /// `end_stream`: the head's frame ended the stream. Cookies are one field from here on (section
   /// 8.2.3). An extended CONNECT for websocket (RFC 8441) is a GET with `upgrade`.
@@ -63,6 +66,9 @@ class Http2ResponseBuilder : private Http2Section {
   explicit Http2ResponseBuilder(bool to_head, std::string_view upgrade = {},
                                 const Limits& limits = {})
       : Http2Section(limits), to_head_(to_head), upgrade_(upgrade) {}
+
+  /// As Fields::reserve.
+  void reserve(std::size_t fields, std::size_t bytes) { head_.fields.reserve(fields, bytes); }
 
   std::expected<void, Refusal> add(std::string_view name, std::string_view value);
   std::expected<ResponseHead, Refusal> finish(bool end_stream);

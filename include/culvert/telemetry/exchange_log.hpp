@@ -11,8 +11,8 @@ namespace culvert::telemetry {
 /// `[2026-11-21T21:00:00.123Z] "GET /a HTTP/1.1" 200 - via_upstream - "-" 0 12 3 2 "-" "curl" "id"
 /// "web.shop" "10.0.0.7:8080" outbound|80||web.shop.svc.cluster.local - 10.96.0.1:80 10.0.0.5:41000
 /// - default 1`: the fields of Istio's default, and the number of attempts. "-" is what there is
-/// not. No newline. What a client sent is quoted and escaped.
-std::string exchange_text(const ExchangeRecord& record);
+/// not. No newline. What a client sent is quoted and escaped. Behind what is in `out`.
+void append_exchange_text(std::string& out, const ExchangeRecord& record);
 
 /// The same as one JSON object, with Istio's keys, and who asked whom by which rule.
 /// `with_attempts`: with the list of them, as `culvert tap` shows it.

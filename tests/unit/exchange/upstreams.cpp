@@ -48,6 +48,14 @@ class Pod final : public ClientExchange {
     changed_.notify();
     co_return Result<void>();
   }
+  std::optional<Result<void>> try_send_rest(Bytes rest, const http::Fields& trailers) override {
+    if (!does_.takes || broken_) return std::nullopt;
+    seen_.body.append(reinterpret_cast<const char*>(rest.data()), rest.size());
+    seen_.trailers = list_of(trailers);
+    seen_.whole = true;
+    changed_.notify();
+    return Result<void>();
+  }
 
   io::Task<Result<http::ResponseHead*>> read_head(io::Deadline deadline) override {
     while (!does_.answers || (does_.waits_for_all && !does_.upgrades && !seen_.whole)) {
@@ -86,7 +94,12 @@ class Pod final : public ClientExchange {
     }
     co_return next();
   }
-  std::optional<Result<Bytes>> try_read_body() override { return next(); }
+  std::optional<Result<Bytes>> try_read_body() override {
+    const bool nothing_to_send_back =
+        does_.upgrades && seen_.body.size() == echoed_ && !seen_.whole;
+    if (does_.between_parts > milliseconds(0) || nothing_to_send_back) return std::nullopt;
+    return next();
+  }
   http::Fields& trailers() override { return trailers_; }
   bool request_sent() const override { return sent_; }
 

@@ -12,8 +12,19 @@ using namespace culvert::telemetry;
 using culvert::test::sample_exchange;
 using nlohmann::json;
 
+namespace {
+
+std::string text_of(const ExchangeRecord& record) {
+  std::string out = "before ";
+  append_exchange_text(out, record);
+  CHECK(out.starts_with("before "));
+  return out.substr(7);
+}
+
+}  // namespace
+
 TEST_CASE("the text has the fields of Istio's default form in their order, then the attempts") {
-  CHECK(exchange_text(sample_exchange()) ==
+  CHECK(text_of(sample_exchange()) ==
         "[2026-11-21T21:00:00.123Z] \"GET /a?b=c HTTP/2\" 200 - via_upstream - \"-\" 5 70000 12 7 "
         "\"10.0.0.5\" \"curl/8\" \"6f9a0c1e-0000-4000-8000-000000000001\" \"web.shop\" "
         "\"10.0.0.7:8080\" outbound|80|v1|web.shop.svc.cluster.local - 10.96.0.1:80 "
@@ -30,16 +41,28 @@ TEST_CASE("what there is not is a dash, and an end of ours names flag and detail
   record.user_agent = record.request_id = record.forwarded_for = record.cluster =
       record.route_name = "";
   CHECK(
-      exchange_text(record) ==
+      text_of(record) ==
       "[2026-11-21T21:00:00.123Z] \"GET /a?b=c HTTP/2\" 404 NR route_not_found - \"-\" 5 70000 12 "
       "- \"-\" \"-\" \"-\" \"web.shop\" \"-\" - - 10.96.0.1:80 10.0.0.5:41000 - - 0");
+}
+
+TEST_CASE("addresses are written as elsewhere, whatever their family") {
+  ExchangeRecord record = sample_exchange();
+  record.attempt_list.back().address = *SocketAddress::parse("[fd00::8]:8080");
+  record.source_address = *SocketAddress::parse("255.0.10.1:65535");
+  record.destination_address = *SocketAddress::parse("[fd00::1]:80");
+  CHECK(text_of(record).ends_with(
+      "\"[fd00::8]:8080\" outbound|80|v1|web.shop.svc.cluster.local - [fd00::1]:80 "
+      "255.0.10.1:65535 - shop/routes/0 1"));
+  record.attempt_list.back().address = {};
+  CHECK(text_of(record).find("\"-\" outbound|80|v1|") != std::string::npos);
 }
 
 TEST_CASE("no client can forge a field or a line") {
   ExchangeRecord record = sample_exchange();
   record.path = "/\" 200 - x\n[2026";
   record.user_agent = "a\\\"b\r\n\xff";
-  const auto text = exchange_text(record);
+  const auto text = text_of(record);
   CHECK(text.find('\n') == std::string::npos);
   CHECK(text.find("\"GET /\\\" 200 - x\\x0a[2026 HTTP/2\"") != std::string::npos);
   CHECK(text.find("\"a\\\\\\\"b\\x0d\\x0a\\xff\"") != std::string::npos);

@@ -1,4 +1,5 @@
 // HTTP/2, both sides: our client's connections speak to our server's, over memory.
+#include "culvert/h2/options.hpp"
 #include "pool_pair.hpp"
 
 using namespace culvert;
@@ -131,6 +132,47 @@ TEST_CASE("bodies and trailers stream both ways at once, wherever their bytes ar
         },
         cut);
   }
+}
+
+TEST_CASE("what is left of a request is sent without waiting, or nothing of it is") {
+  struct Echo final : Handler {
+    Task<> serve(ServerExchange& exchange) override {
+      std::string heard;
+      while (true) {
+        const auto part = co_await exchange.read_body(soon());
+        if (!part || part->empty()) break;
+        heard += text_of(*part);
+      }
+      for (const auto field : exchange.request_trailers()) heard += field.name;
+      auto head = status(200);
+      head.body.present = true;
+      exchange.send_head(head, false);
+      (void)co_await exchange.write_body(bytes_of(heard), soon());
+      (void)co_await exchange.finish({}, soon());
+    }
+  };
+  run_loop([]() -> Task<> {
+    Echo echo;
+    Http2Pair pair(&echo);
+    auto open = co_await pair.open();
+    CHECK((*open)->send_head(post(), false).has_value());
+    http::Fields trailers;
+    trailers.add("t", "u");
+    const std::string large(h2::kPassBytes, 'x');  // passed on as it is, which waits
+    CHECK_FALSE((*open)->try_send_rest(bytes_of(large), trailers).has_value());
+    const auto sent = (*open)->try_send_rest(bytes_of("rest "), trailers);
+    REQUIRE(sent);
+    CHECK(sent->has_value());
+    CHECK((co_await (*open)->read_head(soon())).has_value());
+    CHECK((co_await read_all(open->get())) == "rest t");
+    *open = std::move(*co_await pair.open());
+    CHECK((*open)->send_head(post(3), false).has_value());
+    const auto longer = (*open)->try_send_rest(bytes_of("four"), {});
+    REQUIRE(longer);
+    CHECK(longer->error().code == ErrorCode::kInvalid);
+    open->reset();
+    co_await pair.stop();
+  });
 }
 
 TEST_CASE("an answer of trailers alone has no body") {
