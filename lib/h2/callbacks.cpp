@@ -53,6 +53,13 @@ struct Callbacks {
     return 0;
   }
 
+  // What is over the bound is not kept. Who serves the stream answers, which is a flood where it
+  // comes too often, as with streams that are reset for it.
+  static void oversized(Session& session, bool& told) {
+    if (std::exchange(told, true) || session.resets_.take(io::Loop::current().now())) return;
+    session.fatal(ErrorCode::kLimit, "HTTP/2: too many broken streams a second", kEnhanceYourCalm);
+  }
+
   static int header(nghttp2_session* raw, const nghttp2_frame* frame, const std::uint8_t* name,
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                     std::uint8_t, void* user) {
@@ -64,8 +71,8 @@ struct Callbacks {
     if (stream->header_list_bytes > session.options_.header_list_bytes ||
         into.size() >= kMaxHeaderFields) {
       if (session.server_ && !session.options_.judges_messages) {
-        (stream->headers_complete ? stream->oversized_trailers : stream->oversized) =
-            true;  // what is over the bound is not kept
+        oversized(session,
+                  stream->headers_complete ? stream->oversized_trailers : stream->oversized);
         return 0;
       }
       session.reset(*stream, kEnhanceYourCalm);
