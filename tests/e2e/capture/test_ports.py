@@ -17,7 +17,7 @@ def many(targets, each):
     for _ in range(each):
         for target in targets:
             s = socket.socket()
-            s.settimeout(5)
+            s.settimeout(60)
             try:
                 s.connect((target, 80))
                 sockets.append(s)
@@ -41,7 +41,7 @@ def hammer(target, family, count):
     seen = set()
     for _ in range(count):
         s = socket.socket(family)
-        s.settimeout(5)
+        s.settimeout(60)
         seen.add(s.connect_ex((target, 80)))
         s.close()
     return seen

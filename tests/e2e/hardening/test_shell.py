@@ -74,8 +74,8 @@ def test_no_private_key_is_left_in_memory_as_text(mesh, node):
 
 def test_nothing_that_ztunnel_needs_is_refused(mesh):
     mesh.answered("shop/far", "shop/web", 8080)
-    mesh.lab.exec("node/east", "curl", "-sS", "--max-time", "10", "http://127.0.0.1:15000/config_dump", check=True)
-    mesh.lab.exec("node/east", "curl", "-sS", "--max-time", "10", "http://127.0.0.1:15020/metrics", check=True)
+    mesh.lab.exec("node/east", "curl", "-sS", "--max-time", "60", "http://127.0.0.1:15000/config_dump", check=True)
+    mesh.lab.exec("node/east", "curl", "-sS", "--max-time", "60", "http://127.0.0.1:15020/metrics", check=True)
     for node in ("east", "west"):
         assert "sandbox: refused" not in mesh.lab.logs(f"node/{node}", "ztunnel")
 

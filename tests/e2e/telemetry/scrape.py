@@ -19,6 +19,7 @@ CLIENT, NEAR, FAR = "town/client", "town/near", "town/far"
 SIDES = {NEAR: (("node/east", "source"), ("node/east", "destination")),
          FAR: (("node/east", "source"), ("node/west", "destination"))}
 FLAGS = ["--ztunnel-flag=--log-format=json"]
+BUSY = 503  # the loop did not get to the question in time: so it may be on a loaded machine
 
 
 def pod(ns, name, node, command):
@@ -68,9 +69,16 @@ spec:
 
 
 def http(lab, node, url, *flags):
-    """(status, headers in lower case, body as bytes) of curl in a node's namespace."""
-    argv = lab.exec_argv(node, "curl", "-sS", "--max-time", "20", "-D", "/dev/stderr", *flags, url)
-    done = subprocess.run(argv, env=ENV, capture_output=True, timeout=60)
+    """(status, headers in lower case, body as bytes) of curl in a node's namespace, once the process has time for it."""
+    def asked():
+        answer = http_once(lab, node, url, *flags)
+        return None if answer[0] == BUSY else answer
+    return wait_until(asked, f"an answer from {url}")
+
+
+def http_once(lab, node, url, *flags):
+    argv = lab.exec_argv(node, "curl", "-sS", "--max-time", "60", "-D", "/dev/stderr", *flags, url)
+    done = subprocess.run(argv, env=ENV, capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr
     head = done.stderr.decode().replace("\r", "").strip().splitlines()
     headers = dict(line.split(": ", 1) for line in (h.replace(":", ": ", 1) if ": " not in h else h for h in head[1:]))

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from lab import APPS, wait_until
-from scrape import CLIENT, FAR, NEAR, SPIFFE, access_lines, admin, connections, http, tally
+from scrape import CLIENT, FAR, NEAR, SPIFFE, access_lines, admin, connections, counted, http, tally
 
 
 HOLD_300 = ("import socket, sys, time; held = [socket.create_connection((sys.argv[1], 7004)) for _ in range(300)]; "
@@ -114,8 +114,10 @@ def test_levels_are_asked_with_get_and_changed_with_post_only(lab):
 def test_a_cpu_profile_is_read_by_pprof_and_names_functions(lab, tmp_path):
     def profile(*flags):
         return http(lab, "node/east", "http://127.0.0.1:15000/debug/pprof/profile?seconds=2&frequency=1000", *flags)
-    load = lab.popen(CLIENT, "python3", APPS / "tally.py", lab.ips(FAR)[0], 7001, 3000, 20_000)
+    before = counted(lab, "node/east")["opened"]
+    load = lab.popen(CLIENT, "python3", APPS / "tally.py", lab.ips(FAR)[0], 7001, 1_000_000, 20_000)
     try:
+        wait_until(lambda: counted(lab, "node/east")["opened"] > before + 20, "the load")
         status, headers, body = profile()
     finally:
         load.kill()
@@ -139,7 +141,7 @@ def test_profiles_are_bounded_and_one_at_a_time(lab):
 
 def pprof(path, *args):
     """What `go tool pprof` prints of a profile."""
-    done = subprocess.run(["go", "tool", "pprof", *args, str(path)], capture_output=True, text=True, timeout=120,
+    done = subprocess.run(["go", "tool", "pprof", *args, str(path)], capture_output=True, text=True, timeout=300,
                           env=dict(os.environ, PPROF_TMPDIR=str(path.parent), HOME=str(path.parent)))
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -155,7 +157,7 @@ def test_a_heap_profile_is_read_by_pprof_and_names_who_holds_the_memory(lab, tmp
     try:
         calls = [lab.popen(CLIENT, "python3", "-c", HOLD_300, lab.ips(FAR)[0])]
         wait_until(lambda: json.loads(admin(lab, "node/east", "/connections?limit=1")[1])["total"] >= 300,
-                   "300 connections", timeout=60)
+                   "300 connections")
         status, headers, body = http(lab, "node/east", url)
         assert (status, headers["content-type"]) == (200, "application/octet-stream")
         path.write_bytes(body)

@@ -67,7 +67,7 @@ def url(address, port, path):
 
 
 def digest(lab, target, *flags):
-    done = lab.exec(CLIENT, "sh", "-c", f"curl -sS -g --max-time 20 {' '.join(flags)} '{target}' | sha1sum")
+    done = lab.exec(CLIENT, "sh", "-c", f"curl -sS -g --max-time 120 {' '.join(flags)} '{target}' | sha1sum")
     return done.stdout.split()[0]
 
 

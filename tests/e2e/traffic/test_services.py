@@ -13,7 +13,7 @@ def servers(lab, family, count, client=CLIENT):
     address = vip_of(lab, "talk", family)
     url = f"http://[{address}]:8080/" if family == 6 else f"http://{address}:8080/"
     answered = []
-    for line in lab.exec(client, "sh", "-c", f"for i in $(seq {count}); do curl -sS -g --max-time 5 '{url}'; done",
+    for line in lab.exec(client, "sh", "-c", f"for i in $(seq {count}); do curl -sS -g --max-time 60 '{url}'; done",
                          check=True).stdout.splitlines():
         answered.append(json.loads(line)["server"])
     return answered
@@ -48,7 +48,7 @@ ports: [{{name: http, port: 8080, protocol: TCP}}]
 
 def test_an_endpoint_that_is_not_ready_gets_nothing_and_none_ready_refuses(joined):
     def answered():
-        done = joined.exec(CLIENT, "sh", "-c", "for i in 1 2 3 4 5 6; do curl -s --max-time 5 http://picked:8080/; done")
+        done = joined.exec(CLIENT, "sh", "-c", "for i in 1 2 3 4 5 6; do curl -s --max-time 60 http://picked:8080/; done")
         return {json.loads(line)["server"] for line in done.stdout.splitlines()}
 
     joined.apply(slice_of(joined, (True, True)))

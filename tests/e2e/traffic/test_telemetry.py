@@ -47,7 +47,7 @@ METRICS = {"opened": "istio_tcp_connections_opened_total", "closed": "istio_tcp_
 
 def counted(lab, node, reporter, server):
     """The four TCP metrics of client -> server, as a scraper in the node's namespace reads them."""
-    text = lab.exec(node, "curl", "-sS", "--max-time", "5", "http://127.0.0.1:15020/metrics", check=True).stdout
+    text = lab.exec(node, "curl", "-sS", "--max-time", "60", "http://127.0.0.1:15020/metrics", check=True).stdout
     out = {}
     for short, name in METRICS.items():
         wanted = (f'reporter="{reporter}"', f'source_principal="{SPIFFE}client"',

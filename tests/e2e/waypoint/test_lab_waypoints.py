@@ -173,7 +173,7 @@ def test_the_address_of_a_pod_obeys_its_services_rules_where_the_waypoint_is_for
     for ip in lab.ips("shop/web"):
         at = f"[{ip}]" if ":" in ip else ip
         for path, status in (("/tea", "418"), ("/", "200")):
-            done = lab.exec("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "10",
+            done = lab.exec("shop/client", "curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "60",
                             f"http://{at}:8080{path}")
             assert done.stdout == status, (ip, path, done.stdout, done.stderr)
 
@@ -181,12 +181,12 @@ def test_the_address_of_a_pod_obeys_its_services_rules_where_the_waypoint_is_for
 def test_an_edge_serves_the_gateway_that_selects_it(lab):
     lab.apply(EDGE)
     ip = lab.ips("shop/edge")[0]
-    done = lab.exec("default/outside", "curl", "-sS", "--max-time", "10", "-H", "Host: www.example",
+    done = lab.exec("default/outside", "curl", "-sS", "--max-time", "60", "-H", "Host: www.example",
                     f"http://{ip}:8000/")
     assert done.returncode == 0 and json.loads(done.stdout), done.stdout + done.stderr
     assert condition(lab, "Gateway", "front") is None, "what is well is not listed"
     lab.apply(EDGE[:EDGE.index("---")].replace("8000", "8001"))
-    wait_until(lambda: lab.exec("default/outside", "curl", "-sS", "--max-time", "10", "-H", "Host: www.example",
+    wait_until(lambda: lab.exec("default/outside", "curl", "-sS", "--max-time", "60", "-H", "Host: www.example",
                                 f"http://{ip}:8001/").returncode == 0, "the Gateway's new port")
 
 

@@ -149,7 +149,7 @@ def statuses(pid):
 
 
 def metrics(lab, pod):
-    return lab.exec(pod, "curl", "-sS", "--max-time", "10", "http://127.0.0.1:15020/metrics", check=True).stdout
+    return lab.exec(pod, "curl", "-sS", "--max-time", "60", "http://127.0.0.1:15020/metrics", check=True).stdout
 
 
 def cuts(lab, pod="shop/waypoint-1"):
@@ -224,7 +224,7 @@ def expect_cut(mesh, pod, host, port, client, label, rules):
         assert used.ask() in ("ConnectionResetError", "RemoteDisconnected", "BrokenPipeError")
         assert fresh.ask() in ("ConnectionResetError", "RemoteDisconnected", "BrokenPipeError")
         wait_until(lambda: cuts(mesh.lab, pod) > before, "the cuts are counted")
-        again = mesh.lab.exec(client, "curl", "-sS", "--max-time", "10", f"http://{host}:{port}/")
+        again = mesh.lab.exec(client, "curl", "-sS", "--max-time", "60", f"http://{host}:{port}/")
         assert again.returncode != 0
     wait_until(lambda: 'error="cut after a policy change: denied by policy" policy="shop/no-http"' in mesh.lab.logs(pod),
                "the access log's line")
@@ -275,5 +275,5 @@ def test_nothing_that_a_proxy_needs_is_refused(mesh):
     assert mesh.lab.curl("shop/far", "http://site:8080/")[0] == 0
     for pod in PROXIES:
         for path in ("15000/config_dump", "15000/tap?after=0", "15000/debug/pprof/profile?seconds=1", "15020/metrics", "15021/healthz/ready"):
-            mesh.lab.exec(pod, "curl", "-sSf", "-o", "/dev/null", "--max-time", "10", f"http://127.0.0.1:{path}", check=True)
+            mesh.lab.exec(pod, "curl", "-sSf", "-o", "/dev/null", "--max-time", "60", f"http://127.0.0.1:{path}", check=True)
         assert "sandbox: refused" not in mesh.lab.logs(pod)

@@ -187,7 +187,7 @@ def talk(lab, port, steps):
 
 @pytest.mark.parametrize("family", ["-4", "-6"])
 def test_http_passes_by_its_rules_and_the_server_sees_its_client(lab, family):
-    done = lab.exec("shop/client", "curl", "-sS", family, "--max-time", "20", "http://web:8080/hello")
+    done = lab.exec("shop/client", "curl", "-sS", family, "--max-time", "60", "http://web:8080/hello")
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     headers = {name.lower(): value for name, value in seen["headers"].items()}
