@@ -31,14 +31,19 @@ def listed(mesh, *flags):
 def test_open_connections_are_listed_until_they_end(mesh):
     servers = {"joined": "shop/web", "tunnel": "shop/stock", "plain": "default/bare"}
     said = {path: mesh.flow("shop/near", server, 8080, keep=path) for path, server in servers.items()}
-    found = listed(mesh, "--pod", "shop/near")
+    sizes = {path: len(one["text"]) + 1 for path, one in said.items()}  # and as much came back
+
+    def counted():
+        found = listed(mesh, "--pod", "shop/near")
+        there = all(("east", path) in found for path in sizes)
+        return found if there and all(found["east", path]["bytes_received"] == size for path, size in sizes.items()) else None
+    found = wait_until(counted, "the connections with their bytes")
     assert set(found) == {("east", "joined"), ("east", "tunnel"), ("east", "plain"), ("west", "inbound-tunnel")}
     for path in servers:
         one = found["east", path]
         assert one["source"]["identity"] == NEAR
         assert one["source"]["address"] == "{}:{}".format(*said[path]["local"])
-        size = len(said[path]["text"]) + 1  # and it came back
-        assert one["bytes_sent"] == one["bytes_received"] == size, one
+        assert one["bytes_sent"] == one["bytes_received"] == sizes[path], one
     stock = "spiffe://cluster.local/ns/shop/sa/stock"
     assert found["east", "tunnel"]["destination"]["identity"] == stock
     assert found["west", "inbound-tunnel"]["destination"]["pod"] == "stock"
@@ -49,7 +54,7 @@ def test_open_connections_are_listed_until_they_end(mesh):
     assert "shop/sa/near" in table and "inbound-tunnel" in table
     for path in servers:
         mesh.one("shop/near", on=path)  # says more, and closes nothing
-    assert listed(mesh)["east", "joined"]["bytes_sent"] > found["east", "joined"]["bytes_sent"]
+    wait_until(lambda: listed(mesh)["east", "joined"]["bytes_sent"] > found["east", "joined"]["bytes_sent"], "more bytes")
     mesh.close()
     wait_until(lambda: listed(mesh) == {}, "no connection is listed")
     mesh.clients.clear()
