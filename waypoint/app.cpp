@@ -11,6 +11,7 @@
 #include "culvert/io/socket.hpp"
 #include "culvert/proxy/certificates.hpp"
 #include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/give_back.hpp"
 #include "culvert/proxy/process.hpp"
 #include "culvert/proxy/revocation_watch.hpp"
 #include "waypoint/admin/admin.hpp"
@@ -101,6 +102,7 @@ class App final {
     parts_.spawn([](proxy::ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn([](App* self) -> Task<> { co_await self->keep_collecting(); }, this);
     parts_.spawn(drop_startup_pages_soon);
+    parts_.spawn(proxy::give_memory_back, [this] { return crew_.changes(); }, &budget_);
     auto admin = Admin::start(settings_, *loop_,
                               {&control_, &feed_, &*certificates_, &*retirement_, &metrics_,
                                &requests_, &trust_, &lines_, &budget_, &crew_.workers()});

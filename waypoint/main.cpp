@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "culvert/base/log.hpp"
 #include "culvert/telemetry/access_filter.hpp"
@@ -79,6 +81,25 @@ void add_logs(CLI::App& cli, culvert::waypoint::Settings& settings, std::string&
       ->check(check_filter);
 }
 
+void add_path_normalization(CLI::App& cli, culvert::waypoint::Settings& settings) {
+  using culvert::http::PathNormalization;
+  static const std::map<std::string, PathNormalization> kOptions{
+      {"NONE", PathNormalization::kNone},
+      {"BASE", PathNormalization::kBase},
+      {"DEFAULT", PathNormalization::kBase},
+      {"MERGE_SLASHES", PathNormalization::kMergeSlashes},
+      {"DECODE_AND_MERGE_SLASHES", PathNormalization::kDecodeAndMergeSlashes}};
+  std::vector<std::string> names;
+  for (const auto& [name, value] : kOptions) names.push_back(name);
+  cli.add_option_function<std::string>(
+         "--path-normalization",
+         [&settings](const std::string& name) { settings.path_normalization = kOptions.at(name); },
+         "what paths are made of before rules see them, and sent on: Istio's "
+         "meshConfig.pathNormalization (docs/http.md). The same for all waypoints of a mesh")
+      ->check(CLI::IsMember(names))
+      ->default_str("BASE");
+}
+
 void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
   cli.add_option_function<std::string>(
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
@@ -127,6 +148,7 @@ int main(int argc, char** argv) {
                "be an edge: serve the networking.istio.io Gateways whose selector has this pod's "
                "labels");
   add_threads(cli, settings);
+  add_path_normalization(cli, settings);
   cli.add_option("--crl-file", settings.crl_file,
                  "PEM file of CRLs: peers with certificates in them are refused and their tunnels "
                  "ended; watched");

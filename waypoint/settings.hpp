@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "culvert/base/ip.hpp"
+#include "culvert/http/path.hpp"
 #include "culvert/io/loop.hpp"
 #include "culvert/mesh/workload.hpp"
 #include "culvert/sandbox/privileges.hpp"
@@ -30,6 +31,8 @@ struct Settings {
 
   /// An edge serves the Gateways whose selector has its pod's labels, in plain TCP at their ports.
   bool edge = false;
+
+  http::PathNormalization path_normalization = http::PathNormalization::kBase;
 
   /// Data threads; 0: a quarter of the cores. Limits of connection pools, outlier detection and the
   /// load by which endpoints are chosen are each thread's own, so one unless somebody wants more.

@@ -12,6 +12,7 @@
 #include "culvert/io/socket.hpp"
 #include "culvert/proxy/certificates.hpp"
 #include "culvert/proxy/control_link.hpp"
+#include "culvert/proxy/give_back.hpp"
 #include "culvert/proxy/mesh_feed.hpp"
 #include "culvert/proxy/process.hpp"
 #include "culvert/proxy/revocation_watch.hpp"
@@ -28,7 +29,6 @@
 #include "ztunnel/pods/registry.hpp"
 #include "ztunnel/sandbox/shell.hpp"
 #include "ztunnel/worker/crew.hpp"
-#include "ztunnel/worker/give_back.hpp"
 
 namespace culvert::ztunnel {
 
@@ -52,6 +52,12 @@ constexpr auto kPortsWait =
 // Half of what the process holds at first is code that only starting needs.
 Task<> drop_startup_pages_soon() {
   if (co_await io::sleep_until(io::in(kStartUp))) drop_startup_pages();
+}
+
+std::uint64_t changes_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+  std::uint64_t out = 0;
+  for (const auto& worker : workers) out += worker->changes();
+  return out;
 }
 
 }  // namespace
@@ -153,7 +159,7 @@ class App final : public PublicPlaces {
     parts_.spawn([](proxy::ControlLink* control) -> Task<> { co_await control->run(); }, &control_);
     parts_.spawn(keep_collecting, &workers, &metrics_);
     parts_.spawn(drop_startup_pages_soon);
-    parts_.spawn(give_memory_back, &workers);
+    parts_.spawn(proxy::give_memory_back, [&workers] { return changes_of(workers); }, &budget_);
   }
 
   // A predecessor serves until all of this is done; when we fail it goes on.

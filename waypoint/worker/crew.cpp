@@ -75,6 +75,12 @@ void Crew::stop_all() {
   for (auto& worker : workers_) worker->stop_all();
 }
 
+std::uint64_t Crew::changes() const {
+  std::uint64_t out = 0;
+  for (const auto& worker : workers_) out += worker->changes();
+  return out;
+}
+
 void Crew::join() {
   for (auto& thread : threads_) thread.join();
 }

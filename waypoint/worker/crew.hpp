@@ -36,6 +36,8 @@ class Crew {
   /// Ends every connection and their loops; then join() returns.
   void stop_all();
   void join();
+  /// Connections that have come and gone on all of them, ever.
+  std::uint64_t changes() const;
 
  private:
   template <class F>

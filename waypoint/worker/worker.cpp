@@ -66,7 +66,8 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
       over_share_("more connections than the worker's share of descriptors"),
       server_options_{.budget = &shared.budget},
-      exchange_settings_{.identity = settings().identity().to_string()},
+      exchange_settings_{.path_normalization = settings().path_normalization,
+                         .identity = settings().identity().to_string()},
       request_log_(requests, shared.requests.tap, shared.lines, settings().log_format == "json",
                    filter_of(settings())),
       pool_(dialer_, PoolOptions{.budget = &shared.budget}),
@@ -90,6 +91,7 @@ void Worker::run() {
 Task<> Worker::free_idle_buffers() {
   while (co_await io::sleep_until(io::in(kBufferCheck))) {
     live_tunnels_.free_idle_buffers(loop_->now() - kQuietTunnel);
+    changes_.store(live_.changes(), std::memory_order_relaxed);
     blocks_->free_if_idle();
   }
 }

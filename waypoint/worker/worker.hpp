@@ -3,6 +3,7 @@
 // loop thread unless it says otherwise.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -117,6 +118,8 @@ class Worker final : public proxy::TunnelOwner {
   proxy::LiveConnections& live() { return live_; }
   ExchangeContext& exchanges() { return exchanges_; }
   const ServerOptions& server_options() const { return server_options_; }
+  /// Any thread: how many connections have come and gone, ever, as of half a second ago.
+  std::uint64_t changes() const { return changes_.load(std::memory_order_relaxed); }
   io::Loop& loop() { return *loop_; }
   std::set<Drainable*>& drainables() { return drainables_; }
   /// Whether `count` more descriptors may be taken; says so when not.
@@ -164,6 +167,7 @@ class Worker final : public proxy::TunnelOwner {
   io::Event credentials_changed_;
   tls::RevocationListPtr revoked_;
   proxy::LiveConnections live_;
+  std::atomic<std::uint64_t> changes_{0};
   io::Scope rechecks_;
   proxy::Recheck recheck_{live_, own_mesh_, shared_.trust, rechecks_};
   proxy::LiveTunnels live_tunnels_;

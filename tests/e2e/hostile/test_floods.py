@@ -10,8 +10,8 @@ from lab import APPS, wait_until
 
 QUICK_FACES = ["edge"]  # without --long; from within the mesh two of them are tried anyhow
 # What comes for clients that do not take it waits in the tunnel to the destination, all of its streams together within
-# h2::Options::connection_unread_bytes (128 MiB). The allocator keeps what it was given then, and gives it out again: so
-# memory is held against that of a process that was never attacked, and another attack must not add to the first.
+# h2::Options::connection_unread_bytes (128 MiB). Once it is calm the allocator gives back what it was given then; memory is
+# held against that of a process that was never attacked.
 UNREAD_MIB = 128 + PEAK_MIB
 
 
@@ -59,6 +59,12 @@ def test_ten_thousand_streams_are_not_opened(face):
 def test_what_a_client_does_not_take_is_not_held_for_it(face, name):
     got = attack(face, name, "--seconds", WITHOUT_END_S, held=True)
     assert not got["closed"] and (got["answers"] > 0 or name == "slow_read"), got  # it was served
+
+
+def test_what_waited_goes_back_to_the_system(edge):
+    attack(edge, "slow_read", "--seconds", WITHOUT_END_S, held=True)
+    wait_until(lambda: memory_of(edge.pid) - edge.fresh < PEAK_MIB << 20,
+               f"memory is given back: {edge.fresh}, {memory_of(edge.pid)}", timeout=60)
 
 
 def test_resizing_the_header_table_is_harmless(face):

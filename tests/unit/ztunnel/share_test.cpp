@@ -8,7 +8,6 @@
 #include "culvert/proxy/shedding.hpp"
 #include "ztunnel/settings.hpp"
 #include "ztunnel/worker/descriptor_share.hpp"
-#include "ztunnel/worker/give_back.hpp"
 
 using namespace culvert;
 using namespace culvert::ztunnel;
@@ -125,26 +124,4 @@ TEST_CASE("refusals are counted, and said at intervals") {
   CHECK(log.lines() == 3);
   log.refused("shop/web", start + 2 * proxy::kShedLogInterval);
   CHECK(log.lines() == 4);
-}
-
-TEST_CASE("a wave of connections is over once few come or go for some checks") {
-  WaveWatch watch;
-  std::uint64_t changes = 0;
-  for (int i = 0; i < 10; ++i) CHECK_FALSE(watch.look(changes += 200));
-  for (int i = 1; i < kCalmChecks; ++i) CHECK_FALSE(watch.look(changes += kCalm - 1));
-  CHECK(watch.look(changes));
-  for (int i = 0; i < 2 * kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));  // once a wave
-  changes += kWave - 1;
-  for (int i = 0; i < 2 * kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));  // that was none
-  ++changes;
-  CHECK_FALSE(watch.look(changes));
-  for (int i = 2; i < kCalmChecks; ++i) CHECK_FALSE(watch.look(changes));
-  CHECK(watch.look(changes));
-}
-
-TEST_CASE("connections that never cease to come and go put the end of the wave off") {
-  WaveWatch watch;
-  for (std::uint64_t changes = 0; changes < 100 * kCalm; changes += kCalm) {
-    CHECK_FALSE(watch.look(changes));
-  }
 }

@@ -4,14 +4,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
-#include <vector>
+#include <functional>
 
+#include "culvert/h2/budget.hpp"
 #include "culvert/io/task.hpp"
 
-namespace culvert::ztunnel {
-
-class Worker;
+namespace culvert::proxy {
 
 inline constexpr auto kMemoryCheck = std::chrono::seconds(1);
 /// A wave: so many connections that came or went. A megabyte or so is to be had.
@@ -20,6 +18,8 @@ inline constexpr std::uint64_t kWave = 256;
 /// connections.
 inline constexpr int kCalmChecks = 5;
 inline constexpr std::uint64_t kCalm = 32;
+/// Bytes that were waiting in streams and have gone count as a connection each.
+inline constexpr std::size_t kBytesAsOne = 4U << 10;
 
 /// Tells when a wave is over. Values: `changes` is how many connections have come and gone, ever.
 class WaveWatch {
@@ -32,8 +32,21 @@ class WaveWatch {
   int calm_ = 0;
 };
 
-/// Until it is stopped. Has malloc() return its free pages, and drops those pages of code that only
-/// the wave needed.
-io::Task<> give_memory_back(const std::vector<std::unique_ptr<Worker>>* workers);
+/// What left the streams of a budget, from one look to the next, in connections.
+class BytesWatch {
+ public:
+  explicit BytesWatch(const h2::Budget& budget) : budget_(budget) {}
+  /// Ever; looked at once a check.
+  std::uint64_t changes();
 
-}  // namespace culvert::ztunnel
+ private:
+  const h2::Budget& budget_;
+  std::size_t before_ = 0;
+  std::uint64_t gone_bytes_ = 0;
+};
+
+/// Until it is stopped. Has malloc() return its free pages, and drops those pages of code that only
+/// the wave needed. `changes`: WaveWatch's. Both outlive it.
+io::Task<> give_memory_back(std::function<std::uint64_t()> changes, const h2::Budget* budget);
+
+}  // namespace culvert::proxy

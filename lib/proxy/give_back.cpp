@@ -1,4 +1,4 @@
-#include "ztunnel/worker/give_back.hpp"
+#include "culvert/proxy/give_back.hpp"
 
 #include <malloc.h>
 
@@ -6,9 +6,8 @@
 
 #include "culvert/base/process_memory.hpp"
 #include "culvert/io/event.hpp"
-#include "ztunnel/worker/worker.hpp"
 
-namespace culvert::ztunnel {
+namespace culvert::proxy {
 
 bool WaveWatch::look(std::uint64_t changes) {
   const bool calm = changes - std::exchange(before_, changes) < kCalm;
@@ -19,15 +18,21 @@ bool WaveWatch::look(std::uint64_t changes) {
   return true;
 }
 
-io::Task<> give_memory_back(const std::vector<std::unique_ptr<Worker>>* workers) {
+std::uint64_t BytesWatch::changes() {
+  const std::size_t used = budget_.used_bytes();
+  if (used < before_) gone_bytes_ += before_ - used;
+  before_ = used;
+  return gone_bytes_ / kBytesAsOne;
+}
+
+io::Task<> give_memory_back(std::function<std::uint64_t()> changes, const h2::Budget* budget) {
   WaveWatch watch;
+  BytesWatch bytes(*budget);
   while (co_await io::sleep_until(io::in(kMemoryCheck))) {
-    std::uint64_t changes = 0;
-    for (const auto& worker : *workers) changes += worker->changes();
-    if (!watch.look(changes)) continue;
+    if (!watch.look(changes() + bytes.changes())) continue;
     ::malloc_trim(0);
     drop_startup_pages();
   }
 }
 
-}  // namespace culvert::ztunnel
+}  // namespace culvert::proxy
