@@ -1,4 +1,4 @@
-"""Which fields the tables prove. A field is proven where one case of a group would fail without it (or with another
+"""Which fields the tables prove. A field is proven where one case of a group would fail without it alone (or with another
 value), while another case of that group would not: the one shows that it does something, the other that it does no more.
 """
 import copy
@@ -11,6 +11,8 @@ import tables
 
 ROOTS = ("VirtualService", "DestinationRule")
 PRESENT = "{}"  # a comparison that says nothing: presence
+# Of fields that take one of a few words: another.
+OTHER_WORDS = {"NOT_FOUND": "UNAVAILABLE", "REFUSED_STREAM": "CANCEL"}
 
 
 @functools.cache
@@ -77,13 +79,15 @@ def other(value):
         return [other(one) for one in value]
     if tables.milliseconds(value) != value:
         return "1234ms"
+    if value in OTHER_WORDS:
+        return OTHER_WORDS[value]
     return f"{value}9"
 
 
-def without(objects, index, keys, levels):
-    """The objects without a leaf, or without what is `levels` above it."""
+def without(objects, index, keys):
+    """The objects without a leaf, and with all that is beside and above it."""
     out = copy.deepcopy(objects)
-    at, keys = out[index]["spec"], keys[:len(keys) - levels]
+    at = out[index]["spec"]
     for key in keys[:-1]:
         at = at[key]
     del at[keys[-1]]
@@ -106,8 +110,7 @@ def variants(group):
         if one["kind"] not in ROOTS:
             continue
         for field, keys in places(one["spec"], one["kind"], (one["kind"],)):
-            for levels in range(min(3, len(keys))):
-                yield field, without(objects, index, keys, levels)
+            yield field, without(objects, index, keys)
             if not field.endswith(PRESENT):
                 yield field, with_another(objects, index, keys)
 

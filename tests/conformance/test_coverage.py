@@ -1,12 +1,13 @@
 """Every leaf field of `http` and of DestinationRule has a case that needs it and a neighbour that does not."""
+import pytest
+
 import judge
 import mutants
 import proven_fields
 import tables
 
-# Named by no case, with the reason.
+# Changes nothing where it is taken: between workloads of the mesh TLS is mutual whatever is said. Every other value is refused.
 NEUTRAL = {
-    # Between workloads of the mesh TLS is mutual whatever is said; every other mode is refused.
     "DestinationRule.trafficPolicy.tls.mode", "DestinationRule.trafficPolicy.portLevelSettings.tls.mode",
     "DestinationRule.subsets.trafficPolicy.tls.mode", "DestinationRule.subsets.trafficPolicy.portLevelSettings.tls.mode",
 }
@@ -15,6 +16,22 @@ NEUTRAL = {
 def test_every_field_has_a_case_that_needs_it_and_one_that_does_not():
     missing = sorted(set(proven_fields.wanted()) - proven_fields.proven() - NEUTRAL)
     assert not missing, "no case proves:\n" + "\n".join(missing)
+
+
+@pytest.mark.parametrize("field", sorted(NEUTRAL))
+def test_what_changes_nothing_is_taken_with_one_value_and_refused_with_others(field):
+    def values(refused):
+        return {keys_value(one["spec"], keys) for group in tables.groups() if bool(group.refused) == refused
+                for one in group.objects() if one["kind"] in proven_fields.ROOTS
+                for name, keys in proven_fields.places(one["spec"], one["kind"], (one["kind"],)) if name == field}
+    assert values(refused=False) == {"ISTIO_MUTUAL"}
+    assert values(refused=True) - {"ISTIO_MUTUAL"}
+
+
+def keys_value(spec, keys):
+    for key in keys:
+        spec = spec[key]
+    return spec
 
 
 def test_the_fields_are_those_of_the_api():
