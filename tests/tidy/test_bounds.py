@@ -30,7 +30,7 @@ TESTS = {
     "kMaxKeptBytes": (f"{EXCHANGE}/bounds_test.cpp", "bodies of all requests together are kept up to a bound; those beyond it pass unkept"),
     "kMaxMirrors": (f"{EXCHANGE}/bounds_test.cpp", SHARED), "kMaxMirrorBytes": (f"{EXCHANGE}/bounds_test.cpp", SHARED),
     "kMirrorBytes": (f"{EXCHANGE}/body_test.cpp", "a mirror that is behind by more than its bound is given up"),
-    "kFirstBytesWait": ("tests/e2e/waypoint/test_passing.py", "test_a_server_that_speaks_first_is_heard"),
+    "kFirstBytesWait": ("tests/e2e/waypoint/test_passing.py", "test_a_server_that_speaks_first_is_stalled_for_a_tenth_of_a_second_at_most"),
     "kLameDuck": ("tests/e2e/waypoint/test_passing.py", "test_a_waypoint_that_is_replaced_loses_no_request_of_an_open_connection"),
     "kMaxWorkers": ("tests/e2e/hostile/test_bounds.py", "test_more_than_the_bound_is_refused_at_start"),
     "kListenBacklog": ("tests/e2e/hostile/test_bounds.py", "test_connections_that_wait_to_be_accepted_are_bounded"),

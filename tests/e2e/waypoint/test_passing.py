@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import statistics
 import textwrap
 
 import pytest
@@ -153,6 +154,23 @@ sys.stdout.write(got.decode("latin-1"))
 """
 
 
+# How long it takes from connect() to the server's first words, at each port in turn: a JSON list a round.
+GREETED = """
+import json, socket, sys, time
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+def greeted(port):
+    to = socket.getaddrinfo("web", port, family=family, type=socket.SOCK_STREAM)[0][4]
+    began = time.monotonic()
+    with socket.create_connection(to[:2], timeout=20) as link:
+        assert link.recv(100).startswith(b"220 hello")
+        return time.monotonic() - began
+print(json.dumps([[greeted(int(port)) for port in sys.argv[3:]] for _ in range(int(sys.argv[2]))]))
+"""
+ROUNDS = 15
+LONGEST_STALL_S = 0.1
+TIMER_S = 0.03  # by so much a timer may be late on a machine that is not busy
+SPREADS = 4
+
 # Says each part once what the one before waits for has come, and tells all that came until the end.
 STEPS = """
 import json, socket, sys
@@ -213,6 +231,15 @@ def test_a_server_that_speaks_first_is_heard(lab, port):
     said = python(lab, "import socket; link = socket.create_connection(('web', %d), timeout=60); "
                        "print(link.recv(100).decode())" % port)
     assert said.startswith("220 hello from web")
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_server_that_speaks_first_is_stalled_for_a_tenth_of_a_second_at_most(lab, family):
+    """At a port that says nothing of its protocol, beside one that says TCP: what the machine costs is in both."""
+    rounds = json.loads(python(lab, GREETED, str(family), str(ROUNDS), "2525", "2526"))
+    undeclared, declared = ([one[i] for one in rounds] for i in (0, 1))
+    spread = statistics.median(declared) - min(declared)
+    assert min(undeclared) - min(declared) <= LONGEST_STALL_S + TIMER_S + SPREADS * spread, rounds
 
 
 @pytest.mark.parametrize("port", [8080, 8081])
