@@ -4,7 +4,8 @@
 usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
-`v2-.: 500` means all of v2-1 to v2-9, and `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone.
+`v2-.: 500` means all of v2-1 to v2-9, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
+`v2: cut` ends the connection in the middle of the answer's body. Of several, `v2: 500 once, v2: hold`, the first that holds counts.
 The answer is JSON: version, method, path, headers in order, the body's length and hash, and how many requests with this
 `x-ask` have come so far, and how many on this connection. `/_told` is answered with what came before: how often each
 "HOST BYTES HASH OF THE BODY"; `/_held` with how many requests are held, and how many of
@@ -21,7 +22,7 @@ import socket
 import threading
 import time
 
-PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold))(?: (once|twice|always))?$")
+PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut))(?: (once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
 LOOK_S = 0.02  # how often a held request looks around
 
@@ -55,6 +56,7 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     nth = 0  # of this connection's requests
+    cut = False  # the answer breaks off
 
     def do(self):
         if self.path == "/_told":
@@ -98,17 +100,24 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
+        if self.cut:
+            answer = answer[:len(answer) // 2]
         if self.command != "HEAD":
             self.wfile.write(answer)
 
     def play(self, number):
-        match = PLAY.match(self.headers.get("x-play", ""))
-        if not match or not re.fullmatch(match[1], self.server.version) or number > TIMES.get(match[5], number):
+        for text in self.headers.get("x-play", "").split(", "):
+            match = PLAY.match(text)
+            if match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match[5], number):
+                break
+        else:
             return 200
         if match[2]:
             time.sleep(int(match[2]))
-        if match[4]:
+        if match[4] == "hold":
             self.hold()
+        if match[4] == "cut":
+            self.close_connection = self.cut = True
         return int(match[3] or 200)
 
     def hold(self):

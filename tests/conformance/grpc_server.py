@@ -2,7 +2,7 @@
 """A gRPC server that says what it saw: grpc_server.py NAME PORT     (python3-grpcio)
 
 Any service; by method: Tell (one message: JSON of name, metadata, seconds that are left, bytes), Fail ("CODE TEXT", with a
-trailer), Down (as many messages as asked for), Up (how many came, how many bytes), Echo (each message back), Hang (until
+trailer), Part (a message, then fails as unavailable), Down (as many messages as asked for), Up (how many came, how many bytes), Echo (each message back), Hang (until
 cancelled), Told (what came so far: calls by method, attempts by request id, how many hung and were cancelled). Metadata
 `x-fail: NAME CODE` makes that server fail so.
 """
@@ -56,6 +56,10 @@ class Calls(grpc.GenericRpcHandler):
         context.set_trailing_metadata([("x-why", "told to")])
         context.abort(CODES[int(code)], text)
         yield b""
+
+    def part(self, requests, context):
+        yield b"part"
+        context.abort(grpc.StatusCode.UNAVAILABLE, "no more")
 
     def down(self, requests, context):
         for i in range(int(next(requests))):

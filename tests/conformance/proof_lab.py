@@ -2,6 +2,7 @@
 behind a waypoint, an edge, and servers of gRPC, HTTP/2 and WebSocket. One lab serves all test files of this folder.
 """
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ EDGE_PORT = 8000
 WAYPOINT = "shop/waypoint-1"
 CALLS_PODS = 2
 BUILD = os.path.abspath(os.environ.get("CULVERT_BUILD", HERE.parents[1] / "build"))
+_numbers = itertools.count(1)
 # What each port of the service `servers` is called, and where it leads.
 PORTS = {"http": 8080, "http2": 8082, "grpc": 8083, "http-socket": 8084}
 
@@ -93,12 +95,18 @@ def always(**fault):
 
 
 def ask(lab, family, count=1, headers=(), at_once=8, method="GET", body_bytes=0, path="/", authority="reviews",
-        place=("reviews", 80), client="shop/web"):
+        place=("reviews", 80), client="shop/web", apart=False):
+    """`apart`: servers count the tries of each request by itself."""
     one = {"to": list(place), "method": method, "path": path, "authority": authority, "family": family,
            "headers": list(headers), "bodyBytes": body_bytes}
     done = lab.exec(client, "/usr/bin/python3", HERE / "ask.py", "--at-once", at_once, timeout=600, check=True,
-                    input=json.dumps([one] * count))
+                    input=json.dumps([{**one, "headers": [*headers, *numbered(apart)]} for _ in range(count)]))
     return json.loads(done.stdout)
+
+
+def numbered(apart=True):
+    """The header by which servers know the tries of one request."""
+    return [["x-ask", f"proof/{next(_numbers)}"]] if apart else []
 
 
 def pods(answers):

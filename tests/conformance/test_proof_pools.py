@@ -1,0 +1,188 @@
+"""What a DestinationRule bounds at a real waypoint, over both address families: connections, their age and their streams, time to
+connect, servers that fall silent, and how far ejection goes. (A hundred at once, and requests a connection: test_proof_failures.py.)
+"""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+import yaml
+
+from proof_lab import HERE, PORTS, ask, dual, logged, process_of, rule, rules_of, to
+from tables import api_object
+from test_proof_failures import V2_FAILS, dead, statuses
+from waypoint_lab import wait_until
+
+CANCELLED, UNAVAILABLE = 1, 14
+CALLS = 6
+GRPC = 2  # which container of servers-1
+NEVER = {"attempts": 0}
+
+# A port whose queue is full: who connects gets no answer.
+FULL_PORT = 8099
+FULL = f"""
+import socket, time
+listener = socket.create_server(("::", {FULL_PORT}), family=socket.AF_INET6, backlog=0, dualstack_ipv6=True)
+links = []
+try:
+    while True:
+        links.append(socket.create_connection(("::1", {FULL_PORT}), 1))
+except TimeoutError:
+    print("full", flush=True)
+time.sleep(1000)
+"""
+
+
+def policy_of(name, **policy):
+    return yaml.safe_dump(api_object("DestinationRule", name, {"host": name, "trafficPolicy": policy}))
+
+
+def test_connecting_takes_no_longer_than_the_rule_says(shop, family):
+    shop.apply(yaml.safe_dump(dual("full", {"app": "servers"}, [{"name": "http", "port": 80, "targetPort": FULL_PORT}]))
+               + "---\n" + rules_of("full", [{"route": [{"destination": {"host": "full"}}], "retries": NEVER}]))
+    server = shop.popen("shop/servers-1", "/usr/bin/python3", "-c", FULL)
+    try:
+        assert server.stdout.readline() == "full\n"
+        took = {}
+        for seconds in (1, 3):
+            shop.apply(policy_of("full", connectionPool={"tcp": {"connectTimeout": f"{seconds}s"}}))
+            path = f"/full/{family}/{seconds}"
+            answer, = ask(shop, family, path=path, place=("full", 80), authority="full")
+            assert answer["status"] == 503 and " 503 UF " in wait_until(lambda: logged(shop, path), "the line")[0]  # noqa: B023
+            took[seconds] = answer["seconds"]
+        assert 1 <= took[1] < took[3] and 3 <= took[3], took
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def nths(shop, family, count):
+    """The number of each request on its connection to the server."""
+    return [json.loads(one["body"])["nth"] for one in ask(shop, family, count, at_once=1)]
+
+
+@pytest.mark.parametrize("limits, wait, again", [
+    ({"http": {"idleTimeout": "2s"}}, 4, True), ({"http": {"idleTimeout": "300s"}}, 4, False),
+    ({"tcp": {"idleTimeout": "2s"}}, 4, True)], ids=["http", "longer", "tcp"])
+def test_an_idle_connection_is_closed_when_the_rule_says(shop, family, limits, wait, again):
+    shop.apply(rule([to("v3")], connectionPool=limits))
+    before = nths(shop, family, 2)
+    time.sleep(wait)
+    after, = nths(shop, family, 1)
+    assert after == (1 if again else before[-1] + 1), (before, after)
+
+
+def test_a_connection_that_is_never_idle_is_given_up_at_its_age(shop, family):
+    shop.apply(rule([to("v3")], connectionPool={"tcp": {"maxConnectionDuration": "2s"}}))
+    seen, until = [], time.monotonic() + 5
+    while time.monotonic() < until:
+        seen += nths(shop, family, 20)
+    assert seen[1:].count(1) >= 1, seen
+    shop.apply(rule([to("v3")], connectionPool={"tcp": {"maxConnectionDuration": "300s"}}))
+    seen, until = nths(shop, family, 1), time.monotonic() + 3
+    while time.monotonic() < until:
+        seen += nths(shop, family, 20)
+    assert seen == list(range(seen[0], seen[0] + len(seen)))
+
+
+@pytest.fixture
+def servers(shop):
+    """Gives the service `servers` a policy; takes it away behind the test."""
+    def policy(**what):
+        shop.apply(rules_of("servers", [{"route": [{"destination": {"host": "servers"}}], "retries": NEVER}]) + "---\n"
+                   + policy_of("servers", **what))
+    yield policy
+    shop.delete("DestinationRule", "shop/servers")
+
+
+def hang(shop, family, count, seconds):
+    """Calls that nobody answers, under way at once until they are cancelled."""
+    asked = [{"to": ["servers", PORTS["grpc"]], "family": family, "method": "Hang", "timeout": 120, "cancel": seconds, "count": count}]
+    process = shop.popen("shop/web", "/usr/bin/python3", HERE / "grpc_client.py", stdin=subprocess.PIPE)
+    process.stdin.write(json.dumps(asked))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def codes(process):
+    return sorted(one["code"] for one in json.loads(process.communicate(timeout=120)[0]))
+
+
+def connections(shop):
+    """To the gRPC server of servers-1, by their ports at the other end."""
+    done = shop.exec("shop/servers-1", "ss", "-Htn", "state", "established", f"( sport = :{PORTS['grpc']} )", check=True)
+    return {line.split()[-1] for line in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("most, least_made, most_made", [(2, CALLS // 2, CALLS), (100, 0, CALLS // 2 - 1)])
+def test_a_connection_has_no_more_streams_at_once_than_the_rule_says(shop, family, servers, most, least_made, most_made):
+    before = connections(shop)
+    servers(connectionPool={"http": {"maxConcurrentStreams": most}})
+    calls = hang(shop, family, CALLS, 4)
+    made = set()
+    while calls.poll() is None:
+        made |= connections(shop) - before
+    assert codes(calls) == [CANCELLED] * CALLS
+    assert least_made <= len(made) <= most_made, made
+
+
+@pytest.mark.parametrize("limits, refused", [({"http2MaxRequests": 4}, CALLS - 4), ({"http2MaxRequests": CALLS}, 0)])
+def test_calls_beyond_those_that_may_be_under_way_are_told_at_once(shop, family, servers, limits, refused):
+    servers(connectionPool={"http": limits})
+    assert codes(hang(shop, family, CALLS, 4)) == [CANCELLED] * (CALLS - refused) + [UNAVAILABLE] * refused
+
+
+@pytest.mark.parametrize("pool, seconds, code", [
+    ({"http": {"http2KeepAlive": {"interval": "1s", "timeout": "1s"}}}, 60, UNAVAILABLE), ({"http": {"maxRetries": 1}}, 5, CANCELLED)],
+    ids=["asked", "not-asked"])
+def test_a_server_that_answers_no_ping_is_given_up(shop, family, servers, pool, seconds, code):
+    servers(connectionPool=pool)
+    assert codes(hang(shop, family, 1, 1)) == [CANCELLED]  # there is a connection now
+    server = process_of(shop, "shop/servers-1", GRPC)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        assert codes(hang(shop, family, 1, seconds)) == [code]
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+def outlier(shop, version, **policy):
+    """A policy that has seen nothing yet."""
+    shop.apply(rule([to(version)]))
+    ask(shop, 4)
+    shop.apply(rule([to(version, retries=NEVER)], outlierDetection={"interval": "1s", "baseEjectionTime": "900s",
+                                                                    "maxEjectionPercent": 100, **policy}))
+
+
+@pytest.mark.parametrize("percent, counts", [(0, {500: 3, 503: 9}), (50, {500: 12})])
+def test_with_too_few_healthy_pods_all_are_asked_again(shop, family, percent, counts):
+    outlier(shop, "v2", consecutive5xxErrors=1, minHealthPercent=percent)
+    assert statuses(ask(shop, family, 12, V2_FAILS, at_once=1)) == counts
+
+
+def flags(shop, family, path, count=4, headers=()):
+    ask(shop, family, count, headers, at_once=1, path=path)
+    lines = wait_until(lambda: (found := logged(shop, path)) if len(found := logged(shop, path)) == count else None, "all lines")
+    return [line.partition(" HTTP/1.1\" ")[2].split()[1] for line in lines]
+
+
+def test_errors_of_the_connection_are_counted_apart_where_the_rule_splits(shop, family):
+    many = 1000
+    apart = {"splitExternalLocalOriginErrors": True}
+    with dead(shop, "v3-1"):
+        outlier(shop, "v3", **apart, consecutiveLocalOriginFailures=2, consecutive5xxErrors=many)
+        assert flags(shop, family, f"/apart/{family}/local") == ["UF", "UF", "UH", "UH"]
+        outlier(shop, "v3", **apart, consecutiveLocalOriginFailures=many, consecutive5xxErrors=2)
+        assert flags(shop, family, f"/apart/{family}/server") == ["UF"] * 4
+        outlier(shop, "v3", consecutive5xxErrors=2)
+        assert flags(shop, family, f"/apart/{family}/together") == ["UF", "UF", "UH", "UH"]
+    fails = [["x-play", "v3-1: 500"]]
+    outlier(shop, "v3", **apart, consecutiveLocalOriginFailures=2, consecutive5xxErrors=many)
+    assert statuses(ask(shop, family, 4, fails, at_once=1)) == {500: 4}
+    outlier(shop, "v3", **apart, consecutiveLocalOriginFailures=many, consecutive5xxErrors=2)
+    assert statuses(ask(shop, family, 4, fails, at_once=1)) == {500: 2, 503: 2}
+    shop.apply(rule([to("v3")]))
+    assert statuses(ask(shop, family)) == {200: 1}

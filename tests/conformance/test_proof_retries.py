@@ -1,0 +1,79 @@
+"""What retries send, and how many there may be at once, at a real waypoint over both address families."""
+import hashlib
+import json
+import os
+import threading
+
+import pytest
+
+from proof_lab import HERE, PORTS, ask, local, logged, numbered, rule, rules_of, to, told
+from test_proof_failures import statuses
+from waypoint_lab import wait_until
+
+BODY_BYTES = 200_000  # of several frames, records and reads
+UPLOADS = {"length": ["--http1.1"], "chunks": ["--http1.1", "-H", "transfer-encoding: chunked"], "frames": ["--http2-prior-knowledge"]}
+AT_ONCE = 6
+UNAVAILABLE = 14
+
+
+@pytest.mark.parametrize("how", UPLOADS)
+def test_every_try_gets_the_whole_body_as_it_was_sent(shop, family, how, tmp_path):
+    body = os.urandom(BODY_BYTES)
+    (tmp_path / "sent").write_bytes(body)
+    shop.apply(rule([to("v3", retries={"attempts": 2, "retryOn": "5xx", "backoff": "1ms"})]))
+    before = told(shop, "v3")
+    headers = [["x-play", "v3-1: 500 twice"], *numbered()]
+    flags = [word for name, value in headers for word in ("-H", f"{name}: {value}")]
+    done = shop.exec("shop/web", "curl", "-sS", f"-{family}", "--max-time", "60", *UPLOADS[how], *flags, "-H", "Expect:",
+                     "--data-binary", f"@{tmp_path / 'sent'}", "http://reviews/upload", check=True)
+    answer = json.loads(done.stdout)
+    assert (answer["number"], answer["bytes"]) == (3, BODY_BYTES)
+    assert told(shop, "v3") - before == {f"reviews {BODY_BYTES} {hashlib.sha256(body).hexdigest()}": 3}
+
+
+def test_what_was_partly_answered_is_not_sent_again(shop, family):
+    retries = {"attempts": 3, "retryOn": "5xx,gateway-error,reset,connect-failure,refused-stream,retriable-4xx"}
+    shop.apply(rule([to("v3", retries=retries)]))
+    before = len(local(shop, "v3-1", "/_tries"))
+    answer, = ask(shop, family, 1, [["x-play", "v3-1: cut"]], method="POST", body_bytes=1000, apart=True)
+    assert "error" in answer, "it is not made to look whole"
+    assert [attempt for _, attempt in local(shop, "v3-1", "/_tries")[before:]] == ["1"]
+    # The same attempts, where nothing was answered yet.
+    answer, = ask(shop, family, 1, [["x-play", "v3-1: 500 twice"]], method="POST", body_bytes=1000, apart=True)
+    assert answer["status"] == 200 and json.loads(answer["body"])["number"] == 3
+
+
+def test_a_call_that_had_a_message_is_not_made_again(shop, family):
+    shop.apply(rules_of("servers", [{"route": [{"destination": {"host": "servers"}}],
+                                     "retries": {"attempts": 3, "retryOn": "unavailable,reset"}}]))
+
+    def call(*methods):
+        asked = [{"to": ["servers", PORTS["grpc"]], "family": family, "method": one} for one in methods]
+        done = shop.exec("shop/web", "/usr/bin/python3", HERE / "grpc_client.py", input=json.dumps(asked), check=True)
+        return json.loads(done.stdout)
+
+    def made():
+        return json.loads(call("Told")[0]["messages"][0]).get("Part", 0)
+    before = made()
+    one, = call("Part")
+    assert (one["code"], one["messages"]) == (UNAVAILABLE, ["part"])
+    assert made() == before + 1
+
+
+@pytest.mark.parametrize("policy, most", [
+    ({"connectionPool": {"http": {"maxRetries": 2}}}, 2),
+    ({"retryBudget": {"percent": 1, "minRetryConcurrency": 3}}, 3),
+    ({}, AT_ONCE)], ids=["maxRetries", "retryBudget", "neither"])
+def test_so_many_retries_are_under_way_at_once_as_the_rule_says(shop, family, policy, most):
+    shop.apply(rule([to("v3", retries={"attempts": 1, "retryOn": "5xx", "backoff": "1ms"})], **policy))
+    path, answers = f"/again/{family}/{most}", []
+    headers = [["x-play", "v3-1: 500 once, v3-1: hold"]]
+    asking = threading.Thread(target=lambda: answers.extend(ask(shop, family, AT_ONCE, headers, AT_ONCE, path=path, apart=True)))
+    asking.start()
+    try:
+        wait_until(lambda: local(shop, "v3-1", "/_held")["held"] == most and len(logged(shop, path)) == AT_ONCE - most,
+                   "as many retries as there may be, and the answers to the others", 60)
+    finally:
+        local(shop, "v3-1", "/_release")
+        asking.join()
+    assert statuses(answers) == {status: count for status, count in ((200, most), (500, AT_ONCE - most)) if count}
