@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import dead_envoy
 from proof_lab import V2_PODS, WAYPOINT, ask, local, logged, memory_kib, pods, process_of, rule, to, told
 from waypoint_lab import wait_until
 
@@ -67,17 +68,29 @@ def dead(shop, *names):
             wait_until(lambda: shop.curl(f"shop/{name}", "http://localhost:8080/_held")[0] == 0, f"{name} is back", 60)
 
 
-def test_with_both_versions_dead_it_is_told_within_the_routes_time(shop, family):
+@pytest.fixture(scope="module")
+def by_envoy():
+    """Where all are dead: the last attempt's failure, or, where they have been ejected, that there is nobody to ask."""
+    told = dead_envoy.told()
+    assert told == {"plain": ("503", {"UF", "URX"}), "ejecting": ("503", {"UH"})}
+    return told
+
+
+def test_with_both_versions_dead_it_is_told_within_the_routes_time_as_by_envoy(shop, family, by_envoy):
     path = f"/dead/{family}"
     retries = {"attempts": 2 * V2_PODS, "retryOn": "5xx,connect-failure", "backoff": "1ms"}
     outlier = {"consecutive5xxErrors": 1, "maxEjectionPercent": 100}
     both = [f"v{version}-{i}" for version in (1, 2) for i in range(1, V2_PODS + 1)]
     with dead(shop, *both):
-        for policy, flag in (({}, " 503 UF,URX "), ({"outlierDetection": outlier}, " 503 UH ")):
+        for policy, (status, flags) in (({}, by_envoy["plain"]), ({"outlierDetection": outlier}, by_envoy["ejecting"])):
             shop.apply(rule([pair(timeout="10s", retries=retries)], **policy))
             answer, = ask(shop, family, path=path)
             assert answer["status"] == 503 and answer["seconds"] < 10
-            wait_until(lambda: any(flag in line for line in logged(shop, path)), f"a line with {flag}")
+
+            def said(status=status, flags=flags):
+                words = [line.partition(' HTTP/1.1" ')[2].split() for line in logged(shop, path)]
+                return any((one[0], set(one[1].split(","))) == (status, flags) for one in words)
+            wait_until(said, f"a line with {status} {flags}")
     shop.apply(rule([pair()]))
     assert statuses(ask(shop, family, 6)) == {200: 6}
 
