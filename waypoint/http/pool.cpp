@@ -138,13 +138,10 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
       if (!connected) co_return std::unexpected(connected.error());
     } else if (!waiter.woken) {
       const auto woken = co_await waiter.event.wait(next_look(host, deadline));
-      if (!woken && woken.error().code == ErrorCode::kTimeout && !waiter.failure &&
-          io::Loop::current().now() < deadline) {
-        waiter.woken = true;
-        continue;
-      }
+      const bool looks = !woken && woken.error().code == ErrorCode::kTimeout &&
+                         io::Loop::current().now() < deadline;
       if (waiter.failure) co_return std::unexpected(*waiter.failure);
-      if (!woken) {
+      if (!woken && !looks) {
         if (waiter.woken) wake_one(*request.quota, nullptr);  // it was meant for who needs it
         co_return std::unexpected(woken.error());
       }
@@ -167,6 +164,7 @@ std::unique_ptr<ClientExchange> HttpPool::Impl::take(PoolHost& host, bool websoc
     if (!host.idle.empty()) found = host.idle.back();
   } else {
     for (auto* one : host.connections) {
+      if (one->pinned) continue;  // its first stream is for who makes it
       const bool fits = !websocket || one->connection->takes_websockets();
       if (fits && one->connection->can_open()) found = one;
     }

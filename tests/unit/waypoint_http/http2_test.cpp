@@ -76,6 +76,27 @@ TEST_CASE("who comes while a connection of HTTP/2 is being opened shares it, or 
   });
 }
 
+TEST_CASE("who makes a connection of HTTP/2 has a stream of it, however many wait meanwhile") {
+  run_loop([]() -> Task<> {
+    Http2Pair pair;
+    pair.limits.max_concurrent_streams = 2;
+    pair.dialer.servers_begin_after = milliseconds(120);  // who waits looks every 50 ms
+    std::vector<std::unique_ptr<ClientExchange>> opened;
+    const auto ask = [](PoolPair* p, std::vector<std::unique_ptr<ClientExchange>>* all) -> Task<> {
+      auto one = co_await p->open();
+      if (one) all->push_back(std::move(*one));
+    };
+    Scope asking;
+    for (int i = 0; i < 6; ++i) asking.spawn(ask, static_cast<PoolPair*>(&pair), &opened);
+    co_await asking.join();
+    CHECK(opened.size() == 6);
+    CHECK(pair.dialer.dialled == 3);
+    opened.clear();
+    CHECK(pair.pool.counts().connections == 3);
+    co_await pair.stop();
+  });
+}
+
 TEST_CASE("bodies and trailers stream both ways at once, wherever their bytes are cut") {
   struct Chatter final : Handler {
     Task<> serve(ServerExchange& exchange) override {

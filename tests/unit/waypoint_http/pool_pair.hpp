@@ -42,8 +42,12 @@ struct MemoryDialer final : Dialer {
     far.server = ServerConnection::make(
         version, std::make_unique<MemoryStream>(far.to_server, far.to_client), options,
         handler != nullptr ? *handler : far.handler);
-    scope.spawn([](ServerConnection* server) -> Task<> { (void)co_await server->run(); },
-                far.server.get());
+    scope.spawn(
+        [](ServerConnection* server, milliseconds begins_after) -> Task<> {
+          co_await io::sleep_until(io::in(begins_after));
+          (void)co_await server->run();
+        },
+        far.server.get(), servers_begin_after);
     co_return std::make_unique<MemoryStream>(far.to_client, far.to_server);
   }
   void close_all() {
@@ -57,6 +61,7 @@ struct MemoryDialer final : Dialer {
   ServerOptions options;
   Handler* handler = nullptr;  // instead of their own
   bool refuses = false;
+  milliseconds servers_begin_after{0};
   int dialled = 0;
   std::list<Far> fars;
   std::deque<std::vector<std::string>> served;  // paths, by connection
