@@ -16,6 +16,8 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 from lab import Lab, free_port, wait_until  # noqa: E402, F401
 
 CLIENTS = {"web": "shop/web", "admin": "other/admin"}
+# What a case is about where it is expected, and nobody outside sees: test_proof_*.py show what these do.
+UNSEEN = {"policy", "retries", "timeout", "mirrored", "statPrefix"}
 OTHER_SUBSETS = {"stable": "v1"}
 
 
@@ -39,6 +41,12 @@ def asked_here(case):
             and given.get("to_service", "") == given.get("to_service", "").lower()  # who resolves names knows one form
             and given.get("policy", {}).get("http.protocol") != "HTTP/2"  # echo servers speak HTTP/1.1
             and any(key in outside.VISIBLE or key == "delay" for key in case.expected()))
+
+
+def shown_here(case):
+    """Whether what the case is about can be seen from outside; the others are asked all the same, for where they lead."""
+    expected = case.expected()
+    return not UNSEEN & set(expected) or bool({"attempts", "took", "status"} & set(expected))
 
 
 def served_here(group):
