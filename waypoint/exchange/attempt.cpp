@@ -30,11 +30,6 @@ std::optional<std::uint16_t> grpc_status_in(const http::Fields& fields) {
   return error == std::errc() && end == text->data() + text->size() ? status : 2;
 }
 
-Endpoint endpoint_of(const Exchange& x, const Host& host) {
-  const auto ip = host.workload->address_for(x.arrival.destination.ip);
-  return {host.workload, {ip.value_or(IpAddress{}), host.port}};
-}
-
 /// What is there of an answer that nobody wants.
 void drain(ClientExchange& upstream) {
   for (std::size_t drained = 0; drained < kMaxDrainedBytes;) {
@@ -52,7 +47,7 @@ Attempt::Attempt(Exchange& exchange, RequestBody& body, RetryPlan& plan, Cluster
       body_(body),
       plan_(plan),
       lease_(cluster.shared_from_this(), std::move(host)),
-      endpoint_(endpoint_of(exchange, lease_.host())),
+      endpoint_(endpoint_of(lease_.host(), exchange.arrival.destination.ip)),
       quota_(cluster.quota()),
       pool_(cluster.policy().pool),
       version_(upstream_version(exchange, exchange.decision.cluster)) {

@@ -60,8 +60,7 @@ io::Task<> serve_mirror(std::shared_ptr<Mirrored> mirrored) {
     co_return;
   }
   const HostLease lease(mirrored->state, host);
-  const auto ip = host->workload->address_for(mirrored->like);
-  const Endpoint endpoint{host->workload, {ip.value_or(IpAddress{}), host->port}};
+  const Endpoint endpoint = endpoint_of(*host, mirrored->like);
   const auto& pool = state.policy().pool;
   auto opened = co_await mirrored->context->connections().open(
       {endpoint, mirrored->version, false, mirrored->client, pool, state.quota()},

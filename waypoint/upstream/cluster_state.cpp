@@ -2,8 +2,12 @@
 
 #include <algorithm>
 
+#include "culvert/mesh/waypoint.hpp"
+
 namespace culvert::waypoint {
 namespace {
+
+const l7::TrafficPolicy kDefaultPolicy;
 
 bool has_labels(const LabelMap* labels, const std::map<std::string, std::string>& wanted) {
   if (wanted.empty()) return true;
@@ -24,7 +28,33 @@ std::uint16_t target_port(const mesh::Endpoint& endpoint, const mesh::Service* s
   return port != nullptr ? port->target_port : 0;
 }
 
+/// An edge goes to the waypoint of a service, whose pods admit nobody else; a waypoint to the pods.
+bool leads_to_waypoint(const View& view, const mesh::ServicePtr& service) {
+  return !view.edges->ns.empty() && service != nullptr && service->waypoint.has_value();
+}
+
+bool has_moved(const Host& host, const mesh::WorkloadPtr& workload, std::uint16_t port,
+               const mesh::ServicePtr& behind_waypoint) {
+  if (host.port != port || host.workload->addresses != workload->addresses) return true;
+  if ((host.behind_waypoint == nullptr) != (behind_waypoint == nullptr)) return true;
+  return behind_waypoint != nullptr &&
+         (host.behind_waypoint->vips != behind_waypoint->vips ||
+          host.behind_waypoint->waypoint != behind_waypoint->waypoint);
+}
+
 }  // namespace
+
+Endpoint endpoint_of(const Host& host, const IpAddress& like) {
+  if (host.behind_waypoint == nullptr) {
+    return {host.workload, {host.workload->address_for(like).value_or(IpAddress{}), host.port}};
+  }
+  const auto& vips = host.behind_waypoint->vips;
+  const auto same = std::ranges::find_if(
+      vips, [&](const mesh::NetworkAddress& vip) { return vip.ip.is_v4() == like.is_v4(); });
+  IpAddress ip;
+  if (!vips.empty()) ip = same == vips.end() ? vips.front().ip : same->ip;
+  return {host.workload, {ip, host.port}, host.behind_waypoint};
+}
 
 HostLease::HostLease(std::shared_ptr<ClusterState> cluster, HostPtr host)
     : cluster_(std::move(cluster)), host_(std::move(host)) {
@@ -47,6 +77,7 @@ ClusterState::ClusterState(std::string name, const l7::Cluster& cluster)
     : name_(std::move(name)),
       service_key_(cluster.service_key),
       service_port_(cluster.port),
+      subset_(cluster.subset),
       subset_labels_(cluster.subset_labels) {
   take_policy(cluster.policy);
 }
@@ -65,52 +96,79 @@ void ClusterState::take_policy(const l7::TrafficPolicy& policy) {
 
 std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View& view) {
   std::vector<HostPtr> stale;
-  if (policy_ != cluster.policy) {
-    if (policy_.pool != cluster.policy.pool) stale = hosts_;
-    take_policy(cluster.policy);
+  auto service = view.mesh->service(cluster.service_key);
+  const bool to_waypoint = leads_to_waypoint(view, service);
+  // Behind a waypoint the policy is the waypoint's to follow.
+  const auto& policy = to_waypoint ? kDefaultPolicy : cluster.policy;
+  if (policy_ != policy) {
+    if (policy_.pool != policy.pool) stale = hosts_;
+    take_policy(policy);
   }
   const bool same_owner = service_key_ == cluster.service_key;
   service_key_ = cluster.service_key;
   const auto* endpoints = view.mesh->endpoints(service_key_).data();
-  auto service = view.mesh->service(service_key_);
   const bool unchanged = same_owner && mesh_ && endpoints == endpoints_ && service == service_ &&
                          (subset_labels_.empty() || labels_ == view.labels) &&
-                         subset_labels_ == cluster.subset_labels;
+                         subset_labels_ == cluster.subset_labels && !to_waypoint &&
+                         !behind_waypoint_;
+  const bool same_mesh = mesh_ == view.mesh && to_waypoint == behind_waypoint_ && same_owner;
   mesh_ = view.mesh;
   labels_ = view.labels;
   service_ = std::move(service);
   endpoints_ = endpoints;
-  if (unchanged) return stale;
+  behind_waypoint_ = to_waypoint;
+  if (unchanged || (to_waypoint && same_mesh)) return stale;
   subset_labels_ = cluster.subset_labels;
-  const auto left = take_endpoints(view, service_);
+  const auto left = take_endpoints(view);
   stale.insert(stale.end(), left.begin(), left.end());
   return stale;
 }
 
+std::vector<ClusterState::Candidate> ClusterState::candidates(const View& view) const {
+  if (behind_waypoint_) return waypoint_candidates(view);
+  std::vector<Candidate> out;
+  for (const auto& endpoint : view.mesh->endpoints(service_key_)) {
+    const auto& workload = endpoint.workload;
+    const auto port = target_port(endpoint, service_.get(), service_port_);
+    const bool healthy = workload->healthy || (service_ && service_->allow_unhealthy);
+    if (!healthy || port == 0 || endpoint.weight == 0 || workload->addresses.empty()) continue;
+    if (!has_labels(view.labels->of(workload->uid), subset_labels_)) continue;
+    out.push_back({workload, port, endpoint.weight, nullptr});
+  }
+  return out;
+}
+
+/// Nobody when the waypoint is gone: refused, never bypassed. Nor for a subset: which pods there
+/// are is the waypoint's to choose among, and it cannot be told.
+std::vector<ClusterState::Candidate> ClusterState::waypoint_candidates(const View& view) const {
+  std::vector<Candidate> out;
+  if (!subset_.empty() || service_->find_port(service_port_) == nullptr) return out;
+  const auto waypoint = mesh::find_waypoint(*view.mesh, *service_->waypoint, service_->ns);
+  for (auto& workload : mesh::waypoint_workloads(*view.mesh, waypoint)) {
+    if (!workload->healthy || workload->addresses.empty()) continue;
+    out.push_back({std::move(workload), service_port_, 1, service_});
+  }
+  return out;
+}
+
 /// The list anew; who stays keeps his counts. Returns who has left.
-std::vector<HostPtr> ClusterState::take_endpoints(const View& view,
-                                                  const mesh::ServicePtr& service) {
+std::vector<HostPtr> ClusterState::take_endpoints(const View& view) {
   std::vector<HostPtr> left;
   std::vector<HostPtr> before;
   before.swap(hosts_);
   loads_.clear();
   auto old = before.begin();  // both lists are in the order of uids
-  for (const auto& endpoint : view.mesh->endpoints(service_key_)) {
-    const auto& workload = endpoint.workload;
-    const auto port = target_port(endpoint, service.get(), service_port_);
-    const bool healthy = workload->healthy || (service && service->allow_unhealthy);
-    if (!healthy || port == 0 || endpoint.weight == 0 || workload->addresses.empty()) continue;
-    if (!has_labels(view.labels->of(workload->uid), subset_labels_)) continue;
+  for (auto& [workload, port, weight, behind_waypoint] : candidates(view)) {
     while (old != before.end() && (*old)->workload->uid < workload->uid) left.push_back(*old++);
     const bool known = old != before.end() && (*old)->workload->uid == workload->uid;
-    const bool moved =
-        known && ((*old)->port != port || (*old)->workload->addresses != workload->addresses);
+    const bool moved = known && has_moved(**old, workload, port, behind_waypoint);
     HostPtr host = known && !moved ? *old : std::make_shared<Host>();
     if (moved) left.push_back(*old);
     if (known) ++old;
-    host->workload = workload;
+    host->workload = std::move(workload);
     host->port = port;
-    host->weight = endpoint.weight;
+    host->weight = weight;
+    host->behind_waypoint = std::move(behind_waypoint);
     host->index = hosts_.size();
     loads_.push_back({host->weight, host->active_requests});
     hosts_.push_back(std::move(host));

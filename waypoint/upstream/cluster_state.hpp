@@ -29,8 +29,13 @@ struct Host {
   std::uint32_t weight = 1;  // > 0
   std::uint32_t active_requests = 0;
   std::size_t index = kUnlisted;  // in the cluster's list; kUnlisted once it has left
+  /// Not null: the workload is a waypoint of this service, and `port` the service's.
+  mesh::ServicePtr behind_waypoint;
 };
 using HostPtr = std::shared_ptr<Host>;
+
+/// Where a request for the host goes that came by the family of `like`.
+Endpoint endpoint_of(const Host& host, const IpAddress& like);
 
 class ClusterState;
 
@@ -91,7 +96,15 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
 
  private:
   friend class HostLease;
-  std::vector<HostPtr> take_endpoints(const View& view, const mesh::ServicePtr& service);
+  struct Candidate {
+    mesh::WorkloadPtr workload;
+    std::uint16_t port = 0;
+    std::uint32_t weight = 1;
+    mesh::ServicePtr behind_waypoint;
+  };
+  std::vector<Candidate> candidates(const View& view) const;
+  std::vector<Candidate> waypoint_candidates(const View& view) const;
+  std::vector<HostPtr> take_endpoints(const View& view);
   void take_policy(const l7::TrafficPolicy& policy);
   void tell_outlier();
   HostPtr pick_only(const Wanted& wanted) const;
@@ -103,7 +116,9 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   const std::string name_;
   std::string service_key_;  // who owns the host may change
   const std::uint16_t service_port_;
+  std::string subset_;
   std::map<std::string, std::string> subset_labels_;
+  bool behind_waypoint_ = false;
   l7::TrafficPolicy policy_;
   std::shared_ptr<ClusterQuota> quota_ = std::make_shared<ClusterQuota>();
 

@@ -51,9 +51,7 @@ ClusterStatePtr UpstreamClusters::find(const l7::Cluster& cluster, const View& v
 }
 
 void UpstreamClusters::retire(const Host& host) {
-  for (const auto& ip : host.workload->addresses) {
-    connections_.retire({host.workload, {ip, host.port}});
-  }
+  for (const auto& ip : host.workload->addresses) connections_.retire(endpoint_of(host, ip));
 }
 
 ClusterStatePtr UpstreamClusters::of_workload(const mesh::Workload& workload, std::uint16_t port) {

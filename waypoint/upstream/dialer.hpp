@@ -20,6 +20,9 @@ namespace culvert::waypoint {
 struct Endpoint {
   mesh::WorkloadPtr workload;  // null: not of the mesh (a static endpoint of a ServiceEntry)
   SocketAddress address;       // of the application: the workload's address and the target port
+  /// Not null: `workload` is a waypoint of this service, at an edge, and `address` the service's
+  /// own (without an address where it has none) and its port, which the waypoint is asked for.
+  mesh::ServicePtr behind_waypoint = nullptr;
 };
 
 /// How a stream to it is to be opened.

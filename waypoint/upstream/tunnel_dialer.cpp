@@ -58,6 +58,7 @@ class PlainBytes final : public io::ByteStream {
 };
 
 bool in_mesh(const Endpoint& to) {
+  if (to.behind_waypoint != nullptr) return true;
   return to.workload != nullptr &&
          to.workload->protocol_for(to.address.port) == mesh::TunnelProtocol::kHbone;
 }
@@ -65,17 +66,23 @@ bool in_mesh(const Endpoint& to) {
 }  // namespace
 
 SocketAddress tunnel_address(const Endpoint& to, std::span<const IpAddress> own) {
-  const auto& wanted = to.address.ip;
+  const auto& service = to.behind_waypoint;
+  const auto port = service ? service->waypoint->hbone_port : mesh::kHbonePort;
+  const auto wanted =
+      service ? to.workload->address_for(to.address.ip).value_or(IpAddress{}) : to.address.ip;
   const bool reachable =
       std::ranges::any_of(own, [&](const IpAddress& ip) { return ip.is_v4() == wanted.is_v4(); });
-  if (reachable || own.empty()) return {wanted, mesh::kHbonePort};
-  return {to.workload->address_for(own.front()).value_or(wanted), mesh::kHbonePort};
+  if (reachable || own.empty()) return {wanted, port};
+  return {to.workload->address_for(own.front()).value_or(wanted), port};
 }
 
 Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
                                      const mesh::Workload& self) {
   hbone::ConnectRequest request;
   request.authority.target = to.address;
+  if (to.behind_waypoint && to.address.ip.is_unspecified()) {
+    request.authority.target = hbone::HostPort{to.behind_waypoint->hostname, to.address.port};
+  }
   request.baggage = proxy::baggage_of(client.workload == nullptr ? self : *client.workload);
   if (client.identity) {
     request.forwarded = hbone::Forwarded{client.address, ""};
