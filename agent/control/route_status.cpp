@@ -126,6 +126,30 @@ bool RouteStatus::is_served(const std::string& gateway, const std::string& host)
   });
 }
 
+bool RouteStatus::has_waypoint(const std::string& host) const {
+  const auto found = services_.find(host);
+  return found != services_.end() &&
+         std::ranges::any_of(found->second, [](const auto& one) { return one.second; });
+}
+
+std::vector<std::string> RouteStatus::refused_subsets(const config::Object& object) const {
+  const auto& spec = config::message_as<api::istio::VirtualService>(object).spec();
+  std::set<std::string> out;
+  const auto look = [&](const auto& destination) {
+    const auto host = full_host(destination.host(), object.key.ns, domain_);
+    if (!destination.subset().empty() && has_waypoint(host))
+      out.insert(fmt::format("{} of {}", destination.subset(), host));
+  };
+  const bool edges = std::ranges::any_of(spec.gateways(), [](const auto& g) { return g != kMesh; });
+  if (!edges) return {};
+  for (const auto& http : spec.http()) {
+    for (const auto& route : http.route()) look(route.destination());
+    if (http.has_mirror()) look(http.mirror());
+    for (const auto& mirror : http.mirrors()) look(mirror.destination());
+  }
+  return {out.begin(), out.end()};
+}
+
 config::Condition RouteStatus::of_virtual_service(const config::Object& object) const {
   const auto& spec = config::message_as<api::istio::VirtualService>(object).spec();
   const auto report = compiler_.report(object.key.ns, object.key.name);
@@ -146,6 +170,14 @@ config::Condition RouteStatus::of_virtual_service(const config::Object& object) 
                        full_host(host, object.key.ns, domain_));
     });
   });
+  if (const auto subsets = refused_subsets(object); served && !subsets.empty()) {
+    out.status = false;
+    out.reason = "SubsetBehindWaypoint";
+    out.message = fmt::format(
+        "edges answer 503 for subset {}: a service's waypoint, which they go to, chooses subsets "
+        "by the rules of mesh; {}",
+        list(subsets), out.message);
+  }
   if (served) return out;
   out.status = false;
   out.reason = "NotServed";

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "control/compile/compile.hpp"
 #include "culvert/l7/compiler.hpp"
@@ -23,6 +24,9 @@ class RouteStatus {
   void take_service(const std::string& name, const std::string& bytes);
   config::Condition of_virtual_service(const config::Object& object) const;
   config::Condition of_destination_rule(const config::Object& object) const;
+  bool has_waypoint(const std::string& host) const;
+  /// "SUBSET of HOST" that a VirtualService's rules name at edges, of services behind a waypoint.
+  std::vector<std::string> refused_subsets(const config::Object& object) const;
   /// Whether somebody serves `host` at `gateway` ("mesh" or "NAMESPACE/NAME").
   bool is_served(const std::string& gateway, const std::string& host) const;
 

@@ -76,6 +76,8 @@ def test_a_subset_behind_a_waypoint_is_refused(lab):
     lab.apply(text([istio("DestinationRule", "inner", {"host": "inner", "subsets": [{"name": "v1", "labels": {"app": "inner"}}]}), subset]))
     becomes(lab, PORT, "subset.example", 503)
     wait_until(lambda: "|v1|inner.shop.svc.cluster.local" in lab.logs("shop/edge"), "the edge's line with the subset's name")
+    said = [one for one in lab.status()["conditions"] if one["name"] == "subset"]
+    assert [one["reason"] for one in said] == ["SubsetBehindWaypoint"] and "v1 of inner.shop" in said[0]["message"], said
     assert ask(lab, PORT, "inner.example") == "inner"
 
 

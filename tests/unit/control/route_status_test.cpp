@@ -136,3 +136,27 @@ TEST_CASE("a DestinationRule counts for the services of its host") {
   CHECK(lab.of("DestinationRule", "all").message ==
         "for other.shop.svc.cluster.local; web.shop.svc.cluster.local");
 }
+
+TEST_CASE("a subset that an edge's rule names of a service behind a waypoint is told by name") {
+  Lab lab;
+  const auto rule = [](const std::string& more) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, "
+           "namespace: shop}\nspec: {hosts: [\"*\"], gateways: [front], http: [{route: "
+           "[{destination: "
+           "{host: web" +
+           more + "}}]}]}\n";
+  };
+  const auto subsets =
+      "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, "
+      "namespace: shop}\nspec: {host: web, subsets: [{name: v1, labels: {version: v1}}]}\n";
+  const auto rest = subsets + std::string(kEdge) + kEdgePod + kGateway;
+  lab.load(rule(", subset: v1") + service("web", true) + rest);
+  CHECK(lab.of("VirtualService", "a").reason == "SubsetBehindWaypoint");
+  CHECK_FALSE(lab.of("VirtualService", "a").status);
+  CHECK(lab.of("VirtualService", "a").message.find("v1 of web.shop.svc.cluster.local") !=
+        std::string::npos);
+  lab.load(rule(", subset: v1") + service("web", false) + rest);
+  CHECK(lab.of("VirtualService", "a").status);
+  lab.load(rule("") + service("web", true) + rest);
+  CHECK(lab.of("VirtualService", "a").status);
+}

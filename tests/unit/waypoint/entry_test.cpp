@@ -7,6 +7,7 @@
 #include "waypoint/entry/protocol.hpp"
 #include "waypoint/entry/target.hpp"
 #include "waypoint/settings.hpp"
+#include "waypoint/upstream/cluster_state.hpp"
 #include "waypoint/upstream/tunnel_dialer.hpp"
 
 using namespace culvert;
@@ -183,4 +184,36 @@ TEST_CASE("a tunnel is dialed by a family that the pod has") {
   const Endpoint only{std::make_shared<const mesh::Workload>(pod("web-1", "10.0.0.2")),
                       at("10.0.0.2:80")};
   CHECK(tunnel_address(only, v6) == at("10.0.0.2:15008"));
+}
+
+TEST_CASE("behind a waypoint the waypoint is dialed, and asked for the service") {
+  auto waypoint = pod("waypoint-1", "10.0.0.7");
+  waypoint.addresses.push_back(ip("fd00::7"));
+  mesh::Service service;
+  service.ns = "shop";
+  service.hostname = "web.shop.svc.cluster.local";
+  service.waypoint = mesh::GatewayAddress{"shop/waypoint.shop.svc.cluster.local", 15010};
+  service.vips = {{"", ip("10.1.0.1")}, {"", ip("fd01::1")}};
+  Host host;
+  host.workload = std::make_shared<const mesh::Workload>(waypoint);
+  host.port = 80;
+  host.behind_waypoint = std::make_shared<const mesh::Service>(service);
+  const std::vector<IpAddress> both{ip("10.0.0.9"), ip("fd00::9")};
+  const auto v4 = endpoint_of(host, ip("10.0.0.9"));
+  CHECK(v4.address == at("10.1.0.1:80"));
+  CHECK(tunnel_address(v4, both) == at("10.0.0.7:15010"));
+  const auto v6 = endpoint_of(host, ip("fd00::9"));
+  CHECK(v6.address == at("[fd01::1]:80"));
+  CHECK(tunnel_address(v6, both) == at("[fd00::7]:15010"));
+  CHECK(tunnel_address(v6, std::vector{ip("10.0.0.9")}) == at("10.0.0.7:15010"));
+
+  service.vips.clear();  // without an address it is asked for by its name
+  host.behind_waypoint = std::make_shared<const mesh::Service>(service);
+  const auto named = upstream_request(endpoint_of(host, ip("10.0.0.9")), {}, waypoint);
+  REQUIRE(named);
+  const auto request = hbone::parse_connect(*named);
+  REQUIRE(request);
+  REQUIRE(request->authority.host() != nullptr);
+  CHECK(request->authority.host()->host == service.hostname);
+  CHECK(request->authority.host()->port == 80);
 }
