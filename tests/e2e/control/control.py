@@ -85,7 +85,7 @@ class Control(Daemon):
     def status(self):
         return self.call("GET", "/status")[1]
 
-    def sync(self, timeout_ms=5000):
+    def sync(self, timeout_ms=40_000):
         return self.call("POST", f"/sync?timeout_ms={timeout_ms}")
 
     def close(self):
@@ -137,7 +137,7 @@ class Subscriber:
         except grpc.RpcError as error:
             self.responses.put(error)
 
-    def next(self, timeout=10):
+    def next(self, timeout=60):
         return self.responses.get(timeout=timeout)
 
     def first(self):

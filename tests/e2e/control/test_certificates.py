@@ -33,7 +33,7 @@ def ask(control, from_node, csr, identity, seconds=0, metadata=True):
         call = channel.unary_unary("/istio.v1.auth.IstioCertificateService/CreateCertificate",
                                    request_serializer=citadel_pb2.IstioCertificateRequest.SerializeToString,
                                    response_deserializer=citadel_pb2.IstioCertificateResponse.FromString)
-        return list(call(request, timeout=10).cert_chain)
+        return list(call(request, timeout=60).cert_chain)
 
 
 def refusal(*arguments, **options):
@@ -155,4 +155,4 @@ def test_an_authority_that_does_not_fit_is_refused_at_the_start(control, tmp_pat
     control.command += ["--ca-cert", tmp_path / "a.cert", "--ca-key", tmp_path / "b.key", "--root-cert",
                         tmp_path / "a.cert"]
     process = control.start(wait=False)
-    assert process.wait(10) == 1 and "b.key" in control.log()
+    assert process.wait(timeout=60) == 1 and "b.key" in control.log()

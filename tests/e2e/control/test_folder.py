@@ -55,7 +55,7 @@ def test_an_object_given_twice_is_told_with_both_places(control):
 def test_a_folder_that_is_missing_at_the_start_is_a_clear_error(control):
     control.config.rmdir()
     process = control.start(wait=False)
-    assert process.wait(10) == 1
+    assert process.wait(timeout=60) == 1
     assert str(control.config) in control.log()
 
 
