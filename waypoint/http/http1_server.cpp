@@ -128,10 +128,10 @@ io::Task<> Http1Server::read_loop() {
   }
 }
 
-// How long that takes is a matter of the route's timeout. Who has not sent its whole request is not
-// waited for without a bound, whatever it has been answered.
+// How long that takes is a matter of the route's timeout; behind the answer's head of both ends
+// alone.
 bool Http1Server::waits_for_upstream() const {
-  return handling_ && output_.idle() && (raw_ || request_ended_);
+  return handling_ && output_.idle() && (raw_ || request_ended_ || response_begun_);
 }
 
 void Http1Server::timed_out() {

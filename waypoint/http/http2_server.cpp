@@ -171,9 +171,11 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
 
  private:
   void moved() { moved_at_ = now(); }
-  // How long that takes is a matter of the route's timeout. Who has not sent its whole request is
-  // not waited for without a bound, whatever it has been answered.
-  bool waits_for_upstream() const { return !writing_ && (raw_ || stream_.remote_ended()); }
+  // How long that takes is a matter of the route's timeout; behind the answer's head of both ends
+  // alone: streams of gRPC may say nothing for hours.
+  bool waits_for_upstream() const {
+    return !writing_ && (raw_ || stream_.remote_ended() || head_sent_);
+  }
   // What waits for the client has been taken in part, however slowly: that is looked for several
   // times within the idle time, as nobody says when it happens.
   void expired() override {

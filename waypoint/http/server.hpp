@@ -33,10 +33,10 @@ struct ServerOptions {
   std::chrono::milliseconds head_timeout{60'000};
   /// Without a request; then the connection is closed.
   std::chrono::milliseconds idle_timeout{3'600'000};
-  /// What a client may take to send the next byte of its request while nothing of a response moves
-  /// either, or to take the next byte of its response; then the handler is stopped, and the client
-  /// gets 408 if the response has not begun. Waiting for the response of a request that has come
-  /// whole is not bounded here, nor are websockets.
+  /// What a client may take to send the next byte of its request while it has no response, or to
+  /// take the next byte of its response; then the handler is stopped, and the client gets 408 if
+  /// the response has not begun. Not bounded here: waiting for the response of a request that has
+  /// come whole, websockets, and the silence of both behind the response's head.
   std::chrono::milliseconds stream_idle_timeout{300'000};
   /// HTTP/2: streams at once, and its PINGs.
   std::uint32_t max_streams = 100;
