@@ -37,7 +37,8 @@ void ConfigFolder::restore() {
 
 Result<void> ConfigFolder::reload(const FolderChange& change,
                                   const std::set<std::string>& half_written) {
-  const auto read = change.all ? folder_.read(half_written) : folder_.read_named(change.names);
+  const auto read =
+      change.all ? folder_.read(half_written) : folder_.read_named(change.names, half_written);
   if (read) {
     take(store_.load(folder_.files()));
     return {};

@@ -20,7 +20,8 @@ xds::Sight sight_of(const std::string& peer, const std::string& root_namespace) 
 Control::Control(io::Loop& loop, ControlSettings settings, certs::CertificateAuthority authority)
     : loop_(loop),
       folder_(settings.config_dir, settings.compile, settings.state_dir),
-      watch_(settings.config_dir, [this](const FolderChange& change) { (void)reload(change); }),
+      watch_(settings.config_dir,
+             [this](const FolderChange& change) { return reload(change).has_value(); }),
       xds_([root = settings.compile.root_namespace](const std::string& peer) {
         return sight_of(peer, root);
       }),
@@ -36,6 +37,7 @@ Result<void> Control::start() {
   if (auto read = reload({.all = true, .names = {}}); !read) return read;
   loop_.root().spawn([](PeerSockets* sockets) -> io::Task<> { co_await sockets->remove_stale(); },
                      &sockets_);
+  loop_.root().spawn([](FolderWatch* watch) -> io::Task<> { co_await watch->listen(); }, &watch_);
   loop_.root().spawn([](FolderWatch* watch) -> io::Task<> { co_await watch->run(); }, &watch_);
   return {};
 }
@@ -83,6 +85,7 @@ void Control::publish() {
 
 io::Task<SyncResult> Control::sync(io::Deadline deadline) {
   SyncResult result;
+  watch_.take_waiting();  // that a file was closed may be among it
   result.folder_read = reload({.all = true, .names = {}}).has_value();
   result.acknowledged = co_await xds_.wait_acked(folder_.view()->generation, deadline);
   result.report = report();

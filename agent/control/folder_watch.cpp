@@ -1,7 +1,10 @@
 #include "folder_watch.hpp"
 
+#include <poll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -52,12 +55,22 @@ void Debounce::everything(io::Deadline now) {
   changed_.all = true;
 }
 
+void Debounce::failed(io::Deadline now) {
+  changed_.all = true;
+  again_ = now + kReadAgain;
+}
+
+io::Deadline Debounce::due_of_events() const {
+  if (first_ == io::kNoDeadline) return again_;
+  const bool alone =
+      changed_.names.size() == 1 && !changed_.all && gone_.empty() && half_.empty() && !follows_;
+  return std::min({again_, last_ + (alone ? kSettle : kQuiet), first_ + kMaxDelay});
+}
+
 io::Deadline Debounce::due() const {
-  io::Deadline out = io::kNoDeadline;
+  auto out = due_of_events();
   for (const auto& [name, since] : half_) out = std::min(out, since + kHalfWritten);
-  if (first_ == io::kNoDeadline) return out;
-  const bool alone = changed_.names.size() == 1 && !changed_.all && gone_.empty() && !follows_;
-  return std::min({out, last_ + (alone ? kSettle : kQuiet), first_ + kMaxDelay});
+  return out;
 }
 
 std::set<std::string> Debounce::half_written(io::Deadline now) const {
@@ -77,13 +90,13 @@ FolderChange Debounce::take(io::Deadline now) {
   // Moved away, and now written anew.
   for (const auto& [name, since] : half_) changed_.names.erase(name);
   gone_.clear();
-  first_ = last_ = io::kNoDeadline;
+  first_ = last_ = again_ = io::kNoDeadline;
   acted_ = now;
   return std::exchange(changed_, {});
 }
 
 Result<void> FolderWatch::start() {
-  fd_ = UniqueFd(::inotify_init1(IN_CLOEXEC));
+  fd_ = UniqueFd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!fd_.valid()) return fail_errno(errno, "create an inotify descriptor");
   if (!watch()) return fail_errno(errno, "watch the folder");
   return {};
@@ -122,19 +135,39 @@ void FolderWatch::take_events(std::size_t bytes) {
   }
 }
 
+// No more than waits now: somebody may write all the time.
+void FolderWatch::take_waiting() {
+  int waiting = 0;
+  if (::ioctl(fd_.get(), FIONREAD, &waiting) != 0 || waiting == 0) return;
+  while (waiting > 0) {
+    const auto n = ::read(fd_.get(), buffer_.data(), buffer_.size());
+    if (n <= 0) break;
+    take_events(static_cast<std::size_t>(n));
+    waiting -= static_cast<int>(n);
+  }
+  told_.notify();
+}
+
+// Not a read of the loop's, whose events would be nobody's between its end and the fiber's turn.
+io::Task<> FolderWatch::listen() {
+  while (true) {
+    if (const auto ready = co_await io::poll(fd_.get(), POLLIN, io::kNoDeadline); !ready) {
+      if (ready.error().code != ErrorCode::kCancelled)
+        log::error("config folder: {}", ready.error().to_string());
+      co_return;
+    }
+    take_waiting();
+  }
+}
+
 io::Task<> FolderWatch::run() {
   while (true) {
     if (!watching_ && watch()) debounce_.everything(io::Clock::now());
     const io::Deadline retry = watching_ ? io::kNoDeadline : io::in(kRewatch);
-    const auto n = co_await io::read(fd_.get(), buffer_, std::min(debounce_.due(), retry));
-    if (n) take_events(*n);
-    if (!n && n.error().code == ErrorCode::kCancelled) co_return;
-    if (!n && n.error().code != ErrorCode::kTimeout) {
-      log::error("config folder: {}", n.error().to_string());
-      co_return;
-    }
+    const auto told = co_await told_.wait(std::min(debounce_.due(), retry));
+    if (!told && told.error().code == ErrorCode::kCancelled) co_return;
     if (debounce_.due() > io::Clock::now()) continue;
-    changed_(debounce_.take(io::Clock::now()));
+    if (!changed_(debounce_.take(io::Clock::now()))) debounce_.failed(io::Clock::now());
   }
 }
 

@@ -13,6 +13,7 @@
 #include "culvert/base/error.hpp"
 #include "culvert/base/fd.hpp"
 #include "culvert/io/deadline.hpp"
+#include "culvert/io/event.hpp"
 #include "culvert/io/task.hpp"
 
 namespace culvert::control {
@@ -24,6 +25,7 @@ inline constexpr std::chrono::milliseconds kQuiet{50};
 inline constexpr std::chrono::milliseconds kMaxDelay{500};      // of the first event: act anyway
 inline constexpr std::chrono::milliseconds kHalfWritten{2000};  // still open: read as it is then
 inline constexpr std::chrono::milliseconds kRewatch{1000};  // between tries when the folder is away
+inline constexpr std::chrono::milliseconds kReadAgain{1000};  // after a read that failed
 
 /// What may have changed since it was told last.
 struct FolderChange {
@@ -40,6 +42,8 @@ class Debounce {
   /// Somebody writes; it is not read before it is written(), but for kHalfWritten.
   void writing(const std::string& name, io::Deadline now) { half_.try_emplace(name, now); }
   void everything(io::Deadline now);
+  /// What take() gave last could not be acted on: anything may have changed, kReadAgain from now.
+  void failed(io::Deadline now);
 
   /// kNoDeadline when there is nothing to act on.
   io::Deadline due() const;
@@ -50,6 +54,7 @@ class Debounce {
 
  private:
   void event(io::Deadline now);
+  io::Deadline due_of_events() const;
 
   FolderChange changed_;
   std::set<std::string> gone_;                // of these
@@ -57,20 +62,25 @@ class Debounce {
   io::Deadline first_ = io::kNoDeadline;
   io::Deadline last_ = io::kNoDeadline;
   io::Deadline acted_ = io::kNoDeadline;
-  bool follows_ = false;  // soon after what was acted on before
+  io::Deadline again_ = io::kNoDeadline;  // after a failure
+  bool follows_ = false;                  // soon after what was acted on before
 };
 
 class FolderWatch {
  public:
-  using Changed = std::function<void(const FolderChange&)>;
+  /// False: it could not be read, and is told again after kReadAgain.
+  using Changed = std::function<bool(const FolderChange&)>;
   FolderWatch(std::string folder, Changed changed)
       : folder_(std::move(folder)), changed_(std::move(changed)) {}
   /// Starts watching; before the first read of the folder, so that nothing is missed between.
   Result<void> start();
-  /// Calls `changed` until its fiber is stopped. A folder that goes away is watched again when it
-  /// comes back.
+  /// Two fibers, until they are stopped: one takes what the kernel tells, the other calls
+  /// `changed`. A folder that goes away is watched again when it comes back.
+  io::Task<> listen();
   io::Task<> run();
-  /// Files that somebody is writing, as far as the kernel has told.
+  /// Takes what the kernel has told until now; does not block.
+  void take_waiting();
+  /// Files that somebody is writing, as far as was taken of what the kernel tells.
   std::set<std::string> half_written() const { return debounce_.half_written(io::Clock::now()); }
 
  private:
@@ -82,6 +92,7 @@ class FolderWatch {
   UniqueFd fd_;
   bool watching_ = false;
   Debounce debounce_;
+  io::Event told_;
   alignas(8) std::array<std::uint8_t, 4096> buffer_{};
 };
 

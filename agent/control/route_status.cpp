@@ -27,6 +27,30 @@ std::string full_host(const std::string& host, const std::string& ns, const std:
              : fmt::format("{}.{}.svc.{}", host, ns, domain);
 }
 
+std::string full_gateway(const std::string& gateway, const std::string& ns) {
+  const bool bare = gateway != kMesh && !gateway.contains('/');
+  return bare ? ns + "/" + gateway : gateway;
+}
+
+/// Without any: mesh.
+std::set<std::string> gateways_of(const auto& spec, const std::string& ns) {
+  std::set<std::string> out;
+  for (const auto& gateway : spec.gateways()) out.insert(full_gateway(gateway, ns));
+  if (out.empty()) out.insert(std::string(kMesh));
+  return out;
+}
+
+/// Whether a request at one of `gateways` may meet the rule.
+bool holds_at(const auto& rule, const std::set<std::string>& gateways, const std::string& ns) {
+  if (rule.match().empty()) return !gateways.empty();
+  return std::ranges::any_of(rule.match(), [&](const auto& match) {
+    if (match.gateways().empty()) return !gateways.empty();
+    return std::ranges::any_of(match.gateways(), [&](const std::string& gateway) {
+      return gateways.contains(full_gateway(gateway, ns));
+    });
+  });
+}
+
 bool covers(std::string_view pattern, std::string_view host) {
   if (!pattern.starts_with('*')) return pattern == host;
   return host.ends_with(pattern.substr(1));
@@ -140,9 +164,10 @@ std::vector<std::string> RouteStatus::refused_subsets(const config::Object& obje
     if (!destination.subset().empty() && has_waypoint(host))
       out.insert(fmt::format("{} of {}", destination.subset(), host));
   };
-  const bool edges = std::ranges::any_of(spec.gateways(), [](const auto& g) { return g != kMesh; });
-  if (!edges) return {};
+  auto edges = gateways_of(spec, object.key.ns);
+  std::erase_if(edges, [&](const auto& g) { return g == kMesh || !is_served(g, ""); });
   for (const auto& http : spec.http()) {
+    if (!holds_at(http, edges, object.key.ns)) continue;
     for (const auto& route : http.route()) look(route.destination());
     if (http.has_mirror()) look(http.mirror());
     for (const auto& mirror : http.mirrors()) look(mirror.destination());
@@ -161,13 +186,10 @@ config::Condition RouteStatus::of_virtual_service(const config::Object& object) 
     out.reason = "NotInForce";
     return out;
   }
-  std::set<std::string> gateways(spec.gateways().begin(), spec.gateways().end());
-  if (gateways.empty()) gateways.insert(std::string(kMesh));
+  const auto gateways = gateways_of(spec, object.key.ns);
   const bool served = std::ranges::any_of(gateways, [&](const std::string& gateway) {
-    const bool bare = gateway != kMesh && gateway.find('/') == std::string::npos;
     return std::ranges::any_of(spec.hosts(), [&](const std::string& host) {
-      return is_served(bare ? object.key.ns + "/" + gateway : gateway,
-                       full_host(host, object.key.ns, domain_));
+      return is_served(gateway, full_host(host, object.key.ns, domain_));
     });
   });
   if (const auto subsets = refused_subsets(object); served && !subsets.empty()) {

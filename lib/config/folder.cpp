@@ -57,19 +57,20 @@ bool is_config_name(std::string_view name) {
 }
 
 // The stamp is from before the text: what is written in between has another.
-void Folder::take(const std::string& name, bool look_first) {
+void Folder::take(const std::string& name, Look look) {
   const std::string path = dir_ + "/" + name;
   struct stat state{};
   if (::stat(path.c_str(), &state) != 0) state = {};
   const Stamp stamp{state.st_dev, state.st_ino, static_cast<std::uint64_t>(state.st_size),
                     to_ns(state.st_mtim), to_ns(state.st_ctim)};
   auto known = known_.find(name);
-  if (look_first && known != known_.end() && known->second.settled && known->second.stamp == stamp)
+  if (look == Look::kChanged && known != known_.end() && known->second.settled &&
+      known->second.stamp == stamp)
     return;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto text = read_file(path, kMaxFileBytes);
   if (!text && text.error().sys_errno == ENOENT) {
-    if (known != known_.end()) known_.erase(known);
+    if (known != known_.end() && look != Look::kAgain) known_.erase(known);
     return;
   }
   const auto checksum = text ? crc64(*text) : 0;
@@ -94,19 +95,27 @@ Result<void> Folder::read(const std::set<std::string>& but) {
     return !names->contains(entry.first) && !but.contains(entry.first);
   });
   for (const auto& name : *names) {
-    if (!but.contains(name)) take(name, true);
+    if (!but.contains(name)) take(name, Look::kChanged);
   }
   return {};
 }
 
-Result<void> Folder::read_named(const std::set<std::string>& names) {
+Result<void> Folder::read_named(const std::set<std::string>& names,
+                                const std::set<std::string>& but) {
   // A folder that is gone takes nothing with it.
   if (struct stat state{}; ::stat(dir_.c_str(), &state) != 0)
     return fail_errno(errno, "read the config folder");
   std::size_t fresh = 0;
   for (const auto& name : names) fresh += known_.contains(name) ? 0 : 1;
-  if (known_.size() + fresh > kMaxFiles) return read();
-  for (const auto& name : names) take(name, false);
+  if (known_.size() + fresh > kMaxFiles) return read(but);
+  std::vector<std::string> unsure;
+  for (const auto& [name, known] : known_) {
+    if (!known.settled && !names.contains(name) && !but.contains(name)) unsure.push_back(name);
+  }
+  for (const auto& name : names) {
+    if (!but.contains(name)) take(name, Look::kAnyway);
+  }
+  for (const auto& name : unsure) take(name, Look::kAgain);
   return {};
 }
 

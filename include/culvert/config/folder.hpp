@@ -27,8 +27,11 @@ class Folder {
   /// stay as they were read. A file that cannot be read is incomplete with a diagnostic. Errors:
   /// the folder itself cannot be read, or holds more than kMaxFiles: nothing has changed then.
   Result<void> read(const std::set<std::string>& but = {});
-  /// Reads these alone, whatever they seem to be; one that does not exist is gone. Errors as above.
-  Result<void> read_named(const std::set<std::string>& names);
+  /// Reads these, whatever they seem to be; one that does not exist is gone. Of the others only
+  /// those that could not be read last, or were read so soon after a write that a later one cannot
+  /// be told from it. `but` and errors as above.
+  Result<void> read_named(const std::set<std::string>& names,
+                          const std::set<std::string>& but = {});
 
   /// In the order of their names.
   std::vector<ParsedFilePtr> files() const;
@@ -44,12 +47,17 @@ class Folder {
   };
   struct Known {
     Stamp stamp;
-    bool settled = false;  // the stamp was old enough when the text was read
+    bool settled = false;  // the stamp was old enough when the text was read; false without text
     std::uint64_t checksum = 0;
     std::size_t bytes = 0;
     ParsedFilePtr file;
   };
-  void take(const std::string& name, bool look_first);
+  enum class Look : std::uint8_t {
+    kChanged,  // reads it when it is not what it was
+    kAnyway,
+    kAgain,  // anyway, but that it is missing is for others to tell: it may be on its way back
+  };
+  void take(const std::string& name, Look look);
 
   const std::string dir_;
   std::map<std::string, Known> known_;

@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "culvert/config/folder.hpp"
 
 using namespace culvert;
 using namespace culvert::config;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -65,6 +67,8 @@ TEST_CASE("what changed is parsed, whether it is named or found, also with the s
   REQUIRE(folder.read());
   CHECK(bytes(folder, 0) != first);
   CHECK(folder.parsed() == 3);
+  std::this_thread::sleep_for(50ms);  // past the clock's grain
+  REQUIRE(folder.read());
   files.write("a.yaml", "z");
   files.write("b.yaml", "z");
   const auto second = bytes(folder, 1);
@@ -94,4 +98,30 @@ TEST_CASE("files come and go, and what is half written stays as it was") {
   files.remove("c.yaml");
   REQUIRE(folder.read_named({"c.yaml"}));
   CHECK(folder.files().size() == 1);
+}
+
+TEST_CASE("what could not be read, or was read within the clock's grain, is looked at again") {
+  const Files files;
+  files.write("a.yaml", "x");
+  files.write("b.yaml", "x");
+  std::filesystem::create_directory(files.path() + "/c.yaml");
+  std::filesystem::create_directory(files.path() + "/d.yaml");
+  Folder folder(files.path());
+  REQUIRE(folder.read());
+  const auto first = folder.files();
+  CHECK_FALSE(first.at(2)->complete);
+  const auto before = bytes(folder, 1);
+  files.write("b.yaml", "y");
+  for (const auto* name : {"c.yaml", "d.yaml"}) {
+    files.remove(name);
+    files.write(name, "x");
+  }
+  REQUIRE(folder.read_named({"a.yaml"}, {"d.yaml"}));
+  CHECK(bytes(folder, 1) != before);
+  CHECK(folder.files().at(2)->complete);
+  CHECK(folder.files().at(3) == first.at(3));
+  // That one is gone is for its own event to say: an editor may have moved it away.
+  files.remove("b.yaml");
+  REQUIRE(folder.read_named({"a.yaml"}));
+  CHECK(folder.files().size() == 4);
 }

@@ -108,3 +108,25 @@ TEST_CASE("when the kernel lost count, everything is read") {
   CHECK(debounce.half_written(kStart).empty());
   CHECK(debounce.take(kStart + kQuiet).all);
 }
+
+TEST_CASE("a change that could not be read is everything's, kReadAgain later, or with what comes") {
+  auto debounce = acted_before();
+  debounce.written("a.yaml", kStart);
+  debounce.take(kStart + kSettle);
+  debounce.failed(kStart + kSettle);
+  CHECK(debounce.due() == kStart + kSettle + kReadAgain);
+  CHECK(debounce.take(kStart + kSettle + kReadAgain).all);
+  CHECK(debounce.due() == io::kNoDeadline);
+  debounce.failed(kStart + 1min);
+  debounce.written("b.yaml", kStart + 1min + 100ms);
+  CHECK(debounce.due() == kStart + 1min + 100ms + kQuiet);
+  CHECK(debounce.take(kStart + 1min + 100ms + kQuiet).all);
+  CHECK(debounce.due() == io::kNoDeadline);
+}
+
+TEST_CASE("a file is not alone while another is half written") {
+  auto debounce = acted_before();
+  debounce.writing("b.yaml", kStart);
+  debounce.written("a.yaml", kStart);
+  CHECK(debounce.due() == kStart + kQuiet);
+}

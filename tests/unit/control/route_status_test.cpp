@@ -160,3 +160,29 @@ TEST_CASE("a subset that an edge's rule names of a service behind a waypoint is 
   lab.load(rule("") + service("web", true) + rest);
   CHECK(lab.of("VirtualService", "a").status);
 }
+
+TEST_CASE("a subset is told only of rules that an edge may meet, and only where there is an edge") {
+  Lab lab;
+  const auto rules = [](const std::string& gateway) {
+    return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, "
+           "namespace: shop}\nspec: {hosts: [web], gateways: [front, mesh], http: [{match: "
+           "[{gateways: [" +
+           gateway +
+           "]}], route: [{destination: {host: web, subset: v1}}]}, "
+           "{route: [{destination: {host: web}}]}]}\n";
+  };
+  const auto subsets =
+      "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web, "
+      "namespace: shop}\nspec: {host: web, subsets: [{name: v1, labels: {version: v1}}]}\n";
+  const auto rest = subsets + service("web", true) + kGateway;
+  for (const auto* gateway : {"front", "shop/front"}) {
+    lab.load(rules(gateway) + rest + kEdge + kEdgePod);
+    CHECK(lab.of("VirtualService", "a").reason == "SubsetBehindWaypoint");
+    lab.load(rules(gateway) + rest + kEdge);
+    CHECK(lab.of("VirtualService", "a").reason == "InForce");
+    lab.load(rules(gateway) + rest);
+    CHECK(lab.of("VirtualService", "a").reason == "InForce");
+  }
+  lab.load(rules("mesh") + rest + kEdge + kEdgePod);
+  CHECK(lab.of("VirtualService", "a").reason == "InForce");
+}
