@@ -18,6 +18,11 @@
 namespace culvert::control {
 namespace {
 
+bool is_symlink(const std::string& path) {
+  struct stat state{};
+  return ::lstat(path.c_str(), &state) == 0 && S_ISLNK(state.st_mode);
+}
+
 /// A name that comes into being with all of its content.
 bool is_link(const std::string& path) {
   struct stat state{};
@@ -51,8 +56,12 @@ void Debounce::gone(const std::string& name, io::Deadline now) {
 
 void Debounce::everything(io::Deadline now) {
   event(now);
-  half_.clear();
   changed_.all = true;
+}
+
+void Debounce::lost(io::Deadline now) {
+  everything(now);
+  half_.clear();
 }
 
 void Debounce::failed(io::Deadline now) {
@@ -82,16 +91,25 @@ std::set<std::string> Debounce::half_written(io::Deadline now) const {
 }
 
 FolderChange Debounce::take(io::Deadline now) {
+  FolderChange given_up;
   std::erase_if(half_, [&](const auto& entry) {
-    const bool given_up = now >= entry.second + kHalfWritten;
-    if (given_up) changed_.names.insert(entry.first);
-    return given_up;
+    const bool late = now >= entry.second + kHalfWritten;
+    if (late) given_up.names.insert(entry.first);
+    return late;
   });
+  acted_ = now;
+  if (!given_up.names.empty() && now < due_of_events()) {
+    for (const auto& name : given_up.names) {
+      changed_.names.erase(name);
+      gone_.erase(name);
+    }
+    return given_up;
+  }
+  changed_.names.merge(given_up.names);
   // Moved away, and now written anew.
   for (const auto& [name, since] : half_) changed_.names.erase(name);
   gone_.clear();
   first_ = last_ = again_ = io::kNoDeadline;
-  acted_ = now;
   return std::exchange(changed_, {});
 }
 
@@ -119,10 +137,12 @@ void FolderWatch::take_events(std::size_t bytes) {
     at += sizeof event + event.len;
     if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) watching_ = false;
     if (name.empty()) {
-      debounce_.everything(now);  // the folder itself, or more events than the kernel keeps
+      debounce_.lost(now);  // the folder itself, or more events than the kernel keeps
     } else if (!config::is_config_name(name)) {
-      // Links may lead through it, as those of a mounted ConfigMap do.
-      if ((event.mask & IN_MOVED_TO) != 0 && name.starts_with("..")) debounce_.everything(now);
+      // Links may lead through it, as those of a mounted ConfigMap or of git-sync do.
+      if ((event.mask & (IN_MOVED_TO | IN_CREATE)) != 0 &&
+          (name.starts_with("..") || is_symlink(folder_ + "/" + name)))
+        debounce_.everything(now);
     } else if ((event.mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
       debounce_.written(name, now);
     } else if ((event.mask & (IN_MOVED_FROM | IN_DELETE)) != 0) {
@@ -162,7 +182,7 @@ io::Task<> FolderWatch::listen() {
 
 io::Task<> FolderWatch::run() {
   while (true) {
-    if (!watching_ && watch()) debounce_.everything(io::Clock::now());
+    if (!watching_ && watch()) debounce_.lost(io::Clock::now());
     const io::Deadline retry = watching_ ? io::kNoDeadline : io::in(kRewatch);
     const auto told = co_await told_.wait(std::min(debounce_.due(), retry));
     if (!told && told.error().code == ErrorCode::kCancelled) co_return;

@@ -41,7 +41,10 @@ class Debounce {
   void gone(const std::string& name, io::Deadline now);
   /// Somebody writes; it is not read before it is written(), but for kHalfWritten.
   void writing(const std::string& name, io::Deadline now) { half_.try_emplace(name, now); }
+  /// Links may lead elsewhere.
   void everything(io::Deadline now);
+  /// Not all was told: also that a file was closed.
+  void lost(io::Deadline now);
   /// What take() gave last could not be acted on: anything may have changed, kReadAgain from now.
   void failed(io::Deadline now);
 

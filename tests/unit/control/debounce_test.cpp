@@ -103,7 +103,7 @@ TEST_CASE("a file that nobody closes is read as it is after kHalfWritten") {
 TEST_CASE("when the kernel lost count, everything is read") {
   auto debounce = acted_before();
   debounce.writing("a.yaml", kStart);
-  debounce.everything(kStart);
+  debounce.lost(kStart);
   CHECK(debounce.due() == kStart + kQuiet);
   CHECK(debounce.half_written(kStart).empty());
   CHECK(debounce.take(kStart + kQuiet).all);
@@ -129,4 +129,27 @@ TEST_CASE("a file is not alone while another is half written") {
   debounce.writing("b.yaml", kStart);
   debounce.written("a.yaml", kStart);
   CHECK(debounce.due() == kStart + kQuiet);
+}
+
+TEST_CASE("a link that leads elsewhere makes no half-written file whole") {
+  auto debounce = acted_before();
+  debounce.writing("a.yaml", kStart);
+  debounce.everything(kStart);
+  CHECK(debounce.take(kStart + kQuiet).all);
+  CHECK(debounce.half_written(kStart + kQuiet) == Names{"a.yaml"});
+  CHECK(debounce.due() == kStart + kHalfWritten);
+}
+
+TEST_CASE("a half-written file's end of patience takes along only what is due") {
+  auto debounce = acted_before();
+  debounce.writing("a.yaml", kStart);
+  debounce.gone("b.yaml", kStart + kHalfWritten - 1ms);
+  CHECK(debounce.due() == kStart + kHalfWritten);
+  CHECK(debounce.take(kStart + kHalfWritten).names == Names{"a.yaml"});
+  CHECK(debounce.due() == kStart + kHalfWritten - 1ms + kQuiet);
+  CHECK(debounce.take(kStart + kHalfWritten - 1ms + kQuiet).names == Names{"b.yaml"});
+  debounce.writing("a.yaml", kStart + 1min);
+  debounce.gone("b.yaml", kStart + 1min);
+  CHECK(debounce.take(kStart + 1min + kHalfWritten).names == Names{"a.yaml", "b.yaml"});
+  CHECK(debounce.due() == io::kNoDeadline);
 }

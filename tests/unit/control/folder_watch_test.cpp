@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "../io/run_loop.hpp"
@@ -76,5 +77,40 @@ TEST_CASE("what was taken for somebody else wakes the fiber that acts on it") {
     fibers.request_stop();
     co_await fibers.join();
     CHECK(whole);
+  });
+}
+
+TEST_CASE("a link that files may lead through is a change of everything, however it is put there") {
+  const testing::TemporaryFolder folder;
+  io::testing::run_loop([&]() -> io::Task<> {
+    int changes = 0;
+    io::Event changed;
+    FolderWatch watch(folder.path(), [&](const FolderChange& change) {
+      changes += change.all ? 1 : 100;
+      changed.notify();
+      return true;
+    });
+    REQUIRE(watch.start());
+    io::Scope fibers;
+    fibers.spawn([](FolderWatch* one) -> io::Task<> { co_await one->listen(); }, &watch);
+    fibers.spawn([](FolderWatch* one) -> io::Task<> { co_await one->run(); }, &watch);
+    namespace fs = std::filesystem;
+    const fs::path path = folder.path();
+    fs::create_symlink("one", path / "current");
+    (void)co_await changed.wait(io::in(std::chrono::seconds(30)));
+    CHECK(changes == 1);
+    fs::create_directory(path / "..2");
+    (void)co_await changed.wait(io::in(std::chrono::seconds(30)));
+    CHECK(changes == 2);
+    fs::rename(path / "current", path / "next");
+    (void)co_await changed.wait(io::in(std::chrono::seconds(30)));
+    CHECK(changes == 3);
+    // Nobody's: files that are no objects.
+    std::ofstream(path / "notes.txt") << "x";
+    fs::create_directory(path / "more");
+    const auto more = co_await changed.wait(io::in(std::chrono::milliseconds(200)));
+    CHECK_FALSE(more.has_value());
+    fibers.request_stop();
+    co_await fibers.join();
   });
 }
