@@ -50,7 +50,8 @@ TEST_CASE("a change that could not be read is told again, as one of everything")
     (void)co_await twice.wait(io::in(std::chrono::seconds(30)));
     fibers.request_stop();
     co_await fibers.join();
-    REQUIRE(told.size() == 2);
+    CHECK(told.size() == 2);
+    if (told.size() < 2) co_return;
     CHECK(told[0].names == std::set<std::string>{"a.yaml"});
     CHECK_FALSE(told[0].all);
     CHECK(told[1].all);
