@@ -80,10 +80,12 @@ bool is_http09(std::string_view method, std::string_view rest) {
   return method == "GET" && target.starts_with('/');
 }
 
-// A first line longer than is looked at.
-bool begins_request(std::string_view method, std::string_view rest) {
+// A first line longer than is looked at. `padded`: white space took room before the method, or
+// behind it, so that less than a line was seen.
+bool begins_request(std::string_view method, std::string_view rest, bool padded) {
   const auto target = rest.substr(std::min(rest.find_first_not_of(kSpaces), rest.size()));
   constexpr std::string_view kHttp = "http";
+  if (target.empty()) return padded || !rest.empty();
   return target.starts_with('/') || equal_ignoring_case(target.substr(0, kHttp.size()), kHttp) ||
          equal_ignoring_case(method, "CONNECT");
 }
@@ -94,8 +96,9 @@ Detected detect_http1(std::string_view bytes, bool ended) {
   const bool full = bytes.size() >= kMaxDetectBytes;
   bytes = bytes.substr(0, kMaxDetectBytes);
   // Servers pass over white space before a request, some over any amount; the reader judges it.
-  bytes.remove_prefix(std::min(bytes.find_first_not_of(" \t\v\f\r\n"), bytes.size()));
-  if (bytes.empty()) return full ? Detected::kTcp : Detected::kMore;
+  const auto padding = std::min(bytes.find_first_not_of(" \t\v\f\r\n"), bytes.size());
+  bytes.remove_prefix(padding);
+  if (bytes.empty()) return full ? Detected::kHttp1 : Detected::kMore;
   const auto line_end = std::min(bytes.find('\n'), bytes.size());
   const auto line = bytes.substr(0, line_end);
   const auto method_end = std::min(line.find_first_of(kSpaces), line.size());
@@ -109,7 +112,7 @@ Detected detect_http1(std::string_view bytes, bool ended) {
   }
   if (whole) return Detected::kTcp;
   if (!full) return Detected::kMore;
-  return begins_request(method, rest) ? Detected::kHttp1 : Detected::kTcp;
+  return begins_request(method, rest, padding > 0) ? Detected::kHttp1 : Detected::kTcp;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "culvert/l7/choose_service.hpp"
 #include "match_index.hpp"
 
 namespace culvert::l7 {
@@ -107,8 +108,15 @@ void forward_by(Decision& decision, const Forward& forward, std::uint16_t port, 
   }
 }
 
-/// A service of which no VirtualService speaks.
-Decision to_service(const RouteTable& table, const TargetView& target) {
+bool all_refused(const HostRoutes& host, const TargetView& target, std::string_view ns) {
+  return std::ranges::all_of(host.contributions, [&](const Contribution& one) {
+    return one.refused || !counts_for(one, target, ns);
+  });
+}
+
+}  // namespace
+
+Decision choose_service(const RouteTable& table, const TargetView& target) {
   Decision decision;
   decision.kind = Decision::Kind::kNoHost;
   std::string storage;
@@ -127,18 +135,10 @@ Decision to_service(const RouteTable& table, const TargetView& target) {
   return decision;
 }
 
-bool all_refused(const HostRoutes& host, const TargetView& target, std::string_view ns) {
-  return std::ranges::all_of(host.contributions, [&](const Contribution& one) {
-    return one.refused || !counts_for(one, target, ns);
-  });
-}
-
-}  // namespace
-
 Decision choose_route(const RouteTable& table, const TargetView& target, const RequestView& request,
                       const ClientView& client, Random& random, Explanation* explanation) {
   const auto* host = find_host(table, target, client.ns);
-  if (!host) return to_service(table, target);
+  if (!host) return choose_service(table, target);
   Decision decision;
   decision.host = host;
   const auto* entry = Search(*host, request, client, target, explanation).first_match();

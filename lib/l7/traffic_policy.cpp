@@ -49,7 +49,9 @@ void read_tcp(const v1::ConnectionPoolSettings::TCPSettings& tcp, ConnectionPool
   if (tcp.has_max_connection_duration()) {
     pool.max_connection_duration = to_ms(tcp.max_connection_duration());
   }
-  if (tcp.has_idle_timeout()) pool.idle_timeout = to_ms(tcp.idle_timeout());
+  if (tcp.has_idle_timeout()) {
+    pool.idle_timeout = pool.tcp_idle_timeout = to_ms(tcp.idle_timeout());
+  }
   if (!tcp.has_tcp_keepalive()) return;
   const auto& keepalive = tcp.tcp_keepalive();
   pool.tcp_keepalive =

@@ -56,6 +56,10 @@ const char* to_string(Cut cut) {
       return "cut at the end of the drain";
     case Cut::kAdmin:
       return "cut by an administrator";
+    case Cut::kIdle:
+      return "cut as nothing moved for the idle time of its DestinationRule";
+    case Cut::kDuration:
+      return "cut at the longest duration that its DestinationRule allows";
   }
   return "";
 }

@@ -144,7 +144,8 @@ Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol 
 // when there is none. What comes back is HTTP that the client speaks after all.
 Task<Undecided> serve_tcp(const Served* served, bool answered, FirstBytes first) {
   auto& [worker, tunnel, arrival, stream, report, live] = *served;
-  auto upstream = co_await open_tcp(worker, arrival, report);
+  TcpPlace place;
+  auto upstream = co_await open_tcp(worker, arrival, report, &place);
   if (!upstream || live->was_cut()) {
     const int status = live->cut == proxy::Cut::kPolicy ? 401 : 503;
     answered ? stream->reset(h2::kConnectError) : answer(*stream, status);
@@ -152,6 +153,7 @@ Task<Undecided> serve_tcp(const Served* served, bool answered, FirstBytes first)
     co_return Undecided{};
   }
   if (!answered) answer(*stream, 200);
+  place.watch(worker->live(), *live);
   if (answered && first.speaks == http::Detected::kMore && !first.ended) {
     co_return co_await relay_undecided(stream, std::move(first.bytes), std::move(*upstream), report,
                                        live);

@@ -29,6 +29,15 @@ bool begins_http1(std::span<const std::uint8_t> bytes) {
 }  // namespace
 
 Result<proxy::StreamPart> UndecidedEnd::look_at(Result<proxy::StreamPart> part) {
+  if (turned_ == Turned::kServerHttp2 && part && !part->nothing) {  // read before the relay stopped
+    if (part->empty()) {
+      out_.ended = true;
+    } else {
+      out_.bytes.append(part->bytes.begin(), part->bytes.end());
+      end_.passed_on(*part);
+    }
+    return fail(ErrorCode::kClosed, "the server speaks HTTP/2", Origin::kUpstream);
+  }
   if (decided_ || !part || part->nothing) return part;
   const bool ended = part->empty();
   first_.append(part->bytes.begin(), part->bytes.end());
@@ -47,6 +56,7 @@ Result<proxy::StreamPart> UndecidedEnd::look_at(Result<proxy::StreamPart> part) 
 }
 
 bool UndecidedEnd::hear_server(std::span<const std::uint8_t> bytes) {
+  if (turned_ != Turned::kNot) return false;  // read before the relay stopped
   if (decided_ || std::exchange(server_spoke_, true)) return true;
   if (begins_http2(bytes)) {
     turned_ = Turned::kServerHttp2;

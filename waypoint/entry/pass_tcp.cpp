@@ -1,5 +1,6 @@
 #include "waypoint/entry/pass_tcp.hpp"
 
+#include "culvert/l7/choose_service.hpp"
 #include "culvert/mesh/route.hpp"
 #include "culvert/proxy/relay.hpp"
 #include "culvert/proxy/socket_end.hpp"
@@ -11,8 +12,9 @@ namespace culvert::waypoint {
 
 using io::Task;
 
-Result<Endpoint> choose_tcp_endpoint(Worker& worker, const Arrival& arrival) {
-  if (arrival.service == nullptr) return Endpoint{arrival.workload, arrival.destination};
+namespace {
+
+Result<Endpoint> next_in_turn(Worker& worker, const Arrival& arrival) {
   auto chosen =
       mesh::choose_endpoint(*worker.view()->mesh, *arrival.service, arrival.destination.port,
                             arrival.destination.ip, worker.round_robin());
@@ -20,19 +22,62 @@ Result<Endpoint> choose_tcp_endpoint(Worker& worker, const Arrival& arrival) {
   return Endpoint{std::move(chosen->workload), chosen->address};
 }
 
-Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report) {
-  const auto endpoint = choose_tcp_endpoint(*worker, *arrival);
-  if (!endpoint) co_return std::unexpected(endpoint.error());
-  report->record.destination_address = endpoint->address;
-  if (endpoint->workload != nullptr) {
-    report->record.destination = worker->parties().of(endpoint->workload);
+struct Chosen {
+  Endpoint endpoint;
+  DialOptions options;
+};
+
+Result<Chosen> choose(Worker& worker, const Arrival& arrival, TcpPlace& place) {
+  if (arrival.service == nullptr) return Chosen{{arrival.workload, arrival.destination}, {}};
+  l7::TargetView target;
+  target.gateway = l7::kMesh;
+  target.host = arrival.service->hostname;
+  target.service_ns = arrival.service->ns;
+  target.port = arrival.destination.port;
+  const ViewPtr view = worker.view();
+  const auto decision = l7::choose_service(*view->routes, target);
+  if (decision.kind == l7::Decision::Kind::kRefused) {
+    return fail(ErrorCode::kNoUpstream, "the service's DestinationRule was refused");
   }
-  auto upstream = co_await worker->tunnel_dialer().open(*endpoint, arrival->client, {});
+  if (decision.cluster == nullptr) {  // the table of routes does not know it, or not yet
+    auto endpoint = next_in_turn(worker, arrival);
+    if (!endpoint) return std::unexpected(endpoint.error());
+    return Chosen{std::move(*endpoint), {}};
+  }
+  auto& exchanges = worker.exchanges();
+  auto cluster = exchanges.clusters().find(*decision.cluster, *view);
+  const auto now = std::chrono::duration_cast<l7::Time>(worker.loop().now().time_since_epoch());
+  auto host = cluster->pick({}, exchanges.random(), now);
+  if (!host) return fail(ErrorCode::kNoUpstream, "the service has no healthy endpoint");
+  Chosen out{endpoint_of(*host, arrival.destination.ip), {}};
+  const auto& pool = cluster->policy().pool;
+  out.options = {pool.connect_timeout, pool.tcp_keepalive};
+  if (!place.take(std::move(cluster), std::move(host))) {
+    return fail(ErrorCode::kLimit, "as many connections as the service's DestinationRule allows");
+  }
+  return out;
+}
+
+}  // namespace
+
+Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report,
+                                TcpPlace* place) {
+  const auto chosen = choose(*worker, *arrival, *place);
+  if (!chosen) co_return std::unexpected(chosen.error());
+  const auto& endpoint = chosen->endpoint;
+  report->record.destination_address = endpoint.address;
+  if (endpoint.workload != nullptr) {
+    report->record.destination = worker->parties().of(endpoint.workload);
+  }
+  auto upstream = co_await worker->tunnel_dialer().open(endpoint, arrival->client, chosen->options);
   if (upstream) {
+    place->tell_reached(true);
     if (const auto* stream = std::get_if<proxy::OpenedStream>(&*upstream)) {
       report->record.destination =
-          worker->parties().of(endpoint->workload, stream->tunnel->peer.identity);
+          worker->parties().of(endpoint.workload, stream->tunnel->peer.identity);
     }
+  } else if (upstream.error().origin == Origin::kUpstream) {
+    place->tell_reached(false);
   }
   co_return upstream;
 }

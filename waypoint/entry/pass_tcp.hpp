@@ -11,18 +11,19 @@
 #include "culvert/tls/session.hpp"
 #include "waypoint/entry/arrival.hpp"
 #include "waypoint/entry/first_bytes.hpp"
+#include "waypoint/entry/tcp_place.hpp"
 #include "waypoint/upstream/tunnel_dialer.hpp"
 
 namespace culvert::waypoint {
 
 class Worker;
 
-/// The endpoint that a connection for `arrival` gets: of a service, the next healthy one in turn.
-/// kNoUpstream, kInvalid.
-Result<Endpoint> choose_tcp_endpoint(Worker& worker, const Arrival& arrival);
-
-/// Reaches it, and fills the record with where it went.
-io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report);
+/// Reaches the next endpoint of the service as its DestinationRule says (loadBalancer, outlier
+/// detection, connectionPool.tcp), or the addressed workload, and fills the record with where it
+/// went. `place` lives as long as the connection. Errors: kNoUpstream (no healthy endpoint, or the
+/// rule was refused), kLimit (maxConnections are open), kInvalid, TunnelDialer::open()'s.
+io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report,
+                                    TcpPlace* place);
 
 /// Joins the client's stream, of which `first` was read before, with the upstream until both have
 /// ended, and ends the report.

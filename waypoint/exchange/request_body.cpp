@@ -91,6 +91,7 @@ io::Task<bool> RequestBody::tunnel_ended() {
 }
 
 io::Task<> RequestBody::beside(Stoppable& step) {
+  timed_out_ = false;
   if (failure_) co_return;
   if (!expected_ || (ended_ && !pumps())) {
     co_await step.run();
@@ -98,7 +99,6 @@ io::Task<> RequestBody::beside(Stoppable& step) {
   }
   io::Scope scope;
   step_ = &scope;
-  timed_out_ = false;
   scope.spawn(run_step, &step);
   co_await scope.join();
   step_ = nullptr;

@@ -174,7 +174,8 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
   // How long that takes is a matter of the route's timeout; behind the answer's head of both ends
   // alone: streams of gRPC may say nothing for hours.
   bool waits_for_upstream() const {
-    return !writing_ && (raw_ || stream_.remote_ended() || head_sent_);
+    const bool said_all = !writing_ && stream_.unsent_bytes() == 0;
+    return said_all && (raw_ || stream_.remote_ended() || head_sent_);
   }
   // What waits for the client has been taken in part, however slowly: that is looked for several
   // times within the idle time, as nobody says when it happens.

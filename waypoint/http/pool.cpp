@@ -329,7 +329,8 @@ void HttpPool::Impl::erase(Member& member) {
 
 void HttpPool::Impl::retire(const Endpoint& endpoint) {
   for (const auto& [key, host] : hosts_) {
-    if (key.address != endpoint.address) continue;
+    const bool same = endpoint.workload == nullptr || key.uid == endpoint.workload->uid;
+    if (!same || key.address != endpoint.address) continue;
     for (auto* one : host->connections) one->connection->retire();
   }
 }

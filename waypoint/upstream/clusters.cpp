@@ -51,7 +51,14 @@ ClusterStatePtr UpstreamClusters::find(const l7::Cluster& cluster, const View& v
 }
 
 void UpstreamClusters::retire(const Host& host) {
-  for (const auto& ip : host.workload->addresses) connections_.retire(endpoint_of(host, ip));
+  if (host.behind_waypoint == nullptr) {
+    for (const auto& ip : host.workload->addresses) connections_.retire(endpoint_of(host, ip));
+    return;
+  }
+  // A replica of a waypoint is dialed for the service's addresses, or for none.
+  const auto& vips = host.behind_waypoint->vips;
+  for (const auto& vip : vips) connections_.retire(endpoint_of(host, vip.ip));
+  if (vips.empty()) connections_.retire(endpoint_of(host, {}));
 }
 
 ClusterStatePtr UpstreamClusters::of_workload(const mesh::Workload& workload, std::uint16_t port) {

@@ -49,6 +49,8 @@ struct ConnectionPool {
   std::optional<std::chrono::milliseconds> max_connection_duration;
   /// Without a request; zero: for ever.
   std::chrono::milliseconds idle_timeout{3'600'000};
+  /// Of TCP that is passed through, in which nothing moves; zero: for ever.
+  std::chrono::milliseconds tcp_idle_timeout{3'600'000};
   std::uint32_t max_pending_requests = kUnlimited;
   std::uint32_t max_requests = kUnlimited;
   std::uint32_t max_requests_per_connection = 0;  // 0: any number

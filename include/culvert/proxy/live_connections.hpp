@@ -35,10 +35,12 @@ const char* to_string(Path path);
 /// Why somebody here ended a connection that neither end had ended.
 enum class Cut : std::uint8_t {
   kNone,
-  kPolicy,   // a policy changed and refuses it now
-  kRevoked,  // the certificate of its tunnel's other end was revoked
-  kDrain,    // this process is about to end
-  kAdmin,    // a person asked for it
+  kPolicy,    // a policy changed and refuses it now
+  kRevoked,   // the certificate of its tunnel's other end was revoked
+  kDrain,     // this process is about to end
+  kAdmin,     // a person asked for it
+  kIdle,      // nothing moved for connectionPool.tcp.idleTimeout
+  kDuration,  // connectionPool.tcp.maxConnectionDuration is over
 };
 /// For logs: "cut after a policy change", ...
 const char* to_string(Cut cut);

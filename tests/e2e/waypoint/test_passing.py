@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from lab import APPS, Lab
+from lab import APPS, Lab, wait_until
 from mint import Mint
 
 SCRIPTS = {
@@ -29,6 +29,13 @@ while True:
     links[-1].sendall(bytes(3) + bytes([4]) + bytes(5))
 """])
 
+# Services of the greeter, and what their DestinationRules say of TCP.
+TCP_RULES = {"few": {"maxConnections": 2}, "idle": {"idleTimeout": "2s"}, "short": {"maxConnectionDuration": "2s"}}
+BOUNDED = "\n    ---\n    ".join(json.dumps(one) for name, tcp in TCP_RULES.items() for one in (
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+     "spec": {"selector": {"app": "web"}, "ports": [{"name": "tcp", "port": 2525}]}},
+    {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": name, "namespace": "shop"},
+     "spec": {"host": name, "trafficPolicy": {"connectionPool": {"tcp": tcp}}}}))
 WORLD = textwrap.dedent(f"""\
     apiVersion: v1
     kind: Node
@@ -90,6 +97,8 @@ WORLD = textwrap.dedent(f"""\
       selector: {{app: web}}
       ports: [{{name: http, port: 8080}}, {{name: any, port: 8081, targetPort: 8080}}, {{name: greet, port: 2525}},
               {{name: tcp-greet, port: 2526, targetPort: 2525}}, {{name: first, port: 7010}}, {TALK_PORTS}]
+    ---
+    {BOUNDED}
     ---
     apiVersion: networking.istio.io/v1
     kind: VirtualService
@@ -240,6 +249,74 @@ def test_a_server_that_speaks_first_is_stalled_for_a_tenth_of_a_second_at_most(l
     undeclared, declared = ([one[i] for one in rounds] for i in (0, 1))
     spread = statistics.median(declared) - min(declared)
     assert min(undeclared) - min(declared) <= LONGEST_STALL_S + TIMER_S + SPREADS * spread, rounds
+
+
+# Opens connections one after the other, all held, and one more when the first is closed: what each heard.
+HELD = """
+import json, socket, sys, time
+def hear():
+    link = socket.create_connection((sys.argv[1], 2525), timeout=60)
+    held.append(link)
+    try:
+        return link.recv(3).decode()
+    except ConnectionResetError:
+        return ""
+held = []
+said = [hear() for _ in range(3)]
+held[0].close()
+end = time.monotonic() + 60
+while len(said) == 3 and time.monotonic() < end:
+    said += [one for one in [hear()] if one]
+print(json.dumps(said))
+"""
+
+
+def test_maxconnections_bounds_tcp_that_passes(lab):
+    assert json.loads(python(lab, HELD, "few")) == ["220", "220", "", "220"]
+
+
+# How long a connection lasts in which the client says a line every so often; or nothing, with 0.
+LASTING = """
+import socket, sys, time
+pause, most = float(sys.argv[2]), float(sys.argv[3])
+link = socket.create_connection((sys.argv[1], 2525), timeout=most)
+link.recv(100)
+began = time.monotonic()
+try:
+    while time.monotonic() - began < most:
+        if pause:
+            time.sleep(pause)
+            link.sendall(b"more\\r\\n")
+        if not link.recv(100):
+            break
+except OSError:
+    pass
+print(time.monotonic() - began)
+"""
+
+
+@pytest.mark.parametrize("host, pause, cut", [("idle", 0, True), ("idle", 0.2, False), ("short", 0.2, True)])
+def test_times_of_a_destination_rule_end_tcp_that_passes(lab, host, pause, cut):
+    most = 60 if cut else 5
+    lasted = float(python(lab, LASTING, host, str(pause), str(most)))
+    assert 1.5 < lasted < most if cut else lasted >= most
+
+
+def test_a_refused_destination_rule_is_not_passed_over_for_tcp(lab):
+    def late(kind, api, spec):
+        return json.dumps({"apiVersion": api, "kind": kind, "metadata": {"name": "late", "namespace": "shop"}, "spec": spec})
+    hear = "import socket; link = socket.create_connection(('late', 2525), timeout=60); print(link.recv(3).decode())"
+
+    def heard():
+        return lab.exec("shop/client", "python3", "-c", hear).stdout.strip()
+    lab.apply(late("Service", "v1", {"selector": {"app": "web"}, "ports": [{"name": "tcp", "port": 2525}]}))
+    wait_until(lambda: heard() == "220", "it is served")
+    refused = {"loadBalancer": {"consistentHash": {"useSourceIp": True}}}
+    lab.apply(late("DestinationRule", "networking.istio.io/v1", {"host": "late", "trafficPolicy": refused}), check=False)
+    wait_until(lambda: heard() == "", "it is refused")
+    lab.delete("DestinationRule", "shop/late", check=False)
+    wait_until(lambda: heard() == "220", "it is served again")
+    lab.delete("Service", "shop/late")
 
 
 @pytest.mark.parametrize("port", [8080, 8081])

@@ -100,6 +100,15 @@ TEST_CASE("a first line without an end is taken for what its beginning says") {
   CHECK(detect(line("set ", kMaxDetectBytes)) == Detected::kTcp);
   CHECK(detect(line("GET HTTP://", kMaxDetectBytes)) == Detected::kHttp1);
   CHECK(detect(line("CONNECT ", kMaxDetectBytes)) == Detected::kHttp1);
+  // White space does not use the bound up: servers may pass over any amount of it.
+  const auto padded = [](std::string_view begin, char with, std::string_view end) {
+    return std::string(begin) + std::string(kMaxDetectBytes, with) + std::string(end);
+  };
+  CHECK(detect(padded("", '\n', "GET / HTTP/1.1\r\n")) == Detected::kHttp1);
+  CHECK(detect(padded("GET", ' ', "/ HTTP/1.1\r\n")) == Detected::kHttp1);
+  CHECK(detect(std::string(kMaxDetectBytes - 2, '\n') + "GE") == Detected::kHttp1);
+  CHECK(detect(std::string(kMaxDetectBytes - 2, '\n') + "G\x01") == Detected::kTcp);
+  CHECK(detect(std::string(kMaxDetectBytes, 'A')) == Detected::kTcp);
   // More bytes change nothing.
   CHECK(detect(line("GET /", kMaxDetectBytes) + " x\r\n") == Detected::kHttp1);
   CHECK(detect(line("set ", kMaxDetectBytes) + " HTTP/1.1\r\n") == Detected::kTcp);

@@ -115,6 +115,7 @@ void pool_rows(std::vector<Row>& rows) {
   at("connectionPool.tcp.maxConnections", limit(pool.max_connections));
   at("connectionPool.tcp.connectTimeout", ms(pool.connect_timeout));
   at("connectionPool.tcp.tcpKeepalive", none_or_some(pool.tcp_keepalive));
+  at("connectionPool.tcp.idleTimeout", ms(pool.tcp_idle_timeout));
   at("connectionPool.tcp.maxConnectionDuration", none_or_some(pool.max_connection_duration));
   at("connectionPool.http.idleTimeout", ms(pool.idle_timeout));
   at("connectionPool.http.http1MaxPendingRequests", limit(pool.max_pending_requests));

@@ -103,6 +103,7 @@ TEST_CASE("connection pools, outliers and budgets in full") {
                    TcpKeepalive{3, milliseconds(7'200'000), milliseconds(75'000)},
                    milliseconds(3'600'000),
                    milliseconds(0),
+                   milliseconds(7'200'000),
                    2,
                    3,
                    4,
