@@ -85,7 +85,13 @@ class App final {
   }
 
   Result<void> start() {
-    const SharedByWorkers shared{settings_, budget_, trust_, metrics_, lines_, requests_};
+    const SharedByWorkers shared{settings_,
+                                 budget_,
+                                 trust_,
+                                 metrics_,
+                                 lines_,
+                                 requests_,
+                                 worker_count_ > 1 ? &counts_ : nullptr};
     if (auto started = crew_.start(shared, worker_count_); !started) return started;
     certificates_.emplace(
         control_,
@@ -136,6 +142,7 @@ class App final {
         worker->post([metrics = &metrics_, requests = &requests_.metrics](Worker& w) {
           metrics->deposit(w.reporter().collect(io::Clock::now()));
           requests->deposit(w.request_log().collect(io::Clock::now()));
+          requests->deposit(w.request_log().collect_routes(io::Clock::now()));
         });
       }
       metrics_.settle(io::Clock::now());
@@ -168,6 +175,7 @@ class App final {
   telemetry::LineWriter lines_{STDERR_FILENO};
   proxy::TrustCounters trust_;
   h2::Budget budget_{kStreamBytesBudget};
+  SharedCounts counts_;
   Crew crew_;
   ViewFeed feed_{settings_.trust_domain, settings_.edge ? settings_.name : "", compiler_settings(),
                  [this](const ViewPtr& view) { publish(view); }};

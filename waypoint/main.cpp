@@ -100,6 +100,24 @@ void add_path_normalization(CLI::App& cli, culvert::waypoint::Settings& settings
       ->default_str("BASE");
 }
 
+void add_time(CLI::App& cli, const char* name, std::chrono::milliseconds& time,
+              const char* default_text, const char* help) {
+  cli.add_option_function<std::int64_t>(
+         name, [&time](std::int64_t ms) { time = std::chrono::milliseconds(ms); }, help)
+      ->transform(duration())
+      ->default_str(default_text);
+}
+
+void add_times(CLI::App& cli, culvert::waypoint::Settings& settings) {
+  add_time(cli, "--request-head-timeout", settings.request_head_timeout, "60s",
+           "what a client may take for a request's head, from its first byte: then 408");
+  add_time(cli, "--stream-idle-timeout", settings.stream_idle_timeout, "5m",
+           "what a client may take for the next byte of its request, while it has no answer: then "
+           "408; or to take the next byte of its answer, which then breaks off");
+  add_time(cli, "--drain-time", settings.drain_time, "25s",
+           "how long what is under way may last after SIGTERM");
+}
+
 void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {
   cli.add_option_function<std::string>(
          "--sandbox", [&settings](const std::string& text) { settings.sandbox = text == "on"; },
@@ -112,7 +130,8 @@ void add_threads(CLI::App& cli, culvert::waypoint::Settings& settings) {
   using namespace culvert;
   cli.add_option("--workers", settings.workers,
                  "data threads; 0: a quarter of the cores. Limits and ejections of "
-                 "DestinationRules count for each of them: more replicas instead are as good")
+                 "DestinationRules are those of all together; more replicas instead are as good, "
+                 "but count apart")
       ->check(CLI::Range(0U, waypoint::kMaxWorkers))
       ->capture_default_str();
   cli.add_option_function<std::int64_t>(
@@ -131,7 +150,6 @@ int main(int argc, char** argv) {
   waypoint::Settings settings;
   std::vector<std::string> pod_ips;
   std::string log_level = "info";
-  std::int64_t drain_ms = settings.drain_time.count();
   std::string admin = "127.0.0.1:15000", metrics = "[::]:15020", ready = "[::]:15021";
 
   CLI::App cli{
@@ -156,13 +174,10 @@ int main(int argc, char** argv) {
   cli.add_option("--metrics-addr", metrics)->check(check_address)->capture_default_str();
   cli.add_option("--ready-addr", ready)->check(check_address)->capture_default_str();
   add_logs(cli, settings, log_level);
-  cli.add_option("--drain-time", drain_ms, "how long what is under way may last after SIGTERM")
-      ->transform(duration())
-      ->default_str("25s");
+  add_times(cli, settings);
   add_sandbox(cli, settings);
   CLI11_PARSE(cli, argc, argv);
   for (const auto& ip : pod_ips) settings.pod_ips.push_back(*IpAddress::parse(ip));
-  settings.drain_time = std::chrono::milliseconds(drain_ms);
   settings.admin_address = *SocketAddress::parse(admin);
   settings.metrics_address = *SocketAddress::parse(metrics);
   settings.ready_address = *SocketAddress::parse(ready);

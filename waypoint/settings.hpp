@@ -13,6 +13,7 @@
 #include "culvert/sandbox/privileges.hpp"
 #include "culvert/telemetry/traffic_metrics.hpp"
 #include "culvert/tls/context.hpp"
+#include "waypoint/http/server.hpp"
 
 namespace culvert::waypoint {
 
@@ -34,8 +35,8 @@ struct Settings {
 
   http::PathNormalization path_normalization = http::PathNormalization::kBase;
 
-  /// Data threads; 0: a quarter of the cores. Limits of connection pools, outlier detection and the
-  /// load by which endpoints are chosen are each thread's own, so one unless somebody wants more.
+  /// Data threads; 0: a quarter of the cores. Turns and loads by which endpoints are chosen are
+  /// each thread's own, so one unless somebody wants more.
   unsigned workers = 1;
   std::chrono::microseconds busy_poll = io::kDataThreadBusyPoll;  // of data threads
   std::uint16_t hbone_port = mesh::kHbonePort;
@@ -48,6 +49,9 @@ struct Settings {
   std::string access_filter;        // telemetry::AccessFilter's text, checked
   telemetry::TrafficOptions metrics;
   std::chrono::milliseconds drain_time = std::chrono::seconds(25);  // after SIGTERM
+  // Of clients' requests, as ServerOptions says.
+  std::chrono::milliseconds request_head_timeout = ServerOptions{}.head_timeout;
+  std::chrono::milliseconds stream_idle_timeout = ServerOptions{}.stream_idle_timeout;
 
   mesh::Identity identity() const { return {trust_domain, ns, service_account}; }
 };

@@ -56,6 +56,8 @@ struct View {
   l7::RouteTablePtr routes = std::make_shared<const l7::RouteTable>();
   std::shared_ptr<const Labels> labels = std::make_shared<const Labels>();
   std::shared_ptr<const Edges> edges = std::make_shared<const Edges>();
+
+  bool is_edge() const { return !edges->ns.empty(); }
 };
 using ViewPtr = std::shared_ptr<const View>;
 

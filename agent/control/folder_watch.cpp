@@ -122,7 +122,8 @@ Result<void> FolderWatch::start() {
 
 bool FolderWatch::watch() {
   constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE |
-                                    IN_CREATE | IN_MODIFY | IN_DELETE_SELF | IN_MOVE_SELF;
+                                    IN_CREATE | IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF |
+                                    IN_MOVE_SELF;
   watching_ = ::inotify_add_watch(fd_.get(), folder_.c_str(), kEvents | IN_ONLYDIR) >= 0;
   return watching_;
 }
@@ -137,7 +138,8 @@ void FolderWatch::take_events(std::size_t bytes) {
     at += sizeof event + event.len;
     if ((event.mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) watching_ = false;
     if (name.empty()) {
-      debounce_.lost(now);  // the folder itself, or more events than the kernel keeps
+      // The folder itself, or more events than the kernel keeps.
+      (event.mask & IN_ATTRIB) != 0 ? debounce_.everything(now) : debounce_.lost(now);
     } else if (!config::is_config_name(name)) {
       // Links may lead through it, as those of a mounted ConfigMap or of git-sync do.
       if ((event.mask & (IN_MOVED_TO | IN_CREATE)) != 0 &&
@@ -145,6 +147,8 @@ void FolderWatch::take_events(std::size_t bytes) {
         debounce_.everything(now);
     } else if ((event.mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) {
       debounce_.written(name, now);
+    } else if ((event.mask & IN_ATTRIB) != 0) {
+      debounce_.attributes(name, now);
     } else if ((event.mask & (IN_MOVED_FROM | IN_DELETE)) != 0) {
       debounce_.gone(name, now);
     } else if ((event.mask & IN_CREATE) != 0 && is_link(folder_ + "/" + name)) {

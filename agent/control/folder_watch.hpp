@@ -38,6 +38,10 @@ class Debounce {
  public:
   /// A whole file: closed by who wrote it, moved here, or a link.
   void written(const std::string& name, io::Deadline now);
+  /// Who may read it may have changed. No news of a file that somebody writes.
+  void attributes(const std::string& name, io::Deadline now) {
+    if (!half_.contains(name)) written(name, now);
+  }
   void gone(const std::string& name, io::Deadline now);
   /// Somebody writes; it is not read before it is written(), but for kHalfWritten.
   void writing(const std::string& name, io::Deadline now) { half_.try_emplace(name, now); }

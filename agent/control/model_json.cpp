@@ -38,6 +38,7 @@ std::string model_json(const View& view) {
               {"authorizations", bytes_of(*view.resources, xds::kAuthorizationType)},
               {"virtual_services", bytes_of(*view.resources, l7::kVirtualServiceType)},
               {"destination_rules", bytes_of(*view.resources, l7::kDestinationRuleType)},
+              {"gateways", bytes_of(*view.resources, l7::kGatewayType)},
               {"objects", Json::array()}};
   for (const auto& [key, object] : *view.objects) {
     out["objects"].push_back({{"kind", key.kind},

@@ -12,10 +12,22 @@ bool is_http(mesh::AppProtocol protocol) {
   return protocol == kHttp11 || protocol == kHttp2 || protocol == kGrpc;
 }
 
-/// What is declared of the port that was addressed.
+/// What is declared of the port that the waypoint is asked for.
 mesh::AppProtocol declared(const mesh::ServicePtr& service, std::uint16_t port) {
   const auto* found = service ? service->find_port(port) : nullptr;
   return found ? found->protocol : mesh::AppProtocol::kUnknown;
+}
+
+/// The same where it is asked for a pod: what a service says that leads to the port.
+mesh::AppProtocol declared_of_pod(const mesh::Snapshot& snapshot, const mesh::Workload& pod,
+                                  std::uint16_t port) {
+  for (const auto& [key, own] : pod.services) {
+    const auto mapping = std::ranges::find(own, port, &mesh::PortMapping::target_port);
+    if (mapping == own.end()) continue;
+    const auto protocol = declared(snapshot.service(key), mapping->service_port);
+    if (protocol != mesh::AppProtocol::kUnknown) return protocol;
+  }
+  return mesh::AppProtocol::kUnknown;
 }
 
 /// Only the policies that select the waypoint itself are asked there.
@@ -69,9 +81,11 @@ void finish(Branch& branch, Outcome outcome, std::string flag, std::string reaso
 
 }  // namespace
 
-void pass_waypoint(const Question& q, const mesh::ServicePtr& service, const IpAddress& from,
-                   Branch& branch) {
+void pass_waypoint(const Question& q, const IpAddress& from, Branch& branch) {
   const auto& waypoint = *branch.route.workload;
+  // A pod's own waypoint is asked for the pod, by whichever service that was chosen.
+  const auto service = branch.route.service && branch.route.service->waypoint ? branch.route.service
+                                                                              : mesh::ServicePtr();
   branch.asked = mesh::Connection{
       .source = q.source->identity(), .source_ip = from, .destination = branch.route.target};
   branch.verdict = own_verdict(q.snapshot, waypoint, *branch.asked);
@@ -84,10 +98,15 @@ void pass_waypoint(const Question& q, const mesh::ServicePtr& service, const IpA
     auto verdict = verdict_behind(q, to, waypoint, from);
     branch.behind.push_back({std::move(to.workload), std::move(verdict)});
   }
-  if (is_http(declared(service, branch.route.target.port))) {
-    return finish(
-        branch, Outcome::kAnswered, "-",
-        "the waypoint takes it, and answers each request by its rules (--path tells one)");
+  const auto port = branch.route.target.port;
+  auto protocol = declared(service, port);
+  if (!service) {
+    const auto pod = q.snapshot.workload_at({q.source->network, branch.route.target.ip});
+    if (pod) protocol = declared_of_pod(q.snapshot, *pod, port);
+  }
+  if (is_http(protocol)) {
+    return finish(branch, Outcome::kAnswered, "-",
+                  "the waypoint takes it, and answers each request by its rules");
   }
   const auto allowed =
       std::ranges::count_if(branch.behind, [](const auto& one) { return one.verdict.allowed; });

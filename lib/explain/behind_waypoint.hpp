@@ -9,7 +9,6 @@ namespace culvert::explain {
 /// Fills the verdict of the waypoint's own policies, what each destination behind it decides about
 /// client and waypoint, and from both the outcome. `branch` leads to a waypoint's workload; `from`
 /// is the source's address.
-void pass_waypoint(const Question& q, const mesh::ServicePtr& service, const IpAddress& from,
-                   Branch& branch);
+void pass_waypoint(const Question& q, const IpAddress& from, Branch& branch);
 
 }  // namespace culvert::explain

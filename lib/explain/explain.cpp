@@ -4,6 +4,7 @@
 #include <set>
 
 #include "behind_waypoint.hpp"
+#include "follow.hpp"
 
 namespace culvert::explain {
 namespace {
@@ -113,7 +114,7 @@ Branch follow(const Question& q, mesh::Route route) {
     return branch;
   }
   if (r.via_waypoint) {
-    pass_waypoint(q, r.service, *from, branch);
+    pass_waypoint(q, *from, branch);
     return branch;
   }
   if (r.workload == nullptr) {
@@ -124,30 +125,6 @@ Branch follow(const Question& q, mesh::Route route) {
   : hbone ? arrive_by_tunnel(q, branch, *from)
           : arrive_plain(q, branch, *from);
   return branch;
-}
-
-// As many turns of the rotation as there are endpoints.
-void follow_all(const Question& q, Explanation& out) {
-  mesh::RoundRobin rotation;
-  std::set<std::pair<std::string, SocketAddress>> seen;
-  while (true) {
-    auto route = mesh::resolve_destination(q.snapshot, q.destination, *q.source, rotation);
-    if (!route) {
-      out.unroutable = route.error();
-      out.outcome = Outcome::kReset;
-      out.flag = error_info(route.error().code).log_flag;
-      out.reason = route.error().to_string();
-      return;
-    }
-    out.service = route->service;
-    const std::string uid = route->workload ? route->workload->uid : "";
-    if (!seen.emplace(uid, route->next_hop).second) return;
-    if (out.branches.size() == kMaxBranches) {
-      out.more++;
-    } else {
-      out.branches.push_back(follow(q, std::move(*route)));
-    }
-  }
 }
 
 // Not captured: the packets go where the address leads, and may be captured there.
@@ -176,6 +153,34 @@ void follow_uncaptured(const Question& q, Explanation& out) {
   out.branches.push_back(std::move(branch));
 }
 
+}  // namespace
+
+// As many turns of the rotation as there are endpoints.
+void follow_all(const Question& q, const NextRoute& next, const WantedRoute& wanted,
+                Explanation& out) {
+  mesh::RoundRobin rotation;
+  std::set<std::pair<std::string, SocketAddress>> seen;
+  while (true) {
+    auto route = next(rotation);
+    if (!route) {
+      out.unroutable = route.error();
+      out.outcome = Outcome::kReset;
+      out.flag = error_info(route.error().code).log_flag;
+      out.reason = route.error().to_string();
+      return;
+    }
+    out.service = route->service;
+    const std::string uid = route->workload ? route->workload->uid : "";
+    if (!seen.emplace(uid, route->target).second) return;
+    if (wanted && !wanted(*route)) continue;
+    if (out.branches.size() == kMaxBranches) {
+      out.more++;
+    } else {
+      out.branches.push_back(follow(q, std::move(*route)));
+    }
+  }
+}
+
 void sum_up(Explanation& out) {
   if (out.branches.empty()) return;
   const Branch& first = out.branches.front();
@@ -193,8 +198,6 @@ void sum_up(Explanation& out) {
     return;
   }
 }
-
-}  // namespace
 
 const char* to_string(Outcome outcome) {
   switch (outcome) {
@@ -245,7 +248,14 @@ Explanation explain(const Question& q) {
     out.reason = "ztunnel has no listener in the source's pod";
     return out;
   }
-  out.captured ? follow_all(q, out) : follow_uncaptured(q, out);
+  if (out.captured) {
+    const auto next = [&](mesh::RoundRobin& rotation) {
+      return mesh::resolve_destination(q.snapshot, q.destination, *q.source, rotation);
+    };
+    follow_all(q, next, nullptr, out);
+  } else {
+    follow_uncaptured(q, out);
+  }
   sum_up(out);
   return out;
 }

@@ -5,11 +5,9 @@
 
 #include <algorithm>
 
+#include "request_answer.hpp"
+
 namespace culvert::explain {
-namespace {
-
-using Kind = l7::Decision::Kind;
-
 std::string upstream_words(const l7::Destination& destination, std::uint16_t arrived_at) {
   const l7::Upstream& upstream = *destination.upstream;
   const l7::Cluster* cluster = upstream.find(destination.port, arrived_at);
@@ -23,6 +21,10 @@ std::string upstream_words(const l7::Destination& destination, std::uint16_t arr
   if (cluster == nullptr) return out + " (no such port)";
   return out + fmt::format(" port {}", cluster->port);
 }
+
+namespace {
+
+using Kind = l7::Decision::Kind;
 
 std::vector<RequestAnswer::Share> shares_of(const l7::Forward& forward, std::uint16_t arrived_at) {
   std::vector<RequestAnswer::Share> out;
@@ -96,15 +98,37 @@ void tell_rules(const l7::Explanation& explanation, std::vector<Step>& out) {
     out.push_back({.name = "rule", .text = fmt::format("{} rules before do not match", first)});
   }
   for (std::size_t i = first; i < steps.size(); ++i) {
-    Step step{.name = "rule",
-              .text = fmt::format("{} {}: {}", steps[i].route_name,
-                                  steps[i].matched ? "matches" : "does not match", steps[i].why)};
+    const auto place = fmt::format("{} http[{}]", steps[i].virtual_service, steps[i].index);
+    Step step{
+        .name = "rule",
+        .text = fmt::format(
+            "{} {}: {}", steps[i].route_name.empty() ? place : steps[i].route_name + " of " + place,
+            steps[i].matched ? "matches" : "does not match", steps[i].why)};
     step.objects.push_back(object_of(steps[i].virtual_service));
     out.push_back(std::move(step));
   }
 }
 
 }  // namespace
+
+RequestAnswer answer_of(const RequestQuestion& q, const l7::Decision& decision,
+                        const l7::Explanation& asked) {
+  RequestAnswer out;
+  out.kind = decision.kind;
+  out.route_name = decision.route_name;
+  if (decision.rule != nullptr) out.virtual_service = decision.rule->virtual_service;
+  if (decision.forward != nullptr && !decision.forward->destinations.empty()) {
+    out.shares = shares_of(*decision.forward, q.port);
+  }
+  out.text = words(out, decision, q);
+  tell_rules(asked, out.steps);
+  const auto& authority = q.authority.empty() ? q.host : q.authority;
+  Step last{.name = "request",
+            .text = fmt::format("{} {}{}: {}", q.method, authority, q.path, out.text)};
+  if (!out.virtual_service.empty()) last.objects.push_back(object_of(out.virtual_service));
+  out.steps.push_back(std::move(last));
+  return out;
+}
 
 RequestAnswer explain_request(const RequestQuestion& q) {
   std::vector<l7::HeaderView> headers;
@@ -123,20 +147,7 @@ RequestAnswer explain_request(const RequestQuestion& q) {
   l7::Explanation explanation;
   const auto decision = l7::choose_route(q.routes, {.host = q.host, .port = q.port}, request,
                                          client, random, &explanation);
-  RequestAnswer out;
-  out.kind = decision.kind;
-  out.route_name = decision.route_name;
-  if (decision.rule != nullptr) out.virtual_service = decision.rule->virtual_service;
-  if (decision.forward != nullptr && !decision.forward->destinations.empty()) {
-    out.shares = shares_of(*decision.forward, q.port);
-  }
-  out.text = words(out, decision, q);
-  tell_rules(explanation, out.steps);
-  Step last{.name = "request",
-            .text = fmt::format("{} {}{}: {}", q.method, request.authority, q.path, out.text)};
-  if (!out.virtual_service.empty()) last.objects.push_back(object_of(out.virtual_service));
-  out.steps.push_back(std::move(last));
-  return out;
+  return answer_of(q, decision, explanation);
 }
 
 }  // namespace culvert::explain

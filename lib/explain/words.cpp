@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "follow.hpp"
+
 namespace culvert::explain {
 namespace {
 
@@ -202,6 +204,8 @@ Step decision_step(const Branch& b) {
   return step;
 }
 
+}  // namespace
+
 void branch_steps(const Question& q, const Branch& b, const std::string& endpoint,
                   std::vector<Step>& out) {
   const std::size_t first = out.size();
@@ -217,8 +221,6 @@ void branch_steps(const Question& q, const Branch& b, const std::string& endpoin
   out.push_back(decision_step(b));
   for (std::size_t i = first; i < out.size(); ++i) out[i].endpoint = endpoint;
 }
-
-}  // namespace
 
 std::string endpoint_name(const Branch& branch) {
   return branch.route.workload ? name_of(*branch.route.workload)

@@ -23,8 +23,12 @@ constexpr std::size_t kUsualTrailers = 2;
 
 struct Callbacks {
   static Session& self(void* user) { return *static_cast<Session*>(user); }
-  static StreamState* stream_of(nghttp2_session* raw, std::int32_t id) {
-    return static_cast<StreamState*>(nghttp2_session_get_stream_user_data(raw, id));
+  // nghttp2 finds a stream by its number each time; what follows each other is mostly one's.
+  static StreamState* stream_of(nghttp2_session* raw, std::int32_t id, Session& session) {
+    if (session.latest_ != nullptr && session.latest_->id == id) return session.latest_;
+    auto* found = static_cast<StreamState*>(nghttp2_session_get_stream_user_data(raw, id));
+    if (found != nullptr) session.latest_ = found;
+    return found;
   }
 
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
@@ -47,7 +51,8 @@ struct Callbacks {
       ++session.lingering_streams_;
       auto& added = session.add_stream(frame->hd.stream_id, std::move(stream));
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, &added);
-    } else if (StreamState* stream = stream_of(raw, frame->hd.stream_id)) {
+      session.latest_ = &added;
+    } else if (StreamState* stream = stream_of(raw, frame->hd.stream_id, session)) {
       stream->header_list_bytes = 0;
     }
     return 0;
@@ -64,7 +69,7 @@ struct Callbacks {
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                     std::uint8_t, void* user) {
     Session& session = self(user);
-    StreamState* stream = stream_of(raw, frame->hd.stream_id);
+    StreamState* stream = stream_of(raw, frame->hd.stream_id, session);
     if (stream == nullptr) return 0;
     Headers& into = stream->headers_complete ? stream->with_rare().trailers : stream->headers;
     stream->header_list_bytes += name_size + value_size + 32;
@@ -79,8 +84,9 @@ struct Callbacks {
       return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     }
     if (into.empty()) into.reserve(stream->headers_complete ? kUsualTrailers : kUsualFields);
-    into.push_back({std::string(reinterpret_cast<const char*>(name), name_size),
-                    std::string(reinterpret_cast<const char*>(value), value_size)});
+    Header& field = into.emplace_back();
+    field.name.assign(reinterpret_cast<const char*>(name), name_size);
+    field.value.assign(reinterpret_cast<const char*>(value), value_size);
     return 0;
   }
 
@@ -108,7 +114,7 @@ struct Callbacks {
     }
     stream.handle_gone = false;
     --session.lingering_streams_;
-    session.accepted_.push_back(session.streams_.at(stream.id));
+    session.accepted_.push_back(stream.own);
   }
 
   static void reset_received(Session& session, const StreamState* stream) {
@@ -124,7 +130,8 @@ struct Callbacks {
 
   static int frame_received(nghttp2_session* raw, const nghttp2_frame* frame, void* user) {
     Session& session = self(user);
-    StreamState* stream = frame->hd.stream_id > 0 ? stream_of(raw, frame->hd.stream_id) : nullptr;
+    const auto id = frame->hd.stream_id;
+    StreamState* stream = id > 0 ? stream_of(raw, id, session) : nullptr;
     switch (frame->hd.type) {
       case NGHTTP2_HEADERS:
         if (stream != nullptr) headers_received(session, *stream, frame->hd.flags);
@@ -159,14 +166,14 @@ struct Callbacks {
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (stream == nullptr || !carries_end) return 0;
     if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) stream->remote_ended = true;
-    stream->readable.notify();
+    stream->tell_readable();
     return 0;
   }
 
   static int data_received(nghttp2_session* raw, std::uint8_t, std::int32_t id,
                            const std::uint8_t* data, std::size_t size, void* user) {
     Session& session = self(user);
-    StreamState* stream = stream_of(raw, id);
+    StreamState* stream = stream_of(raw, id, session);
     if (stream == nullptr || stream->handle_gone || stream->reset_by_us) {
       nghttp2_session_consume(raw, id, size);
       return 0;
@@ -183,12 +190,13 @@ struct Callbacks {
     if (exhausted && stream->received.size() > kFairReceiveBytes) {
       session.reset(*stream, kEnhanceYourCalm);
     }
-    stream->readable.notify();
+    stream->tell_readable();
     return 0;
   }
 
   static int stream_closed(nghttp2_session* raw, std::int32_t id, std::uint32_t code, void* user) {
-    if (StreamState* stream = stream_of(raw, id)) self(user).close_stream(*stream, code);
+    Session& session = self(user);
+    if (StreamState* stream = stream_of(raw, id, session)) session.close_stream(*stream, code);
     return 0;
   }
 
@@ -212,10 +220,10 @@ struct Callbacks {
     }
     const bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!carries_end || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-    StreamState* stream = stream_of(raw, frame->hd.stream_id);
+    StreamState* stream = stream_of(raw, frame->hd.stream_id, session);
     if (stream == nullptr) return 0;
     stream->end_sent = true;
-    stream->writable.notify();
+    stream->tell_writable();
     // A server that has answered in full needs no more of the request (RFC 9113 section 8.1).
     if (stream->handle_gone && !stream->remote_ended) session.reset(*stream, kNoError);
     return 0;
@@ -227,15 +235,15 @@ struct Callbacks {
     if (frame->hd.type != NGHTTP2_HEADERS) return 0;
     Session& session = self(user);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-      StreamState* stream = stream_of(raw, frame->hd.stream_id);
+      StreamState* stream = stream_of(raw, frame->hd.stream_id, session);
       if (stream != nullptr) session.reset(*stream, kInternalError);
       return 0;
     }
-    const auto found = session.streams_.find(frame->hd.stream_id);
-    if (found == session.streams_.end()) return 0;
+    StreamState* found = session.streams_.find(frame->hd.stream_id);
+    if (found == nullptr) return 0;
     nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id,
                                          nullptr);  // it may be freed here
-    session.close_stream(*found->second, kRefusedStream);
+    session.close_stream(*found, kRefusedStream);
     return 0;
   }
 
@@ -255,7 +263,7 @@ struct Callbacks {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (stream.rare != nullptr && !stream.rare->trailers_to_send.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        const auto fields = to_fields(stream.rare->trailers_to_send);
+        const auto fields = to_fields(stream.rare->trailers_to_send, nullptr);
         nghttp2_submit_trailer(raw, id, fields->data(), fields->size());
         stream.rare->trailers_to_send.clear();
       }
@@ -290,7 +298,7 @@ struct Callbacks {
         session.borrowed_bytes_ += length;
       }
     }
-    stream.writable.notify();
+    stream.tell_writable();
     return 0;
   }
 

@@ -145,7 +145,10 @@ io::Task<> Session::write_loop() {
         end({});
         co_return;
       }
-      if (active_streams_ == 0) batch_ = {};  // an idle connection keeps no buffer
+      if (active_streams_ == 0) {  // an idle connection keeps no buffer
+        batch_ = {};
+        if (block_text_.empty()) block_text_.release();
+      }
       if (!co_await send_event_.wait(io::kNoDeadline)) co_return;
       continue;
     }
@@ -187,7 +190,10 @@ void Session::fill_batch() {
     const auto count = nghttp2_session_mem_send(raw_, &bytes);
     if (count < 0)
       return fatal(ErrorCode::kProtocol, "HTTP/2: packing frames failed", kInternalError);
-    if (count == 0) return;
+    if (count == 0) {
+      if (nghttp2_session_get_outbound_queue_size(raw_) == 0) block_text_.clear();
+      return;
+    }
     batch_.insert(batch_.end(), bytes, bytes + count);
   }
 }
@@ -200,6 +206,7 @@ void Session::free_idle_buffers() {
     parts_.clear();
     parts_.shrink_to_fit();
   }
+  if (block_text_.empty()) block_text_.release();
   bytes_->free_idle_buffers();
 }
 

@@ -67,7 +67,13 @@ Session::~Session() {
 StreamState& Session::add_stream(std::int32_t id, StreamPtr stream) {
   stream->id = id;
   ++active_streams_;
-  return *streams_.emplace(id, std::move(stream)).first->second;
+  return streams_.add(std::move(stream));
+}
+
+// It may be gone then.
+void Session::forget(StreamState& stream) {
+  if (latest_ == &stream) latest_ = nullptr;
+  streams_.remove(stream);
 }
 
 bool Session::can_open() const {
@@ -93,7 +99,7 @@ Result<Stream> Session::open_block(const Block& request, bool end_stream) {
   assert(!server_ && "clients open streams");
   if (over_ || dead_ || draining_) return fail(ErrorCode::kClosed, "HTTP/2: the connection drains");
   if (!can_open()) return fail(ErrorCode::kLimit, "HTTP/2: as many streams as allowed are open");
-  const auto fields = to_fields(request);
+  const auto fields = to_fields(request, &block_text_);
   if (!fields) return std::unexpected(fields.error());
   auto stream = std::make_shared<StreamState>(this, options_.budget);
   stream->headers_sent = true;
@@ -122,7 +128,7 @@ Result<void> Session::send_block(StreamState& stream, const Block& response, boo
   if (!server_ || stream.headers_sent)
     return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
   if (stream.closed || stream.reset_code) return std::unexpected(stream.failure);
-  const auto fields = to_fields(response);
+  const auto fields = to_fields(response, &block_text_);
   if (!fields) return std::unexpected(fields.error());
   const auto provider = data_provider(stream);
   const int rc = nghttp2_submit_response(raw_, stream.id, fields->data(), fields->size(),
@@ -138,7 +144,7 @@ Result<void> Session::send_informational(StreamState& stream, const Headers& res
   if (!server_ || stream.headers_sent)
     return fail(ErrorCode::kInvalid, "HTTP/2: headers were sent");
   if (stream.closed || stream.reset_code) return std::unexpected(stream.failure);
-  const auto fields = to_fields(response);
+  const auto fields = to_fields(response, nullptr);
   if (!fields) return std::unexpected(fields.error());
   const std::string* status = find(response, ":status");
   if (status == nullptr || !status->starts_with('1') || *status == "101" ||
@@ -178,7 +184,7 @@ void Session::keep_borrowed(StreamState& stream) {
 
 Result<void> Session::queue_end(StreamState& stream, Headers trailers) {
   if (!trailers.empty()) {
-    const auto fields = to_fields(trailers);
+    const auto fields = to_fields(trailers, nullptr);
     if (!fields) return std::unexpected(fields.error());
     stream.with_rare().trailers_to_send = std::move(trailers);
   }
@@ -206,17 +212,17 @@ void Session::credit(StreamState& stream, std::size_t bytes) {
 
 void Session::give_credit(StreamState& stream) {
   const std::size_t bytes = std::exchange(stream.withheld_bytes, 0);
-  if (!stream.closed && !stream.remote_ended)
-    nghttp2_session_consume_stream(raw_, stream.id, bytes);
+  if (stream.closed || stream.remote_ended) return;
+  nghttp2_session_consume_stream(raw_, stream.id, bytes);
   if (nghttp2_session_want_write(raw_) != 0) wake_writer();
 }
 
 void Session::release_withheld() {
   if (options_.budget->exceeded()) return;
   withholding_ = false;
-  for (auto& [id, stream] : streams_) {
-    if (stream->withheld_bytes > 0) give_credit(*stream);
-  }
+  streams_.for_each([this](StreamState& stream) {
+    if (stream.withheld_bytes > 0) give_credit(stream);
+  });
 }
 
 void Session::reset(StreamState& stream, std::uint32_t code) {
@@ -241,7 +247,7 @@ void Session::handle_gone(StreamState& stream) {
   stream.handle_gone = true;
   drop_received(stream);
   if (stream.closed) {
-    streams_.erase(stream.id);
+    forget(stream);
     return;
   }
   ++lingering_streams_;
@@ -254,16 +260,17 @@ void Session::handle_gone(StreamState& stream) {
 }
 
 void Session::reset_lingering(io::Deadline now) {
-  for (auto& [id, stream] : streams_) {
-    if (stream->closed || !stream->handle_gone || stream->linger_until > now) continue;
+  streams_.for_each([&](StreamState& stream) {
+    if (stream.closed || !stream.handle_gone || stream.linger_until > now) return;
     // To peers of tunnels CANCEL is an end in order: a cut in what was still to be sent must not
     // look like one.
-    reset(*stream, stream->end_queued && !stream->end_sent ? kInternalError : kCancel);
-  }
+    reset(stream, stream.end_queued && !stream.end_sent ? kInternalError : kCancel);
+  });
 }
 
 void Session::close_stream(StreamState& stream, std::uint32_t code) {
   if (stream.closed) return;
+  if (latest_ == &stream) latest_ = nullptr;  // nghttp2 knows it no more
   stream.closed = true;
   --active_streams_;
   if (active_streams_ == 0) idle_since_ = io::Loop::current().now();
@@ -277,11 +284,11 @@ void Session::close_stream(StreamState& stream, std::uint32_t code) {
   send_queue_bytes_ -= stream.sendable_bytes();
   stream.to_send.clear();
   stream.borrowed = {};
-  stream.readable.notify();
-  stream.writable.notify();
+  stream.tell_readable();
+  stream.tell_writable();
   if (stream.handle_gone) {
     --lingering_streams_;
-    streams_.erase(stream.id);  // `stream` is gone
+    forget(stream);  // `stream` is gone
   }
   if (active_streams_ == 0 && draining_) wake_writer();  // which notices the end
 }
@@ -290,18 +297,19 @@ void Session::end_streams() {
   const Error why =
       result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
               : result_.error();
-  for (auto& [id, stream] : streams_) {
-    if (!stream->closed) {
-      stream->closed = true;
-      if (!stream->reset_code) stream->failure = why;
-      stream->tell_cut();
-      stream->to_send.clear();
-      stream->borrowed = {};
+  streams_.for_each([&](StreamState& stream) {
+    if (!stream.closed) {
+      stream.closed = true;
+      if (!stream.reset_code) stream.failure = why;
+      stream.tell_cut();
+      stream.to_send.clear();
+      stream.borrowed = {};
     }
-    stream->session = nullptr;
-    stream->readable.notify();
-    stream->writable.notify();
-  }
+    stream.session = nullptr;
+    stream.tell_readable();
+    stream.tell_writable();
+  });
+  latest_ = nullptr;
   streams_.clear();
   accepted_.clear();
   active_streams_ = lingering_streams_ = 0;

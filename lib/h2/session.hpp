@@ -7,13 +7,14 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "block_text.hpp"
 #include "culvert/h2/connection.hpp"
 #include "culvert/io/event.hpp"
 #include "rate_limit.hpp"
 #include "stream_ids.hpp"
+#include "stream_list.hpp"
 #include "stream_state.hpp"
 
 struct nghttp2_session;
@@ -86,6 +87,7 @@ class Session {
   StreamState& add_stream(std::int32_t id, StreamPtr stream);
   void drop_received(StreamState& stream);
   void close_stream(StreamState& stream, std::uint32_t code);
+  void forget(StreamState& stream);
   void end_streams();
   void give_credit(StreamState& stream);
   void release_withheld();
@@ -113,12 +115,14 @@ class Session {
   const Connection::Handler handler_;
   nghttp2_session* raw_ = nullptr;
 
-  std::unordered_map<std::int32_t, StreamPtr> streams_;  // open, or closed with a handle alive
-  std::size_t active_streams_ = 0;                       // open
-  std::size_t lingering_streams_ = 0;                    // open without a handle
-  std::vector<StreamPtr> accepted_;  // new streams, handed over after nghttp2 has returned
-  std::size_t received_bytes_ = 0;   // in streams' queues, handles alive or not
+  StreamList streams_;                 // open, or closed with a handle alive
+  StreamState* latest_ = nullptr;      // that nghttp2 spoke of, and knows; null: none
+  std::size_t active_streams_ = 0;     // open
+  std::size_t lingering_streams_ = 0;  // open without a handle
+  std::vector<StreamPtr> accepted_;    // new streams, handed over after nghttp2 has returned
+  std::size_t received_bytes_ = 0;     // in streams' queues, handles alive or not
   std::size_t send_queue_bytes_ = 0;
+  BlockText block_text_;      // of blocks that are queued
   bool withholding_ = false;  // some stream has withheld_bytes
   io::Deadline idle_since_;
 

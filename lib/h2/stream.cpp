@@ -53,20 +53,6 @@ std::optional<Result<void>> flushed_now(const StreamState& state) {
 }  // namespace
 
 Stream::Stream(std::shared_ptr<StreamState> state) : state_(std::move(state)) {}
-Stream::Stream(Stream&&) noexcept = default;
-
-Stream& Stream::operator=(Stream&& other) noexcept {
-  if (this != &other) {
-    release();
-    state_ = std::move(other.state_);
-  }
-  return *this;
-}
-
-Stream::~Stream() {
-  release();
-}
-
 void Stream::release() {
   const auto state = std::move(state_);
   if (state != nullptr && state->session != nullptr) state->session->handle_gone(*state);
@@ -109,9 +95,8 @@ bool Stream::closed() const {
   return state_->closed;
 }
 
-void Stream::on_cut(std::function<void()> cut) {
-  if (cut == nullptr && state_->rare == nullptr) return;
-  state_->with_rare().cut = std::move(cut);
+void Stream::on_cut(Cuttable* whom) {
+  state_->cut = whom;
 }
 
 std::optional<Result<const Headers*>> Stream::try_response() {

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,6 +13,7 @@
 #include "byte_queue.hpp"
 #include "culvert/base/error.hpp"
 #include "culvert/h2/header.hpp"
+#include "culvert/h2/stream.hpp"
 #include "culvert/io/event.hpp"
 
 namespace culvert::h2 {
@@ -26,7 +26,6 @@ struct RareHeaders {
   Headers trailers_to_send;
   std::vector<Headers> informational;  // client: 1xx that nobody has asked for yet, oldest first
   std::size_t informational_count = 0;
-  std::function<void()> cut;  // Stream::on_cut
 };
 
 struct StreamState {
@@ -37,8 +36,14 @@ struct StreamState {
     return *rare;
   }
   void tell_cut() {
-    if (rare == nullptr || rare->cut == nullptr) return;
-    std::exchange(rare->cut, nullptr)();
+    if (cut == nullptr) return;
+    std::exchange(cut, nullptr)->cut();
+  }
+  void tell_readable() {
+    if (readable.has_waiters()) readable.notify();
+  }
+  void tell_writable() {
+    if (writable.has_waiters()) writable.notify();
   }
   std::size_t sendable_bytes() const { return to_send.size() + borrowed.size(); }
 
@@ -61,6 +66,7 @@ struct StreamState {
 
   Headers headers;                    // of the request (server) or of the final response (client)
   std::unique_ptr<RareHeaders> rare;  // null: none yet
+  Cuttable* cut = nullptr;            // Stream::on_cut
   std::size_t header_list_bytes = 0;  // of the block under way
 
   ByteQueue received;
@@ -72,6 +78,11 @@ struct StreamState {
 
   io::Deadline linger_until = io::kNoDeadline;  // set when the handle is gone
   Error failure{};  // valid when closed other than by END_STREAM both ways
+
+  // Its place among the streams of its session (StreamList).
+  std::shared_ptr<StreamState> own;
+  StreamState* next = nullptr;
+  StreamState* previous = nullptr;
 
   io::Event readable;  // bytes, headers, the end
   io::Event writable;  // room, all flushed, the end

@@ -2,10 +2,13 @@
 // compiling.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "culvert/base/byte_words.hpp"
 
 namespace culvert::http {
 
@@ -56,16 +59,20 @@ constexpr bool is_visible(char c) {
   return c > ' ' && c < 0x7f;
 }
 
-/// Neither controls, but HTAB, nor DEL. Without an early end, so that the compiler can take many
-/// bytes at once.
-constexpr bool is_text(std::string_view text) {
-  unsigned bad = 0;
-  for (const char c : text) {
+/// An ASCII capital is among them.
+inline bool has_upper_case(std::string_view text) {
+  return any_word(text, [](std::uint64_t word) { return has_between(word, 'A' - 1, 'Z' + 1); });
+}
+
+/// Neither controls, but HTAB, nor DEL.
+inline bool is_text(std::string_view text) {
+  const auto is_bad = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    bad |= static_cast<unsigned>(byte < 0x20U) & static_cast<unsigned>(byte != '\t');
-    bad |= static_cast<unsigned>(byte == 0x7fU);
-  }
-  return bad == 0;
+    return (byte < 0x20U && byte != '\t') || byte == 0x7fU;
+  };
+  const bool odd = any_word(
+      text, [](std::uint64_t word) { return has_less(word, 0x20) | has_byte(word, 0x7f); });
+  return !odd || std::ranges::none_of(text, is_bad);  // it may be a HTAB
 }
 
 constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) {

@@ -36,8 +36,10 @@ Fields::Place Fields::append(std::string_view name, std::string_view value) {
   } else {
     text_.append(name).append(value);
   }
-  const auto name_begin = text_.begin() + place.name_at;
-  std::transform(name_begin, name_begin + place.name_bytes, name_begin, lower);
+  if (has_upper_case(name_at(place))) {  // `name` may be gone: it may have been in the old text
+    const auto name_begin = text_.begin() + place.name_at;
+    std::transform(name_begin, name_begin + place.name_bytes, name_begin, lower);
+  }
   return place;
 }
 
@@ -51,9 +53,7 @@ bool Fields::add(std::string_view name, std::string_view value) {
 bool Fields::set(std::string_view name, std::string_view value) {
   if (!add(name, value)) return false;
   const Place added = places_.back();
-  const auto same = [&](const Place& place) {
-    return field_at(place).name == field_at(added).name;
-  };
+  const auto same = [&](const Place& place) { return name_at(place) == name_at(added); };
   const auto first = std::ranges::find_if(places_, same);
   *first = added;
   places_.erase(std::remove_if(first + 1, places_.end(), same), places_.end());
@@ -65,15 +65,15 @@ std::size_t Fields::remove(std::string_view name) {
 }
 
 std::optional<std::string_view> Fields::find(std::string_view name) const {
-  for (const Field field : *this) {
-    if (field.name == name) return field.value;
+  for (const Place& place : places_) {
+    if (place.name_bytes == name.size() && name_at(place) == name) return field_at(place).value;
   }
   return std::nullopt;
 }
 
 std::size_t Fields::count(std::string_view name) const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      places_, [&](const Place& place) { return field_at(place).name == name; }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(places_, [&](const Place& place) { return name_at(place) == name; }));
 }
 
 std::optional<std::string> Fields::joined(std::string_view name) const {

@@ -12,20 +12,14 @@ namespace {
 /// RFC 9113 section 6.5.2: each field counts for so many bytes more.
 constexpr std::size_t kFieldOverheadBytes = 32;
 
-bool has_upper_case(std::string_view name) {
-  for (const char c : name) {
-    if (c >= 'A' && c <= 'Z') return true;
-  }
-  return false;
-}
-
 // Section 8.2.2. HTTP2-Settings belongs to an upgrade from HTTP/1.1.
 bool belongs_to_connection(std::string_view name) {
   return name == "connection" || name == "keep-alive" || name == "proxy-connection" ||
          name == "transfer-encoding" || name == "upgrade" || name == "http2-settings";
 }
 
-std::expected<void, Refusal> set_once(std::optional<std::string>& into, std::string_view value) {
+std::expected<void, Refusal> set_once(std::optional<std::string_view>& into,
+                                      std::string_view value) {
   if (into) return std::unexpected(refusals::kRepeatedPseudo);
   into = value;
   return {};
@@ -47,15 +41,15 @@ std::expected<void, Refusal> Http2Section::add_field(std::string_view name, std:
   if (has_upper_case(name)) return std::unexpected(refusals::kUpperCase);
   if (belongs_to_connection(name)) return std::unexpected(refusals::kConnectionSpecific);
   if (name == "te" && value != "trailers") return std::unexpected(refusals::kTe);
-  if (!is_field_value(value)) return std::unexpected(refusals::kFieldValue);
   if (name == "content-length") {
+    if (!is_field_value(value)) return std::unexpected(refusals::kFieldValue);
     if (++lengths_ > 1) return std::unexpected(refusals::kManyLengths);
     length_ = parse_length(value);
     if (!length_) return std::unexpected(refusals::kLength);
     return {};
   }
-  if (!fields.add(name, value)) return std::unexpected(refusals::kFieldName);
-  return {};
+  if (fields.add(name, value)) return {};
+  return std::unexpected(is_field_value(value) ? refusals::kFieldName : refusals::kFieldValue);
 }
 
 std::expected<void, Refusal> Http2RequestBuilder::add(std::string_view name,

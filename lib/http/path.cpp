@@ -1,6 +1,7 @@
 #include "culvert/http/path.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "characters.hpp"
 
@@ -9,7 +10,7 @@ namespace {
 
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
-bool is_unreserved(char c) {
+constexpr bool is_unreserved(char c) {
   return is_digit(c) || is_alpha(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
@@ -27,11 +28,21 @@ int escaped_byte(std::string_view text) {
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
+constexpr auto kPlain = [] {
+  std::array<bool, 256> table{};
+  for (int byte = 0; byte < 128; ++byte) {
+    const char c = static_cast<char>(byte);
+    table[static_cast<std::size_t>(byte)] =
+        is_unreserved(c) || std::string_view("/:@!$&'()*+,;=").contains(c);
+  }
+  return table;
+}();
+
 // Nothing of it has another spelling: most paths, and then nothing is built.
 bool is_normal(std::string_view path) {
   char before = 0;
   for (const char c : path) {
-    const bool plain = is_unreserved(c) || std::string_view("/:@!$&'()*+,;=").contains(c);
+    const bool plain = kPlain[static_cast<unsigned char>(c)];
     if (!plain || (before == '/' && (c == '/' || c == '.'))) return false;
     before = c;
   }
@@ -112,20 +123,27 @@ void merge_slashes(std::string& path) {
 }  // namespace
 
 std::optional<std::string> normalized_path(std::string_view path, PathNormalization how) {
-  if (how == PathNormalization::kNone || !path.starts_with('/')) return std::string(path);
+  std::string out(path);
+  if (!normalize_path(out, how)) return std::nullopt;
+  return out;
+}
+
+bool normalize_path(std::string& path, PathNormalization how) {
+  if (how == PathNormalization::kNone || !path.starts_with('/')) return true;
   const auto query_at = std::min(path.find('?'), path.size());
   std::string decoded;
-  std::string_view plain = path.substr(0, query_at);
-  if (is_normal(plain)) return std::string(path);
+  std::string_view plain = std::string_view(path).substr(0, query_at);
+  if (is_normal(plain)) return true;
   if (how == PathNormalization::kDecodeAndMergeSlashes) {
     decoded = with_slashes_decoded(plain);
     plain = decoded;
   }
   auto spelled = with_one_spelling(plain);
-  if (!spelled) return std::nullopt;
+  if (!spelled) return false;
   std::string out = without_dot_segments(*spelled);
   if (how != PathNormalization::kBase) merge_slashes(out);
-  return out.append(path.substr(query_at));
+  path.replace(0, query_at, out);
+  return true;
 }
 
 }  // namespace culvert::http

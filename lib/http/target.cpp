@@ -72,7 +72,9 @@ bool is_authority(std::string_view text) {
 
 bool is_path(std::string_view text) {
   if (!text.starts_with('/')) return false;
-  return std::ranges::all_of(text, [](char c) { return is_visible(c) && c != '#'; });
+  return !any_word(text, [](std::uint64_t word) {
+    return has_less(word, '!') | has_byte(word, '#') | has_byte(word, 0x7f) | has_high(word);
+  });
 }
 
 std::expected<void, Refusal> read_target(std::string_view target,

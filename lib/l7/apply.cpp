@@ -61,6 +61,13 @@ void set(std::vector<Header>& headers, std::string name, std::string value) {
   if (!value.empty()) headers.push_back({std::move(name), std::move(value)});
 }
 
+/// What a preflight is told is allowed. A list that is exactly * allows what is asked for, said in
+/// its own words: with credentials a browser takes * for a name (Fetch, 3.2.5).
+void set_allowed(std::vector<Header>& headers, std::string name, const std::string& policy,
+                 std::optional<std::string_view> asked) {
+  set(headers, std::move(name), policy == "*" ? std::string(asked.value_or("")) : policy);
+}
+
 }  // namespace
 
 std::optional<std::string> rewritten_path(const Decision& decision, std::string_view path) {
@@ -122,8 +129,10 @@ CorsResult cors(const CorsPolicy& policy, const RequestView& request) {
   std::string other;
   const auto asked = request.header("access-control-request-method", other);
   const bool preflight = request.method == "OPTIONS" && asked && !asked->empty();
-  const bool allowed = std::ranges::any_of(
-      policy.allow_origins, [&](const TextMatch& match) { return match.matches(*origin); });
+  // {exact: "*"} is how many write that any origin is allowed.
+  const bool allowed = std::ranges::any_of(policy.allow_origins, [&](const TextMatch& match) {
+    return match.matches(*origin) || match.matches("*");
+  });
   if (!allowed) {
     result.answer = preflight && !policy.forward_unmatched_preflights;
     return result;
@@ -133,8 +142,10 @@ CorsResult cors(const CorsPolicy& policy, const RequestView& request) {
   set(result.headers, "access-control-expose-headers", policy.expose_headers);
   if (!preflight) return result;
   result.answer = true;
-  set(result.headers, "access-control-allow-methods", policy.allow_methods);
-  set(result.headers, "access-control-allow-headers", policy.allow_headers);
+  set_allowed(result.headers, "access-control-allow-methods", policy.allow_methods, asked);
+  std::string last;
+  set_allowed(result.headers, "access-control-allow-headers", policy.allow_headers,
+              request.header("access-control-request-headers", last));
   set(result.headers, "access-control-max-age", policy.max_age);
   return result;
 }

@@ -66,8 +66,8 @@ class Search {
     } else if (why) {
       text = describe(*why, *entry.match, request_, client_, target_.port);
     }
-    explanation_->steps.push_back(
-        {entry.route_name(), entry.rule->virtual_service, seen && !why, std::move(text)});
+    explanation_->steps.push_back({entry.route_name(), entry.rule->virtual_service,
+                                   entry.rule->index, seen && !why, std::move(text)});
   }
 
   const HostRoutes& host_;

@@ -52,7 +52,7 @@ Visibility rules_for(const EdgeObject& edge, std::uint16_t port, std::string_vie
 
 Decision choose_at_edge(const RouteTable& table, std::span<const EdgeObject> edges,
                         TargetView& target, const RequestView& request, const ClientView& client,
-                        Random& random) {
+                        Random& random, Explanation* explanation) {
   std::vector<Candidate> candidates;
   for (const auto& edge : edges) {
     Candidate one{&edge, rules_for(edge, target.port, target.host)};
@@ -73,7 +73,7 @@ Decision choose_at_edge(const RouteTable& table, std::span<const EdgeObject> edg
     if (one.specific != best) continue;
     target.gateway = one.edge->key;
     target.rules_of = &one.rules_of;
-    decision = choose_route(table, target, request, client, random);
+    decision = choose_route(table, target, request, client, random, explanation);
     target.rules_of = nullptr;  // of this call alone
     if (decision.kind != Decision::Kind::kNoRoute) break;
   }

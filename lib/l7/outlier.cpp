@@ -12,13 +12,23 @@ bool step(std::uint32_t& in_a_row, bool error, std::uint32_t limit) {
   return limit > 0 && in_a_row >= limit;
 }
 
+bool lists(const OutlierPolicy& policy, std::uint16_t status) {
+  return std::ranges::find(policy.error_codes, status) != policy.error_codes.end();
+}
+
 }  // namespace
+
+bool is_error(const OutlierPolicy& policy, const EndpointResult& result) {
+  if (result.local_origin) return true;
+  return policy.error_codes.empty() ? result.status >= 500 : lists(policy, result.status);
+}
 
 void OutlierDetector::set_endpoints(const std::vector<std::string>& ids) {
   const std::set<std::string_view> now(ids.begin(), ids.end());
   std::erase_if(endpoints_, [&](const auto& entry) {
     if (now.contains(entry.first)) return false;
     ejected_ -= entry.second.ejected;
+    failing_ -= entry.second.failing();
     return true;
   });
   for (const auto& id : ids) endpoints_.try_emplace(id);
@@ -31,9 +41,7 @@ bool OutlierDetector::count(Endpoint& endpoint, const EndpointResult& result) co
   }
   endpoint.in_a_row_local = 0;
   const std::uint16_t status = result.local_origin ? 503 : result.status;
-  const auto& codes = policy_.error_codes;
-  const bool listed = std::ranges::find(codes, status) != codes.end();
-  const bool error = codes.empty() ? status >= 500 : listed || result.local_origin;
+  const bool error = is_error(policy_, result);
   const bool gateway = error && status >= 502 && status <= 504;
   const bool over_5xx = step(endpoint.in_a_row_5xx, error, policy_.consecutive_5xx);
   return step(endpoint.in_a_row_gateway, gateway, policy_.consecutive_gateway_errors) || over_5xx;
@@ -48,7 +56,10 @@ bool OutlierDetector::record(std::string_view id, const EndpointResult& result, 
   const auto found = endpoints_.find(id);
   if (found == endpoints_.end()) return false;
   auto& endpoint = found->second;
-  if (!count(endpoint, result) || endpoint.ejected || !may_eject()) return false;
+  failing_ -= endpoint.failing();
+  const bool over = count(endpoint, result);
+  failing_ += endpoint.failing();
+  if (!over || endpoint.ejected || !may_eject()) return false;
   endpoint.ejected = true;
   ++endpoint.ejections;
   ++ejected_;
@@ -63,6 +74,7 @@ bool OutlierDetector::sweep(Time now) {
   for (auto& [id, endpoint] : endpoints_) {
     if (!endpoint.ejected || now < endpoint.until) continue;
     endpoint.ejected = false;
+    failing_ -= endpoint.failing();
     endpoint.start_over();
     --ejected_;
     changed = true;

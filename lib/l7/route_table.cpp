@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "culvert/base/byte_words.hpp"
 #include "match_index.hpp"
 #include "read.hpp"
 
@@ -22,7 +23,7 @@ std::string_view without_port(std::string_view host) {
 }
 
 bool is_lower(std::string_view text) {
-  return std::ranges::none_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
+  return !any_word(text, [](std::uint64_t word) { return has_between(word, 'A' - 1, 'Z' + 1); });
 }
 
 bool counts(const HostRoutes& routes, const TargetView& target, std::string_view ns) {

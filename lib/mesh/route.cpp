@@ -190,4 +190,18 @@ Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress&
   return passthrough(destination);
 }
 
+Result<Route> route_to_service(const Snapshot& snapshot, const ServicePtr& service,
+                               const SocketAddress& destination, const Workload& source,
+                               RoundRobin& state, std::span<const std::string> tried_waypoints) {
+  const Journey journey{snapshot, destination, source, state, tried_waypoints};
+  return to_service(journey, service);
+}
+
+Result<Route> route_to_workload(const Snapshot& snapshot, const WorkloadPtr& workload,
+                                const SocketAddress& target, const Workload& source,
+                                RoundRobin& state, std::span<const std::string> tried_waypoints) {
+  const Journey journey{snapshot, target, source, state, tried_waypoints};
+  return to_pod(journey, workload, nullptr, target);
+}
+
 }  // namespace culvert::mesh

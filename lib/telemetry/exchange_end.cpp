@@ -16,6 +16,7 @@ constexpr int bit(ExchangeFlag flag) {
 
 using Flag = ExchangeFlag;
 #define BEFORE(reason) "upstream_reset_before_response_started{" reason "}"
+#define AFTER(reason) "upstream_reset_after_response_started{" reason "}"
 // In the order of ExchangeEnd.
 constexpr std::array<ExchangeEndInfo, kExchangeEndCount> kEnds{{
     {"answered", kNoFlag, 0, "via_upstream"},
@@ -27,6 +28,7 @@ constexpr std::array<ExchangeEndInfo, kExchangeEndCount> kEnds{{
     {"no-route", bit(Flag::kNoRoute), 404, "route_not_found"},
     {"no-cluster", bit(Flag::kNoCluster), 503, "cluster_not_found"},
     {"config-refused", bit(Flag::kConfigRefused), 503, "configuration_refused"},
+    {"waypoint-loop", bit(Flag::kNoRoute), 508, "too_many_waypoints"},
     {"no-healthy-upstream", bit(Flag::kNoHealthyUpstream), 503, "no_healthy_upstream"},
     {"overflow", bit(Flag::kUpstreamOverflow), 503, BEFORE("overflow")},
     {"connect-failed", bit(Flag::kUpstreamFailure), 503, BEFORE("remote_connection_failure")},
@@ -35,8 +37,9 @@ constexpr std::array<ExchangeEndInfo, kExchangeEndCount> kEnds{{
     {"upstream-reset", bit(Flag::kUpstreamReset), 503, BEFORE("remote_reset")},
     {"upstream-closed", bit(Flag::kUpstreamTermination), 503, BEFORE("connection_termination")},
     {"upstream-protocol", bit(Flag::kUpstreamProtocol), 502, BEFORE("protocol_error")},
-    {"upstream-cut", bit(Flag::kUpstreamReset), 0,
-     "upstream_reset_after_response_started{remote_reset}"},
+    {"upstream-cut", bit(Flag::kUpstreamReset), 0, AFTER("remote_reset")},
+    {"upstream-lost", bit(Flag::kUpstreamTermination), 0, AFTER("connection_termination")},
+    {"upstream-broken", bit(Flag::kUpstreamProtocol), 0, AFTER("protocol_error")},
     {"timeout", bit(Flag::kUpstreamTimeout), 504, "response_timeout"},
     {"try-timeout", bit(Flag::kUpstreamTimeout), 504, "upstream_per_try_timeout"},
     {"idle-timeout", bit(Flag::kStreamIdleTimeout), 408, "stream_idle_timeout"},
@@ -51,6 +54,7 @@ constexpr std::array<ExchangeEndInfo, kExchangeEndCount> kEnds{{
     {"local-reset", bit(Flag::kLocalReset), 0, "local_reset"},
 }};
 #undef BEFORE
+#undef AFTER
 
 }  // namespace
 
@@ -80,22 +84,20 @@ ExchangeEnd end_of(const Error& error, AttemptPhase phase) {
     return error.code == ErrorCode::kTimeout ? ExchangeEnd::kConnectTimeout
                                              : ExchangeEnd::kConnectFailed;
   }
-  if (phase == AttemptPhase::kResponse) {
-    return error.code == ErrorCode::kTimeout ? ExchangeEnd::kTimeout : ExchangeEnd::kUpstreamCut;
-  }
+  const bool begun = phase == AttemptPhase::kResponse;
   switch (error.code) {
     case ErrorCode::kTimeout:
-      return ExchangeEnd::kTryTimeout;
+      return begun ? ExchangeEnd::kTimeout : ExchangeEnd::kTryTimeout;
     case ErrorCode::kRefused:
-      return ExchangeEnd::kUpstreamRefused;
+      return begun ? ExchangeEnd::kUpstreamCut : ExchangeEnd::kUpstreamRefused;
     case ErrorCode::kProtocol:
     case ErrorCode::kInvalid:
-      return ExchangeEnd::kUpstreamProtocol;
+      return begun ? ExchangeEnd::kUpstreamBroken : ExchangeEnd::kUpstreamProtocol;
     case ErrorCode::kClosed:
     case ErrorCode::kTls:
-      return ExchangeEnd::kUpstreamClosed;
+      return begun ? ExchangeEnd::kUpstreamLost : ExchangeEnd::kUpstreamClosed;
     default:
-      return ExchangeEnd::kUpstreamReset;
+      return begun ? ExchangeEnd::kUpstreamCut : ExchangeEnd::kUpstreamReset;
   }
 }
 

@@ -4,10 +4,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <array>
 #include <ctime>
 #include <iterator>
 
 #include "quoted.hpp"
+#include "text_line.hpp"
 
 namespace culvert::telemetry {
 namespace {
@@ -18,6 +20,7 @@ using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
 constexpr std::size_t kUsualBytes = 640;  // of a line
+constexpr std::size_t kStartTimeBytes = 24;
 constexpr std::string_view kNothing = "-";
 
 const char* protocol(http::Version version) {
@@ -59,61 +62,48 @@ std::string upstream_host(const ExchangeRecord& record) {
                                      : address_or_nothing(record.attempt_list.back().address);
 }
 
-std::string upstream_time(const ExchangeRecord& record) {
-  return record.upstream_time ? fmt::format_int(in_milliseconds(*record.upstream_time)).str()
-                              : std::string(kNothing);
-}
-
 std::string_view or_nothing(std::string_view text) {
   return text.empty() ? kNothing : text;
 }
 
 // "2026-07-14T12:00:00.123Z"
-void append_start_time(std::string& out, const ExchangeRecord& record) {
+void put_start_time(TextLine& line, const ExchangeRecord& record) {
   const auto since = duration_cast<milliseconds>(record.started.time_since_epoch()).count() % 1000;
-  out.append(second_text(system_clock::to_time_t(record.started)));
+  line.text(second_text(system_clock::to_time_t(record.started)));
   const auto digit = [](std::int64_t value) { return static_cast<char>('0' + value % 10); };
-  out.append({'.', digit(since / 100), digit(since / 10), digit(since), 'Z'});
+  const std::array text{'.', digit(since / 100), digit(since / 10), digit(since), 'Z'};
+  line.text({text.data(), text.size()});
 }
 
-void append_number(std::string& out, std::uint64_t value) {
-  const fmt::format_int text(value);
-  out.append(text.data(), text.size());
+std::string start_time(const ExchangeRecord& record) {
+  std::string out;
+  TextLine line(out, kStartTimeBytes);
+  put_start_time(line, record);
+  line.end();
+  return out;
 }
 
-void append_address(std::string& out, const SocketAddress& address) {
-  if (!address.ip.is_v4()) {
-    out.append(address.to_string());
-    return;
-  }
-  constexpr std::size_t kFirst = 12;  // of an IPv4 address in the sixteen bytes
-  for (std::size_t at = kFirst; at < address.ip.bytes.size(); ++at) {
-    append_number(out, address.ip.bytes[at]);
-    out += at + 1 < address.ip.bytes.size() ? '.' : ':';
-  }
-  append_number(out, address.port);
-}
-
-/// Fields, each behind a space. Without formatting, as each request makes one.
-class Line {
+/// Fields, each behind a space.
+class Line : public TextLine {
  public:
-  explicit Line(std::string& out) : out_(out) {}
-  void plain(std::string_view text) { out_.append(1, ' ').append(or_nothing(text)); }
-  void number(std::uint64_t value) {
-    out_ += ' ';
-    append_number(out_, value);
+  explicit Line(std::string& out) : TextLine(out, kUsualBytes) {}
+  void field(std::string_view value) {
+    put(' ');
+    text(or_nothing(value));
   }
-  void address(const SocketAddress& value) {
-    out_ += ' ';
-    append_address(out_, value);
+  void field(std::uint64_t value) {
+    put(' ');
+    number(value);
   }
-  void quoted(std::string_view text) {
-    out_ += ' ';
-    append_quoted(out_, or_nothing(text));
+  void field(const SocketAddress& value) {
+    put(' ');
+    address(value);
   }
-
- private:
-  std::string& out_;
+  void quoted(std::string_view value) {
+    text(" \"");
+    escaped(or_nothing(value));
+    put('"');
+  }
 };
 
 class Object {
@@ -149,6 +139,67 @@ void put_party(Object& out, std::string_view prefix, const Party& party) {
   out.known(key("principal"), party.identity);
 }
 
+std::string_view name_of(ExchangeEvent event) {
+  switch (event) {
+    case ExchangeEvent::kBegin:
+      return "begin";
+    case ExchangeEvent::kAttempt:
+      return "attempt";
+    case ExchangeEvent::kAnswer:
+      return "answer";
+    case ExchangeEvent::kEnd:
+      break;
+  }
+  return "end";
+}
+
+void put_request(Object& out, const ExchangeRecord& record) {
+  out.text("start_time", start_time(record));
+  out.text("method", record.method);
+  out.text("path", record.path);
+  out.text("protocol", protocol(record.version));
+}
+
+/// What became of it.
+void put_end(Object& out, const ExchangeRecord& record) {
+  out.number("response_code", record.status);
+  if (record.grpc_status) out.number("grpc_status", *record.grpc_status);
+  out.text("response_flags", record.all_flags().to_string());
+  out.text("response_code_details", record.code_details());
+  out.known("upstream_transport_failure_reason", record.upstream_failure);
+  out.number("bytes_received", static_cast<std::int64_t>(record.received_bytes));
+  out.number("bytes_sent", static_cast<std::int64_t>(record.sent_bytes));
+  out.number("duration", in_milliseconds(record.duration));
+  if (record.upstream_time) {
+    out.number("upstream_service_time", in_milliseconds(*record.upstream_time));
+  }
+}
+
+void put_sender(Object& out, const ExchangeRecord& record) {
+  out.known("x_forwarded_for", record.forwarded_for);
+  out.known("user_agent", record.user_agent);
+  out.known("request_id", record.request_id);
+  out.known("authority", record.authority);
+}
+
+void put_route(Object& out, const ExchangeRecord& record) {
+  out.known("upstream_cluster", record.cluster);
+  out.text("downstream_local_address", record.destination_address.to_string());
+  out.text("downstream_remote_address", record.source_address.to_string());
+  out.known("route_name", record.route_name);
+  if (!record.virtual_service.empty()) {
+    out.text("virtual_service", record.virtual_service);
+    out.number("rule", static_cast<std::int64_t>(record.rule_index));
+  }
+  out.known("stat_prefix", record.stat_prefix);
+}
+
+void put_parties(Object& out, const ExchangeRecord& record, const Party& destination) {
+  put_party(out, "source", *record.source);
+  put_party(out, "destination", destination);
+  out.known("destination_service", record.service->hostname);
+}
+
 std::string attempt_json(const AttemptRecord& attempt) {
   Object out;
   out.text("upstream_host", address_or_nothing(attempt.address));
@@ -164,23 +215,28 @@ std::string attempt_json(const AttemptRecord& attempt) {
 }  // namespace
 
 void append_exchange_text(std::string& out, const ExchangeRecord& record) {
-  out += '[';
-  append_start_time(out, record);
-  out.append("] \"");
-  append_escaped(out, or_nothing(record.method));
-  out += ' ';
-  append_escaped(out, or_nothing(record.path));
-  out.append(1, ' ').append(protocol(record.version)).append(1, '"');
   Line line(out);
-  line.number(record.status);
-  line.plain(record.all_flags().to_string());
-  line.plain(record.code_details());
-  line.plain("");  // why the connection ended: said by the flags here
+  line.put('[');
+  put_start_time(line, record);
+  line.text("] \"");
+  line.escaped(or_nothing(record.method));
+  line.put(' ');
+  line.escaped(or_nothing(record.path));
+  line.field(protocol(record.version));
+  line.put('"');
+  line.field(record.status);
+  line.field(record.all_flags().to_string());
+  line.field(record.code_details());
+  line.field("");  // why the connection ended: said by the flags here
   line.quoted(record.upstream_failure);
-  line.number(record.received_bytes);
-  line.number(record.sent_bytes);
-  line.number(static_cast<std::uint64_t>(in_milliseconds(record.duration)));
-  line.plain(upstream_time(record));
+  line.field(record.received_bytes);
+  line.field(record.sent_bytes);
+  line.field(in_milliseconds(record.duration));
+  if (record.upstream_time) {
+    line.field(in_milliseconds(*record.upstream_time));
+  } else {
+    line.field("");
+  }
   line.quoted(record.forwarded_for);
   line.quoted(record.user_agent);
   line.quoted(record.request_id);
@@ -188,61 +244,57 @@ void append_exchange_text(std::string& out, const ExchangeRecord& record) {
   const auto* upstream =
       record.attempt_list.empty() ? nullptr : &record.attempt_list.back().address;
   if (upstream != nullptr && upstream->port != 0) {
-    out.append(" \"");
-    append_address(out, *upstream);
-    out += '"';
+    line.text(" \"");
+    line.address(*upstream);
+    line.put('"');
   } else {
     line.quoted("");
   }
-  line.plain(record.cluster);
-  line.plain("");  // the upstream connection's own address: shared by tunnels
-  line.address(record.destination_address);
-  line.address(record.source_address);
-  line.plain("");  // no TLS of an application's own is ended here
-  line.plain(record.route_name);
-  line.number(record.attempts);
+  line.field(record.cluster);
+  line.field("");  // the upstream connection's own address: shared by tunnels
+  line.field(record.destination_address);
+  line.field(record.source_address);
+  line.field("");  // no TLS of an application's own is ended here
+  line.field(record.route_name);
+  line.field(record.attempts);
+  line.end();
 }
 
-std::string exchange_json(const ExchangeRecord& record, bool with_attempts) {
+std::string exchange_json(const ExchangeRecord& record) {
   Object out;
-  std::string started;
-  append_start_time(started, record);
-  out.text("start_time", started);
-  out.text("method", record.method);
-  out.text("path", record.path);
-  out.text("protocol", protocol(record.version));
-  out.number("response_code", record.status);
-  if (record.grpc_status) out.number("grpc_status", *record.grpc_status);
-  out.text("response_flags", record.all_flags().to_string());
-  out.text("response_code_details", record.code_details());
-  out.known("upstream_transport_failure_reason", record.upstream_failure);
-  out.number("bytes_received", static_cast<std::int64_t>(record.received_bytes));
-  out.number("bytes_sent", static_cast<std::int64_t>(record.sent_bytes));
-  out.number("duration", in_milliseconds(record.duration));
-  if (record.upstream_time) {
-    out.number("upstream_service_time", in_milliseconds(*record.upstream_time));
-  }
-  out.known("x_forwarded_for", record.forwarded_for);
-  out.known("user_agent", record.user_agent);
-  out.known("request_id", record.request_id);
-  out.known("authority", record.authority);
+  put_request(out, record);
+  put_end(out, record);
+  put_sender(out, record);
   out.text("upstream_host", upstream_host(record));
-  out.known("upstream_cluster", record.cluster);
-  out.text("downstream_local_address", record.destination_address.to_string());
-  out.text("downstream_remote_address", record.source_address.to_string());
-  out.known("route_name", record.route_name);
-  out.known("virtual_service", record.virtual_service);
+  put_route(out, record);
   out.number("attempts", record.attempts);
-  put_party(out, "source", *record.source);
-  put_party(out, "destination", *record.destination);
-  out.known("destination_service", record.service->hostname);
-  if (with_attempts) {
-    std::string list;
-    for (const auto& attempt : record.attempt_list) {
-      list.append(list.empty() ? "" : ",").append(attempt_json(attempt));
-    }
-    out.raw("attempt_list", fmt::format("[{}]", list));
+  put_parties(out, record, *record.destination);
+  return out.take();
+}
+
+std::string exchange_event_json(const ExchangeRecord& record, ExchangeEvent event,
+                                const AttemptRecord* attempt) {
+  Object out;
+  out.text("event", name_of(event));
+  if (record.watched_as != 0) out.number("id", static_cast<std::int64_t>(record.watched_as));
+  put_request(out, record);
+  if (event == ExchangeEvent::kEnd) put_end(out, record);
+  if (event == ExchangeEvent::kAnswer) out.number("response_code", record.status);
+  put_sender(out, record);
+  if (event == ExchangeEvent::kEnd) {
+    out.text("upstream_host", upstream_host(record));
+  } else if (attempt != nullptr) {
+    out.text("upstream_host", address_or_nothing(attempt->address));
   }
+  put_route(out, record);
+  out.number("attempts", record.attempts + (attempt != nullptr ? 1 : 0));
+  put_parties(out, record, attempt != nullptr ? *attempt->destination : *record.destination);
+  if (event != ExchangeEvent::kEnd) return out.take();
+  std::string list;
+  for (const auto& one : record.attempt_list) {
+    list.append(list.empty() ? "" : ",").append(attempt_json(one));
+  }
+  out.raw("attempt_list", fmt::format("[{}]", list));
   return out.take();
 }
 

@@ -5,22 +5,31 @@
 #include <algorithm>
 #include <iterator>
 
+#include "culvert/base/byte_words.hpp"
+
 namespace culvert::telemetry {
 namespace {
 
-bool is_plain(char c) {
+bool is_plain_character(char c) {
   return c >= ' ' && c <= '~' && c != '"' && c != '\\';
 }
 
 // Appends what is plain at the front of `value`, and takes it off.
 void append_plain(std::string& out, std::string_view& value) {
   const auto plain =
-      static_cast<std::size_t>(std::ranges::find_if_not(value, is_plain) - value.begin());
+      static_cast<std::size_t>(std::ranges::find_if_not(value, is_plain_character) - value.begin());
   out.append(value.substr(0, plain));
   value.remove_prefix(plain);
 }
 
 }  // namespace
+
+bool is_plain(std::string_view value) {
+  return !any_word(value, [](std::uint64_t word) {
+    return has_less(word, ' ') | has_byte(word, '"') | has_byte(word, '\\') | has_byte(word, 0x7f) |
+           has_high(word);
+  });
+}
 
 void append_quoted(std::string& out, std::string_view value) {
   out += '"';
@@ -29,6 +38,10 @@ void append_quoted(std::string& out, std::string_view value) {
 }
 
 void append_escaped(std::string& out, std::string_view value) {
+  if (is_plain(value)) {
+    out.append(value);
+    return;
+  }
   for (append_plain(out, value); !value.empty(); append_plain(out, value)) {
     const char c = value.front();
     if (c == '"' || c == '\\') {

@@ -7,6 +7,8 @@
 
 namespace culvert::telemetry {
 
+/// Whether nothing of it is escaped: printable ASCII without quotes and backslashes.
+bool is_plain(std::string_view value);
 /// Appends the value between quotes; quotes, backslashes and all bytes outside printable ASCII are
 /// escaped.
 void append_quoted(std::string& out, std::string_view value);

@@ -114,6 +114,7 @@ WorkerRequests::Series& WorkerRequests::series_of(const ExchangeRecord& record) 
 
 void WorkerRequests::count(const ExchangeRecord& record) {
   series_of(record).counts.add(record);
+  if (!record.stat_prefix.empty()) routes_.count(record);
 }
 
 std::vector<CountedRequests> WorkerRequests::collect(TimePoint now) {
@@ -136,7 +137,8 @@ std::vector<CountedRequests> WorkerRequests::collect(TimePoint now) {
 
 RequestMetrics::RequestMetrics(std::size_t workers, RequestOptions options)
     : options_(options),
-      sums_(options.max_series * workers, options.idle_expiry, request_overflow_labels()) {
+      sums_(options.max_series * workers, options.idle_expiry, request_overflow_labels()),
+      routes_(options.max_routes * workers, options.idle_expiry, route_overflow_labels()) {
   for (std::size_t i = 0; i < workers; ++i) {
     workers_.push_back(std::make_unique<WorkerRequests>(options_));
   }
@@ -159,6 +161,7 @@ void RequestMetrics::render(PrometheusText& out) const {
       }
     }
   });
+  render_routes(out, routes_);
 }
 
 }  // namespace culvert::telemetry

@@ -4,12 +4,12 @@
 usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
-`v2-.: 500` means all of v2-1 to v2-9, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
+`v2-.: 500` means all of v2-1 to v2-9, `v2: grpc 14` answers 200 with that grpc-status, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
 `v2: cut` ends the connection in the middle of the answer's body. Of several, `v2: 500 once, v2: hold`, the first that holds counts.
-The answer is JSON: version, method, path, headers in order, the body's length and hash, and how many requests with this
-`x-ask` have come so far, and how many on this connection. `/_told` is answered with what came before: how often each
+The answer is JSON: version, method, path, headers in order, trailers, the body's length, and how many requests with this
+`x-ask` have come so far, and how many on this connection; that of `/trailers` ends in a trailer, x-end. `/_told` is answered with what came before: how often each
 "HOST BYTES HASH OF THE BODY"; `/_held` with how many requests are held, and how many of
-the held had gone; `/_tries` with the pairs of `x-request-id` and `x-envoy-attempt-count` of what had an `x-play`.
+the held had gone; `/_mirrored` with the hosts of each `x-ask` that was a copy (HOST-shadow); `/_tries` with the pairs of `x-request-id` and `x-envoy-attempt-count` of what had an `x-play`.
 """
 import argparse
 import collections
@@ -22,7 +22,7 @@ import socket
 import threading
 import time
 
-PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut))(?: (once|twice|always))?$")
+PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut)|grpc (?P<grpc>\d+))(?: (?P<times>once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
 LOOK_S = 0.02  # how often a held request looks around
 
@@ -39,6 +39,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.held = {"held": 0, "gone": 0}
         self.releases = 0
         self.tries = []
+        self.mirrored = collections.defaultdict(list)
         self.lock = threading.Lock()
         super().__init__(("::", port), Handler)
 
@@ -57,6 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     nth = 0  # of this connection's requests
     cut = False  # the answer breaks off
+    grpc = None  # the answer's grpc-status
 
     def do(self):
         if self.path == "/_told":
@@ -65,20 +67,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, self.server.held)
         if self.path == "/_tries":
             return self.answer(200, self.server.tries)
+        if self.path == "/_mirrored":
+            return self.answer(200, self.server.mirrored)
         if self.path == "/_release":
             self.server.releases += 1
             return self.answer(200, {})
         self.nth += 1
+        self.trailers = []
         body = self.body()
         with self.server.lock:
             self.server.told[f"{self.headers.get('host')} {len(body)} {hashlib.sha256(body).hexdigest()}"] += 1
+        host = self.headers.get("host", "")
+        if "-shadow" in host:
+            self.server.mirrored[self.headers.get("x-ask", "")].append(host)
         if "x-play" in self.headers:
             self.server.tries.append([self.headers.get("x-request-id"), self.headers.get("x-envoy-attempt-count")])
         number = self.server.count(self.headers.get("x-ask", ""))
         status = self.play(number)
         return self.answer(status, {"version": self.server.version, "method": self.command, "path": self.path,
                                     "headers": [[name.lower(), value] for name, value in self.headers.items()],
-                                    "bytes": len(body), "number": number, "nth": self.nth})
+                                    "trailers": self.trailers, "bytes": len(body), "number": number, "nth": self.nth})
 
     def body(self):
         """All of it, whether its length is told before or chunk by chunk."""
@@ -88,8 +96,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         while size := int(self.rfile.readline().split(b";")[0], 16):
             parts.append(self.rfile.read(size))
             self.rfile.readline()
-        while self.rfile.readline().strip():
-            pass  # trailers
+        while line := self.rfile.readline().strip():
+            name, _, value = line.decode().partition(":")
+            self.trailers.append([name.lower(), value.strip()])
         return b"".join(parts)
 
     def answer(self, status, value):
@@ -97,7 +106,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("x-served", "1")
         self.send_header("x-version", self.server.version)  # for who gets no body
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", "application/json" if self.grpc is None else "application/grpc")
+        if self.grpc is not None:
+            self.send_header("grpc-status", self.grpc)
+        if self.path == "/trailers" and self.command != "HEAD":
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"%x\r\n%s\r\n0\r\nx-end: here\r\n\r\n" % (len(answer), answer))
+            return
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
         if self.cut:
@@ -106,14 +122,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(answer)
 
     def play(self, number):
+        self.grpc = None
         for text in self.headers.get("x-play", "").split(", "):
             match = PLAY.match(text)
-            if match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match[5], number):
+            if match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match["times"], number):
                 break
         else:
             return 200
         if match[2]:
             time.sleep(int(match[2]))
+        self.grpc = match["grpc"]
         if match[4] == "hold":
             self.hold()
         if match[4] == "cut":

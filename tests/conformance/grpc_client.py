@@ -42,7 +42,9 @@ def make(channel, call):
     stream = channel.stream_stream(f"/test.Calls/{call['method']}")(
         messages_of(call, answers), timeout=call.get("timeout", 60), metadata=call.get("metadata"))
     if "cancel" in call:
-        threading.Timer(call["cancel"], stream.cancel).start()
+        timer = threading.Timer(call["cancel"], stream.cancel)
+        timer.daemon = True  # nobody waits for it where the call has ended before
+        timer.start()
     try:
         for message in stream:
             out["messages"].append(message.decode())

@@ -132,6 +132,10 @@ def shares_differ(wanted, counts, times):
             host, subset = cluster.split("|")
             cluster = place({"host": host, "subset": subset})
         named[f"{head} {cluster}".strip()] = count
+    yield from shares_off(wanted, named, times)
+
+
+def shares_off(wanted, named, times):
     for name, percent in wanted.items():
         share, count = percent / 100, named.get(name, 0)
         slack = SHARE_SIGMA * (times * share * (1 - share)) ** 0.5

@@ -23,6 +23,7 @@ BUILD = os.path.abspath(os.environ.get("CULVERT_BUILD", HERE.parents[1] / "build
 _numbers = itertools.count(1)
 # What each port of the service `servers` is called, and where it leads.
 PORTS = {"http": 8080, "http2": 8082, "grpc": 8083, "http-socket": 8084}
+HTTP2_SOCKET = 8085  # leads to the same server as http-socket, in HTTP/2
 
 
 def servers():
@@ -30,13 +31,14 @@ def servers():
     containers = [["python3", HERE / "echo.py", "one", "--port", PORTS["http"]],
                   [f"{BUILD}/tests/e2e/h2/h2_server", f"[::]:{PORTS['http2']}"],
                   ["/usr/bin/python3", HERE / "grpc_server.py", "servers-1", PORTS["grpc"]],
-                  ["python3", HERE / "websocket.py", "serve", PORTS["http-socket"]]]
+                  ["/usr/bin/python3", HERE / "websocket.py", "serve", PORTS["http-socket"]]]
     one = pod("servers-1", "shop", {"app": "servers", "calls": "yes"})
     one["spec"]["containers"] = [{"name": f"c{i}", "command": [str(word) for word in command], "ports": [{"containerPort": port}]}
                                  for i, (command, port) in enumerate(zip(containers, PORTS.values(), strict=True))]
     two = pod("servers-2", "shop", {"calls": "yes"}, "/usr/bin/python3", str(HERE / "grpc_server.py"), "servers-2",
               str(PORTS["grpc"]), ports=[PORTS["grpc"]])
     ports = [{"name": name, "port": port} for name, port in PORTS.items()]
+    ports.append({"name": "http2-socket", "port": HTTP2_SOCKET, "targetPort": PORTS["http-socket"]})
     return [one, two, dual("servers", {"app": "servers"}, ports), dual("calls", {"calls": "yes"}, [{"name": "grpc", "port": 8083}])]
 
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import dead_envoy
+from chance import drawn
 from proof_lab import V2_PODS, WAYPOINT, ask, local, logged, memory_kib, pods, process_of, rule, to, told
 from waypoint_lab import wait_until
 
@@ -19,7 +20,8 @@ COPIES, COPY_BYTES = 1_000, 64 * 1024
 MIRRORS_KIB = 32 * 1024  # bytes that wait for mirrors, together: docs/defaults.md
 SLACK_KIB = 32 * 1024  # connections, and what an allocator keeps
 ASKED = 300
-CONNECTIONS = 100
+CONNECTIONS, WAITING = 100, 20
+QUIET_S = 1  # without another copy of a request: there are none under way
 V2_FAILS = [["x-play", "v2-.: 500"]]
 
 
@@ -34,8 +36,7 @@ def statuses(answers):
 @pytest.mark.parametrize("retries", [{"attempts": 0}, {"attempts": 3, "retryOn": "gateway-error"}])
 def test_without_retries_on_it_half_fail_when_one_of_two_versions_does(shop, family, retries):
     shop.apply(rule([pair(retries=retries)], loadBalancer={"simple": "RANDOM"}))
-    counts = statuses(ask(shop, family, ASKED, V2_FAILS))
-    assert set(counts) == {200, 500} and abs(counts[500] - ASKED / 2) <= 6 * (ASKED / 4) ** .5, counts
+    drawn(lambda: statuses(ask(shop, family, ASKED, V2_FAILS)), {200: .5, 500: .5})
 
 
 def test_three_attempts_hide_a_version_that_always_fails_and_each_try_tells_its_number(shop, family):
@@ -107,6 +108,35 @@ def test_every_body_is_mirrored_once_and_only_the_destination_answers(shop, fami
     assert digest == hashlib.sha256(b"x" * COPY_BYTES).hexdigest()
 
 
+def settled(shop, version):
+    """What pods of the version have received of mirrors, once nothing more comes."""
+    seen = []
+
+    def still():
+        seen.append(sum(count for words, count in told(shop, version).items() if words.startswith("reviews-shadow ")))
+        if len(seen) > 1 and seen[-1] == seen[-2]:
+            return True
+        return time.sleep(QUIET_S)
+    wait_until(still, "the last copies", 120)
+    return seen[-1]
+
+
+@pytest.mark.parametrize("mirrored, always", [
+    ({"mirrors": [{"destination": {"host": "reviews", "subset": "v2"}, "percentage": {"value": 20}},
+                  {"destination": {"host": "reviews", "subset": "v3"}, "percentage": {"value": 100}}]}, COPIES),
+    ({"mirror": {"host": "reviews", "subset": "v2"}, "mirrorPercentage": {"value": 20}}, 0)], ids=["mirrors", "mirrorPercentage"])
+def test_each_of_several_mirrors_gets_its_share(shop, family, mirrored, always):
+    shop.apply(rule([to("v1", **mirrored)]))
+
+    def draw():
+        before = {version: settled(shop, version) for version in ("v2", "v3")}
+        assert all(one.startswith("v1") for one in pods(ask(shop, family, COPIES)))
+        assert settled(shop, "v3") - before["v3"] == always
+        copies = settled(shop, "v2") - before["v2"]
+        return {"copied": copies, "not": COPIES - copies}
+    drawn(draw, {"copied": .2, "not": .8})
+
+
 class Held:
     """Requests that v3's pod keeps until release()."""
 
@@ -163,6 +193,32 @@ def test_what_is_beyond_a_hundred_is_told_at_once(shop, family, limits, more_lim
     refused = next(one for one in answers if one["status"] == 503)
     assert dict(refused["headers"])["x-envoy-overloaded"] == "true"
     wait_until(lambda: len(logged(shop, path)) == 1 + may_wait, "a line for each")
+
+
+def test_beyond_a_hundred_connections_requests_wait_and_only_a_bound_on_those_that_wait_refuses_one(shop, family):
+    path = f"/hundred/{family}"
+    limits = {"tcp": {"maxConnections": CONNECTIONS}}
+
+    def connections():
+        return len(shop.exec("shop/v3-1", "ss", "-Htn", "state", "established", "( sport = :8080 )", check=True).stdout.splitlines())
+    shop.apply(rule([to("v3", retries={"attempts": 0})], connectionPool=limits))
+    held = Held(shop, family, CONNECTIONS)
+    wait_until(lambda: connections() == CONNECTIONS, "a connection for each")
+    # maxConnections refuses nobody: what finds no connection waits for one, as many as there are.
+    answers = []
+    more = threading.Thread(target=lambda: answers.extend(ask(shop, family, WAITING, path=path, at_once=WAITING)))
+    more.start()
+    time.sleep(QUIET_S)
+    assert more.is_alive() and not logged(shop, path) and connections() == CONNECTIONS
+    # With http1MaxPendingRequests, which those that wait fill already, one more is told at once.
+    shop.apply(rule([to("v3", retries={"attempts": 0})], connectionPool={**limits, "http": {"http1MaxPendingRequests": 1}}))
+    refused, = ask(shop, family, path=f"{path}/refused")
+    assert refused["status"] == 503 and dict(refused["headers"])["x-envoy-overloaded"] == "true"
+    wait_until(lambda: any(" 503 UO " in line for line in logged(shop, f"{path}/refused")), "its line")
+    assert more.is_alive()
+    assert held.release() == [200] * CONNECTIONS
+    more.join()
+    assert statuses(answers) == {200: WAITING}
 
 
 def test_a_connection_takes_exactly_as_many_requests_as_the_rule_says(shop, family):

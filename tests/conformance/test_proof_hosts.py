@@ -1,10 +1,12 @@
-"""Hosts at a real waypoint and an edge: short, full, wildcards, of any case, and those of ServiceEntries; over both address families."""
+"""Hosts at a real waypoint and an edge: short, full, wildcards, of any case, those of ServiceEntries, and those of which the only object
+is broken; over both address families.
+"""
 import json
 
 import pytest
 import yaml
 
-from proof_lab import EDGE_PORT, api_object, ask, pods, rule, to
+from proof_lab import EDGE_PORT, WAYPOINT, api_object, ask, pods, rule, to
 from waypoint_lab import wait_until
 
 FULL = "reviews.shop.svc.cluster.local"
@@ -75,6 +77,43 @@ def test_an_edge_asks_the_requests_authority(shop, family, with_objects):
     assert rule_of(asked("a.shop.example")) == "wide" and rule_of(asked("a.b.shop.example:8000")) == "wide"
     assert rule_of(asked("WWW.shop.Example")) == "exact"
     assert asked("shop.example")["status"] == 404 and asked("other.example")["status"] == 404
+
+
+# Rules that lead nowhere, as two mistakes make them: none at all, and a word that is no field.
+BROKEN = {"none": [], "misspelt": [{"rout": [{"destination": {"host": "reviews"}}]}]}
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("place", ["mesh", "edge"])
+def test_a_host_with_a_broken_object_alone_says_so_until_it_is_mended_and_then_keeps_what_was_good(shop, family, with_objects, place, how):
+    name = f"broken-{place}-{how}-{family}"  # of which there was never a good state
+    at_edge = place == "edge"
+    host = f"{name}.example" if at_edge else "reviews"
+    proxy = "shop/edge" if at_edge else WAYPOINT
+    good = marked(host, rule_of=name, gateways=["front" if at_edge else "mesh"], host="plain" if at_edge else "reviews")
+    good["metadata"]["name"] = name
+    broken = {**good, "spec": {**good["spec"], "http": BROKEN[how]}}
+    to_edge = {"place": (shop.ips("shop/edge")[0 if family == 4 else 1], EDGE_PORT), "client": "default/outside"} if at_edge else {}
+
+    def apply(what, accepted):
+        done = shop.apply(shop.path(yaml.safe_dump(what)), check=False)
+        assert (done.returncode == 0) == accepted and ("spec.http" in done.stdout + done.stderr) == (not accepted), done
+
+    def asked(path):
+        return ask(shop, family, path=path, authority=host, **to_edge)[0]
+    try:
+        apply(broken, False)
+        assert asked(f"/{name}").get("status") == 503
+        line, = wait_until(lambda: [one for one in shop.logs(proxy).splitlines() if f" /{name} HTTP/" in one], "the log's line")
+        assert " 503 CR " in line, line
+        apply(good, True)
+        assert rule_of(asked("/mended")) == name
+        apply(broken, False)
+        assert rule_of(asked("/broken-again")) == name
+        said = [one["reason"] for one in shop.status()["conditions"] if one["name"] == name and one["type"] == "Accepted"]
+        assert said == ["LastGoodInForce"], said
+    finally:
+        shop.delete("VirtualService", f"shop/{name}", check=False)
 
 
 def entry(shop, hosts, addresses=None):

@@ -1,5 +1,5 @@
 """What a DestinationRule bounds at a real waypoint, over both address families: connections, their age and their streams, time to
-connect, servers that fall silent, and how far ejection goes. (A hundred at once, and requests a connection: test_proof_failures.py.)
+connect, servers that fall silent, how far ejection goes, who is chosen, and in which HTTP it is spoken to. (A hundred at once, and requests a connection: test_proof_failures.py.)
 """
 import json
 import os
@@ -10,7 +10,7 @@ import time
 import pytest
 import yaml
 
-from proof_lab import HERE, PORTS, ask, dual, logged, process_of, rule, rules_of, to
+from proof_lab import HERE, PORTS, V2_PODS, ask, dual, logged, pods, process_of, rule, rules_of, to
 from tables import api_object
 from test_proof_failures import V2_FAILS, dead, statuses
 from waypoint_lab import wait_until
@@ -166,6 +166,64 @@ def outlier(shop, version, **policy):
 def test_with_too_few_healthy_pods_all_are_asked_again(shop, family, percent, counts):
     outlier(shop, "v2", consecutive5xxErrors=1, minHealthPercent=percent)
     assert statuses(ask(shop, family, 12, V2_FAILS, at_once=1)) == counts
+
+
+@pytest.mark.parametrize("status, ejected", [(500, False), (502, True), (503, True), (504, True)])
+def test_gateway_errors_in_a_row_eject_apart_from_other_errors(shop, family, status, ejected):
+    outlier(shop, "v3", consecutive5xxErrors=0, consecutiveGatewayErrors=2)
+    path = f"/gateway/{family}/{status}"
+    assert flags(shop, family, path, headers=[["x-play", f"v3-1: {status}"]]) == ["-", "-", *(["UH"] if ejected else ["-"]) * 2]
+    shop.apply(rule([to("v3")]))
+    assert statuses(ask(shop, family)) == {200: 1}
+
+
+@pytest.mark.parametrize("balancer, in_turn", [("PASSTHROUGH", False), ("ROUND_ROBIN", True)])
+def test_passthrough_takes_any_pod_and_none_in_turn(shop, family, balancer, in_turn):
+    shop.apply(rule([to("v2")], loadBalancer={"simple": balancer}))
+    reached = pods(ask(shop, family, 60, at_once=1))
+    assert len(set(reached)) == V2_PODS
+    assert all(one == two for one, two in zip(reached, reached[V2_PODS:], strict=False)) == in_turn, reached
+
+
+@pytest.mark.parametrize("ignore, hidden", [({}, True), ({"retryIgnorePreviousHosts": True}, True),
+                                            ({"retryIgnorePreviousHosts": False}, False)], ids=["absent", "true", "false"])
+def test_a_retry_may_go_to_the_same_host_only_where_the_rule_lets_it(shop, family, ignore, hidden):
+    retries = {"attempts": 1, "retryOn": "5xx", "backoff": "1ms", **ignore}
+    shop.apply(rule([to("v2", retries=retries)], loadBalancer={"simple": "RANDOM"}))
+    counts = statuses(ask(shop, family, 300, [["x-play", "v2-1: 500"]]))
+    assert set(counts) == ({200} if hidden else {200, 500}), counts
+
+
+VERSIONS = {"HTTP/1.1": "--http1.1", "HTTP/2": "--http2-prior-knowledge"}
+
+
+@pytest.fixture(scope="module")
+def named(shop):
+    """Services whose ports are named for the other version of HTTP than their servers speak."""
+    shop.apply(yaml.safe_dump_all([
+        dual("named-http", {"app": "servers"}, [{"name": "http", "port": 80, "targetPort": PORTS["http2"]}]),
+        dual("named-http2", {"app": "servers"}, [{"name": "http2", "port": 80, "targetPort": PORTS["http"]}])]))
+    for name in ("named-http", "named-http2"):
+        shop.apply(rules_of(name, [{"route": [{"destination": {"host": name}}], "retries": NEVER}]))
+
+
+# And the versions of HTTP in which a client is understood there.
+@pytest.mark.parametrize("service, http, understood", [
+    ("named-http", {"h2UpgradePolicy": "DO_NOT_UPGRADE"}, []),
+    ("named-http", {"h2UpgradePolicy": "UPGRADE"}, ["HTTP/1.1", "HTTP/2"]),
+    ("named-http", {"useClientProtocol": True}, ["HTTP/2"]),
+    ("named-http2", {"useClientProtocol": False}, []),
+    ("named-http2", {"useClientProtocol": True}, ["HTTP/1.1"])],
+    ids=["as-named", "upgrade", "as-client", "http2-as-named", "http2-as-client"])
+def test_a_rule_says_in_which_http_its_destination_is_spoken_to(shop, family, named, service, http, understood):
+    shop.apply(policy_of(service, connectionPool={"http": http}))
+
+    def status(version):
+        return shop.exec("shop/web", "curl", "-sS", f"-{family}", VERSIONS[version], "--max-time", "60", "-o", "/dev/null", "-w",
+                         "%{http_code}", f"http://{service}/5", check=True).stdout
+    told = {version: status(version) for version in VERSIONS}
+    assert [version for version in VERSIONS if told[version] == "200"] == understood, told
+    assert set(told.values()) <= {"200", "502", "503"}, told
 
 
 def flags(shop, family, path, count=4, headers=()):

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from proof_lab import HERE, PORTS, ask, local, logged, numbered, rule, rules_of, to, told
-from test_proof_failures import statuses
+from test_proof_failures import Held, statuses
 from waypoint_lab import wait_until
 
 BODY_BYTES = 200_000  # of several frames, records and reads
@@ -60,20 +60,26 @@ def test_a_call_that_had_a_message_is_not_made_again(shop, family):
     assert made() == before + 1
 
 
-@pytest.mark.parametrize("policy, most", [
-    ({"connectionPool": {"http": {"maxRetries": 2}}}, 2),
-    ({"retryBudget": {"percent": 1, "minRetryConcurrency": 3}}, 3),
-    ({}, AT_ONCE)], ids=["maxRetries", "retryBudget", "neither"])
-def test_so_many_retries_are_under_way_at_once_as_the_rule_says(shop, family, policy, most):
+SHARE = {"retryBudget": {"percent": 15, "minRetryConcurrency": 1}}  # of 1 to 6 requests none, of 21 to 26 three
+
+
+@pytest.mark.parametrize("policy, under_way, most", [
+    ({"connectionPool": {"http": {"maxRetries": 2}}}, 0, 2),
+    ({"retryBudget": {"percent": 1, "minRetryConcurrency": 3}}, 0, 3),
+    (SHARE, 0, 1), (SHARE, 20, 3),
+    ({}, 0, AT_ONCE)], ids=["maxRetries", "minRetryConcurrency", "percent-of-few", "percent-of-many", "neither"])
+def test_so_many_retries_are_under_way_at_once_as_the_rule_says(shop, family, policy, under_way, most):
     shop.apply(rule([to("v3", retries={"attempts": 1, "retryOn": "5xx", "backoff": "1ms"})], **policy))
-    path, answers = f"/again/{family}/{most}", []
+    path, answers = f"/again/{family}/{under_way}/{most}", []
+    others = Held(shop, family, under_way)
     headers = [["x-play", "v3-1: 500 once, v3-1: hold"]]
     asking = threading.Thread(target=lambda: answers.extend(ask(shop, family, AT_ONCE, headers, AT_ONCE, path=path, apart=True)))
     asking.start()
     try:
-        wait_until(lambda: local(shop, "v3-1", "/_held")["held"] == most and len(logged(shop, path)) == AT_ONCE - most,
+        wait_until(lambda: local(shop, "v3-1", "/_held")["held"] == under_way + most and len(logged(shop, path)) == AT_ONCE - most,
                    "as many retries as there may be, and the answers to the others", 60)
     finally:
-        local(shop, "v3-1", "/_release")
+        released = others.release()
         asking.join()
+    assert released == [200] * under_way
     assert statuses(answers) == {status: count for status, count in ((200, most), (500, AT_ONCE - most)) if count}

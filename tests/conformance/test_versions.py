@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from proof_lab import HERE, PORTS, WAYPOINT, memory_kib, process_of, rules_of
-from websocket import MESSAGES, PONG
+from proof_lab import HERE, HTTP2_SOCKET, PORTS, WAYPOINT, memory_kib, process_of, rules_of
+from waypoint_lab import wait_until
+from websocket import MESSAGES
 
 CLIENTS = {"HTTP/1.1": "--http1.1", "HTTP/2": "--http2-prior-knowledge"}
 BODY = 3_000_000
@@ -55,11 +56,58 @@ def test_heads_before_the_answer_and_trailers_behind_it_come_through(curl):
     assert "x-end: here" in curl("http2", "/trailers", "-H", "te: trailers")[0]
 
 
-def test_a_websocket_carries_messages_both_ways_to_its_close(shop, family):
-    done = shop.exec("shop/web", "/usr/bin/python3", HERE / "websocket.py", "call", "servers", PORTS["http-socket"], family, check=True)
-    said = json.loads(done.stdout)
-    assert said == {"status": 101, "accepted": True, "messages": ["welcome", *MESSAGES], "pong": [PONG, "there?"],
-                    "closed": 1000, "end": ""}
+SENT = [["x-sum", "of all"], ["x-more", "yes"]]  # as trailers.py does
+
+
+@pytest.fixture(params=["1", "2"], ids=CLIENTS)
+def with_trailers(shop, family, request):
+    """Posts a body with trailers in one version of HTTP; gives the answer's body and trailers."""
+    def post(port, path):
+        done = shop.exec("shop/web", "/usr/bin/python3", HERE / "trailers.py", "servers", PORTS[port], family, request.param, path,
+                         check=True)
+        told = json.loads(done.stdout)
+        assert told["status"] == 200, told
+        return told["body"], told["trailers"]
+    return post
+
+
+def test_a_requests_trailers_come_to_a_server_of_either_version(with_trailers):
+    assert json.loads(with_trailers("http", "/")[0])["trailers"] == SENT
+    mirrored = with_trailers("http2", "/mirror")[0]
+    assert mirrored.partition("--\n")[2] == "".join(f"{name}: {value}\n" for name, value in SENT), mirrored
+
+
+def test_an_answers_trailers_come_to_a_client_of_either_version(with_trailers):
+    body, trailers = with_trailers("http", "/trailers")
+    assert (json.loads(body)["trailers"], trailers) == (SENT, [["x-end", "here"]])
+    assert with_trailers("http2", "/trailers") == ("", [["x-end", "here"]])
+
+
+# Of a reset that HTTP/2 carries on, and of one by which HTTP/1.1 ends a connection.
+BROKEN = "reset"
+ENDS = {"client-close": ("close 1000, end", "close 1000"), "client-end": ("end", "end"), "client-reset": ("own reset", BROKEN),
+        "server-close": ("close 1001, end", "close 1001, end"), "server-end": ("end", "end"), "server-reset": (BROKEN, "own reset")}
+
+
+@pytest.mark.parametrize("client, status", [("1", 101), ("2", 200)], ids=["HTTP/1.1", "HTTP/2"])
+@pytest.mark.parametrize("port, server", [(PORTS["http-socket"], "HTTP/1.1"), (HTTP2_SOCKET, "HTTP/2")], ids=["to-HTTP/1.1", "to-HTTP/2"])
+def test_a_websocket_carries_messages_both_ways_and_ends_as_either_side_ends_it(shop, family, client, status, port, server):
+    def ends():
+        return json.loads(shop.curl("shop/servers-1", f"http://localhost:{PORTS['http-socket']}/ends")[1])
+    before = len(ends())
+    done = shop.exec("shop/web", "/usr/bin/python3", HERE / "websocket.py", "call", "servers", port, family, client, *ENDS, check=True)
+    heard = {"status": status, "accepted": True, "welcome": f"welcome over {server}", "echoed": len(MESSAGES), "pong": True}
+    assert json.loads(done.stdout) == [{**heard, "end": at_client} for at_client, _ in ENDS.values()]
+    wait_until(lambda: len(ends()) == before + len(ENDS), f"all have ended for the server: {ends()[before:]}")
+    assert ends()[before:] == [at_server for _, at_server in ENDS.values()]
+
+
+def test_a_server_of_http2_that_announces_no_websockets_is_asked_for_none(shop, family):
+    for client in ("1", "2"):
+        done = shop.exec("shop/web", "/usr/bin/python3", HERE / "websocket.py", "call", "servers", PORTS["http2"], family, client,
+                         "client-close", check=True)
+        said, = json.loads(done.stdout)
+        assert said["status"] == 503, said
 
 
 def test_a_server_may_refuse_the_upgrade(shop, family):

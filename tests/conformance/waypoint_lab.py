@@ -13,11 +13,11 @@ import tables
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+import watched  # noqa: E402
 from lab import Lab, free_port, wait_until  # noqa: E402, F401
 
 CLIENTS = {"web": "shop/web", "admin": "other/admin"}
-# What a case is about where it is expected, and nobody outside sees: test_proof_*.py show what these do.
-UNSEEN = {"policy", "retries", "timeout", "mirrored", "statPrefix"}
+SERVERS = {f"shop/reviews-{version}": version for version in tables.VERSIONS} | {"shop/ratings": "ratings"}
 OTHER_SUBSETS = {"stable": "v1"}
 
 
@@ -29,24 +29,30 @@ def renamed(value, group):
     """With the services of the group in place of reviews and ratings, and pods' versions in place of other subsets."""
     if isinstance(value, dict) and value.get("to") in OTHER_SUBSETS:
         value = {**value, "to": OTHER_SUBSETS[value["to"]]}
-    return json.loads(re.sub(r"\b(reviews|ratings)\b", rf"\1-{suffix(group)}", json.dumps(value)))
+    return json.loads(re.sub(r"\b(reviews|ratings)\b", rf"\1-{suffix(group)}", json.dumps(value), flags=re.I))
+
+
+def case_here(group, case):
+    """The case with the names of its group; servers keep theirs."""
+    here = tables.Case(group, case.number, renamed(case.given, group))
+    here.given.setdefault("authority", f"reviews-{suffix(group)}")
+    here.given.setdefault("to_service", f"reviews-{suffix(group)}.shop.svc.cluster.local")
+    if "shares" in case.given:
+        here.given["shares"] = case.given["shares"]
+    if "mirrored" in case.given:
+        here.given["mirrored"] = [" as ".join([old.partition(" as ")[0], new.partition(" as ")[2]])
+                                  for old, new in zip(case.given["mirrored"], here.given["mirrored"], strict=True)]
+    return here
 
 
 def asked_here(case):
-    """Whether one client of the mesh and one HTTP/1.1 request can ask it."""
+    """Whether one client of the mesh can ask it by HTTP/1.1."""
     given = case.given
-    abort = given.get("abort") or ""
-    return (given.get("from", "web") in CLIENTS and not {"via", "scheme", "times"} & set(given)
-            and not abort.startswith(("grpc", "http2")) and "grpc" not in str(given.get("servers", ""))
+    return (given.get("from", "web") in CLIENTS and "via" not in given
+            and not (given.get("abort") or "").startswith("http2") and "delay" not in given.get("shares", {})
             and given.get("to_service", "") == given.get("to_service", "").lower()  # who resolves names knows one form
             and given.get("policy", {}).get("http.protocol") != "HTTP/2"  # echo servers speak HTTP/1.1
-            and any(key in outside.VISIBLE or key == "delay" for key in case.expected()))
-
-
-def shown_here(case):
-    """Whether what the case is about can be seen from outside; the others are asked all the same, for where they lead."""
-    expected = case.expected()
-    return not UNSEEN & set(expected) or bool({"attempts", "took", "status"} & set(expected))
+            and watched.askable(case))
 
 
 def served_here(group):
@@ -108,26 +114,17 @@ def world():
     return yaml.safe_dump_all(out, sort_keys=False)
 
 
-def request(case, family):
-    """Where and what a case asks: its group's service at an address of this family, 4 or 6."""
-    host = tables.question(case)["host"]
-    name = host.removesuffix(".cluster.local").removesuffix(".svc")
-    made = outside.request(case, [name, tables.question(case)["port"]])
-    return {**made, "family": family}
+def place(case):
+    """Where a case asks: its group's service."""
+    asked = tables.question(case)
+    return [asked["host"].removesuffix(".cluster.local").removesuffix(".svc"), asked["port"]]
 
 
 def answers(lab, family):
     """(case, what came back) of every case."""
     out = []
-    asked = {client: [] for client in CLIENTS}
     for group, cases in groups():
         for case in cases:
-            here = tables.Case(group, case.number, renamed(case.given, group))
-            here.given.setdefault("authority", f"reviews-{suffix(group)}")
-            here.given.setdefault("to_service", f"reviews-{suffix(group)}.shop.svc.cluster.local")
-            asked[case.given.get("from", "web")].append((here, request(here, family)))
-    for client, all_of in asked.items():
-        done = lab.exec(CLIENTS[client], "/usr/bin/python3", HERE / "ask.py", timeout=600, check=True,
-                        input=json.dumps([one for _, one in all_of]))
-        out += zip([case for case, _ in all_of], json.loads(done.stdout), strict=True)
-    return out
+            here = case_here(group, case)
+            out.append((CLIENTS[case.given.get("from", "web")], here, place(here), family))
+    return watched.ask(lab, out, ["shop/waypoint-1"], SERVERS)

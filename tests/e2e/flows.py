@@ -44,6 +44,41 @@ spec:
 """
 
 
+def echo_pod(ns, name, node):
+    """apps/http_echo.py on 8080, with a label by which its service finds it."""
+    return f"""---
+apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: {ns}, labels: {{app: {name}}}}}
+spec:
+  nodeName: {node}
+  serviceAccountName: {name}
+  containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
+"""
+
+
+def front(ns, node, http, port=80):
+    """The pod NS/edge, which serves every host at a port, and its rules: the list `http` in YAML."""
+    return f"""---
+apiVersion: v1
+kind: Pod
+metadata: {{name: edge, namespace: {ns}, labels: {{istio: ingressgateway}}}}
+spec: {{nodeName: {node}, serviceAccountName: edge, containers: [{{name: proxy, image: culvert-waypoint}}]}}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {{name: front, namespace: {ns}}}
+spec:
+  selector: {{istio: ingressgateway}}
+  servers: [{{port: {{number: {port}, name: http, protocol: HTTP}}, hosts: ["*"]}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: front, namespace: {ns}}}
+spec: {{hosts: ["*"], gateways: [front], http: {http}}}
+"""
+
+
 NODES = """---
 apiVersion: v1
 kind: Node

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs a command on another kernel: in a guest of qemu whose root are this machine's files.
 
-usage: guest.py [--kernel FOLDER] [--timeout SECONDS] [--memory MIB] [--accelerator kvm|tcg] COMMAND...
+usage: guest.py [--kernel FOLDER] [--timeout SECONDS] [--memory MIB] [--descriptors N]
+                [--accelerator kvm|tcg] COMMAND...
 
 The guest sees this machine's files, read-only below a RAM disk that takes its writes and ends with it. The command
 runs as root in this folder with this environment and no network; its output and exit status are those of guest.py
@@ -137,7 +138,7 @@ class Guest:
         environment = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in os.environ.items()
                                 if name.isidentifier())
         (self.job / "start").write_text(START.format(folder=shlex.quote(os.getcwd()), job=self.job, command=command,
-                                                     environment=environment, descriptors=DESCRIPTORS))
+                                                     environment=environment, descriptors=self.options.descriptors))
         self.start()
         end = time.monotonic() + self.options.timeout
         with open(self.job / "output", "rb") as output:
@@ -179,6 +180,7 @@ def main():
     parser.add_argument("--kernel", metavar="FOLDER", default=REPO / "build" / "kernel-6.1")
     parser.add_argument("--timeout", type=float, default=4 * 3600)
     parser.add_argument("--memory", metavar="MIB", type=int, default=4096)
+    parser.add_argument("--descriptors", metavar="N", type=int, default=DESCRIPTORS, help="RLIMIT_NOFILE (%(default)s)")
     parser.add_argument("--accelerator", choices=sorted(PROCESSORS))
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND...")
     options = parser.parse_args()

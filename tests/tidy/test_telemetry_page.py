@@ -81,7 +81,8 @@ def test_the_page_has_each_reason():
 
 
 def test_the_page_has_each_metric_of_requests():
-    named = re.findall(r'"(istio_[a-z0-9_]+)"', tree.text("lib/telemetry/request_metrics.cpp"))
+    code = tree.text("lib/telemetry/request_metrics.cpp") + tree.text("lib/telemetry/request_routes.cpp")
+    named = re.findall(r'"((?:istio|culvert)_[a-z0-9_]+)"', code)
     assert sorted(named) == sorted(first_cells(section("Request metrics").split("### ")[0]))
 
 
@@ -94,8 +95,9 @@ def test_the_page_has_each_label_of_requests_in_its_order():
 
 def test_the_page_has_each_key_of_the_log_of_requests():
     code = tree.text("lib/telemetry/exchange_log.cpp")
-    code = code[code.index("std::string exchange_json"):]
-    keys = set(re.findall(r'out\.(?:text|known|number|raw)\(\s*"([a-z_]+)"', code)) - {"attempt_list"}  # of tap alone
+    code = code[code.index("void put_request"):]
+    of_tap = {"event", "id", "attempt_list", "duration_ms", "end"}  # and of an attempt
+    keys = set(re.findall(r'out\.(?:text|known|number|raw)\(\s*"([a-z_]+)"', code)) - of_tap
     assert keys == set(first_cells(section("The log of requests")))
 
 

@@ -1,110 +1,40 @@
-"""`culvert-waypoint` as a plain HTTP/1.1 edge, beside HAProxy, nginx and Envoy: one worker each, the same client and the same
-origin, none of them in the mesh. Each has two routes, and writes no log lines.
+"""`culvert-waypoint` as a plain edge, beside HAProxy, nginx and Envoy: one worker each, the same client and the same origin, none of
+them in the mesh. HTTP/1.1, HTTP/2 and gRPC, at full load and all at half of what the slowest reaches; and idle connections.
 """
 import contextlib
 import dataclasses
-import json
 import pathlib
-import shutil
 import time
 
-import waypoint_envoy
-from envoy import address, install
+from edge_proxies import PORTS, WORLD, commands
 from figures import requests, run_alternating, say
-from labs import PORT, SLEEP, Failed, Lab, ended, pod
+from holders import HARD_LIMIT, MOST, holding
+from labs import PORT, Failed, Lab, ended
 from readings import memory
 from report import row
-from report_waypoint import EDGES, load_rows
-from states import Holder
-from waypoint_lab import origin
+from report_waypoint import EDGES, edge_rate_rows, load_rows
+from waypoint_lab import SPOKEN
 from ways import Way
 
-EDGE_PORT = 8000
-PORTS = {"culvert": EDGE_PORT, "haproxy": 8001, "nginx": 8002, "envoy": 8003}
-LISTED = {"edge": "as a plain HTTP/1.1 edge beside HAProxy, nginx and Envoy: requests, CPU time, idle connections"}
+RATE_OF_SLOWEST = 1 / 2
+TITLES = {"http": "edge: HTTP/1.1", "http2": "edge: HTTP/2", "grpc": "edge: gRPC"}
+LOADS = [dataclasses.replace(requests(f"edge_{kind}", title, 32, path=kind, ways=EDGES), flags=SPOKEN[kind])
+         for kind, title in TITLES.items()]
+BESIDE = "as a plain edge beside HAProxy, nginx and Envoy"
+LISTED = {**{load.name: f"{load.title}: requests, CPU time, latency, {BESIDE}" for load in LOADS},
+          **{f"edge_rate_{kind}": f"{title}: latency of each at half of what the slowest of them can do" for kind, title in TITLES.items()},
+          "edge_memory": "edge: memory of each with idle connections"}
 READY_S = 30
-IDLE = 4000
-WORLD = "".join(f"---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n" for name in ("east", "middle", "west")) + f"""---
-apiVersion: v1
-kind: Namespace
-metadata: {{name: outside}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: origin, namespace: outside}}
-spec: {{selector: {{app: direct}}, ports: [{{name: http, port: {PORT}}}]}}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: front, namespace: outside}}
-spec: {{selector: {{istio: edge}}, servers: [{{port: {{number: {EDGE_PORT}, name: http, protocol: HTTP}}, hosts: ["*"]}}]}}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: front, namespace: outside}}
-spec:
-  hosts: ["*"]
-  gateways: [front]
-  http:
-  - {{match: [{{uri: {{prefix: /other/}}}}], route: [{{destination: {{host: origin, port: {{number: {PORT}}}}}}}]}}
-  - {{route: [{{destination: {{host: origin, port: {{number: {PORT}}}}}}}]}}
----
-apiVersion: v1
-kind: Pod
-metadata: {{name: edge, namespace: outside, labels: {{istio: edge}}}}
-spec:
-  nodeName: middle
-  serviceAccountName: edge
-  containers: [{{name: proxy, image: culvert-waypoint}}]
-""" + pod("outside", "client", "east", SLEEP) + pod("outside", "others", "middle", SLEEP) + origin("outside", "direct", "v1")
-
-HAPROXY = """global
-  maxconn 8192
-  nbthread 1
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 600s
-  timeout server 600s
-frontend in
-  bind :{port}
-  use_backend out if {{ path_beg /other/ }}
-  default_backend out
-backend out
-  http-reuse always
-  server origin {origin}:{origin_port}
-"""
-NGINX = """worker_processes 1;
-master_process off;
-daemon off;
-user root;
-worker_rlimit_nofile 20000;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 8192; }}
-http {{
-  access_log off;
-  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
-  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-  keepalive_requests 100000000;
-  keepalive_timeout 600s;
-  upstream origin {{ server {origin}:{origin_port}; keepalive 64; keepalive_requests 100000000; }}
-  proxy_http_version 1.1;
-  proxy_set_header Connection "";
-  server {{
-    listen {port};
-    location / {{ proxy_pass http://origin; }}
-    location /other/ {{ proxy_pass http://origin; }}
-  }}
-}}
-"""
+FEW = 10
+MIB = 1024  # KiB
 
 
 class Edge(Way):
     """The client, and the proxy's process."""
 
-    def __init__(self, name, lab, target, pids=()):
-        self.name, self.lab, self.pids, self.targets = name, lab, list(pids), {"edge": target}
+    def __init__(self, name, lab, ip, ports, pids=()):
+        self.name, self.lab, self.pids = name, lab, list(pids)
+        self.targets = {kind: f"{ip}:{port}" for kind, port in ports.items()}
 
     def client(self, path):
         return "outside/client"
@@ -113,39 +43,17 @@ class Edge(Way):
         return super().run(path, word, "--proxied", "--authority", "www.example", *flags, timeout=timeout)
 
     def wait_ready(self):
+        """Until each kind of request is answered."""
         end = time.monotonic() + READY_S
-        while True:
-            try:
-                return self.run("edge", "requests", "--seconds", "0.1", "--warm-up", "0", timeout=20)
-            except Failed:
-                if time.monotonic() > end:
-                    raise
-            time.sleep(0.2)
-
-
-def envoy_configuration(ip):
-    routes = [{"match": {"prefix": prefix}, "route": {"cluster": "origin", "timeout": "0s",
-                                                      "retry_policy": waypoint_envoy.RETRIES}} for prefix in ("/other/", "/")]
-    http = waypoint_envoy.manager("edge", [{"name": "all", "domains": ["*"], "routes": routes}])
-    return {"static_resources": {
-        "listeners": [{"name": "edge", "address": address("0.0.0.0", PORTS["envoy"]), "filter_chains": [{"filters": [http]}]}],
-        "clusters": [waypoint_envoy.cluster("origin", address(ip, PORT), {"http_protocol_options": {}})]}}
-
-
-def commands(lab, ways, options):
-    """{name: command} of those that the bench starts itself."""
-    folder, ip = pathlib.Path(lab.folder.name), lab.ip("outside/direct-v1")
-    out = {}
-    for name, text, flags in (("haproxy", HAPROXY, ["-db", "-f"]), ("nginx", NGINX, ["-c"])):
-        program = shutil.which(name) or shutil.which(name, path="/usr/sbin")
-        if program is None:
-            raise Failed(f"{name} is not installed; `./dev bench` does that")
-        path = lab.file(f"{name}.conf", text.format(port=PORTS[name], origin=ip, origin_port=PORT, folder=folder))
-        out[name] = [program, *flags, path]
-    if "envoy" in ways:
-        path = lab.file("edge.json", json.dumps(envoy_configuration(ip), indent=1))
-        out["envoy"] = [install(), "-c", path, "--concurrency", options.envoy_threads, "-l", "warning", "--disable-hot-restart"]
-    return out
+        for kind, flags in SPOKEN.items():
+            while True:
+                try:
+                    self.run(kind, "requests", *flags, "--seconds", "0.1", "--warm-up", "0", timeout=20)
+                    break
+                except Failed as failure:
+                    if time.monotonic() > end:
+                        raise Failed(f"{self.name} as an edge, {kind}: {failure}") from None
+                time.sleep(0.2)
 
 
 @contextlib.contextmanager
@@ -154,43 +62,70 @@ def open_edges(names, options):
     with contextlib.ExitStack() as stack:
         flags = ["--waypoint-flag=--workers=1", "--waypoint-flag=--access-log-filter=errors"]
         lab = stack.enter_context(Lab("edge", WORLD, flags=flags))
-        out = {"direct": Edge("direct", lab, f"{lab.ip('outside/direct-v1')}:{PORT}"),
-               "culvert": Edge("culvert", lab, f"{lab.ip('outside/edge')}:{EDGE_PORT}", [lab.container_pid("outside/edge")])}
+        out = {"direct": Edge("direct", lab, lab.ip("outside/direct-v1"), dict.fromkeys(SPOKEN, PORT)),
+               "culvert": Edge("culvert", lab, lab.ip("outside/edge"), PORTS["culvert"], [lab.container_pid("outside/edge")])}
         others = lab.ip("outside/others")
-        for name, command in commands(lab, names, options).items():
+        for name, command in commands(lab, names, HARD_LIMIT, options).items():
             with pathlib.Path(lab.folder.name, f"{name}.out").open("w") as log:
                 process = stack.enter_context(ended(lab.popen("outside/others", *command, stdout=log, stderr=log)))
-            out[name] = Edge(name, lab, f"{others}:{PORTS[name]}", [process.pid])
+            out[name] = Edge(name, lab, others, PORTS[name], [process.pid])
         for edge in out.values():
             edge.wait_ready()
         yield {name: out[name] for name in EDGES if name in out}
 
 
-def idle_kib(way, count):
-    """What a connection takes that has had one request and waits for the next. Ten come first: they have what serving any takes."""
-    holder = Holder(way, "edge", ("--proxied", "--authority", "www.example"))
-    with ended(holder.process):
-        read = []
-        for step in (10, count):
-            holder.tell(f"open {step}")
-            time.sleep(1)
-            read.append(memory(way.pids[0])["rss_kib"])
-        holder.tell("ask")
-        holder.tell("close")
-    return (read[1] - read[0]) / (count - 10)
+def at_rate(load, per_second):
+    return dataclasses.replace(
+        load, name=load.name.replace("edge_", "edge_rate_"), title=f"{load.title} at {per_second:.0f} requests/s",
+        flags=(*load.flags, "--rate", f"{per_second:.1f}"), value=lambda r: r["latency_us"]["p50"], unit="us")
 
 
-def measure_edge(names, options):
-    load = dataclasses.replace(requests("edge", "edge: HTTP/1.1, 32 connections", 32, path="edge"), ways=EDGES)
-    count = 500 if options.quick else IDLE
+def slowest(runs):
+    """Requests a second, median, of the proxy that answers fewest."""
+    return min(sorted(run["value"] for run in each)[len(each) // 2] for name, each in runs.items() if name != "direct" and each)
+
+
+def measure_loads(ways, options, wanted):
+    full = [load for load in LOADS if wanted(load.name)]
+    rated = [load for load in LOADS if wanted(load.name.replace("edge_", "edge_rate_"))]
+    runs = run_alternating(full, ways, options.rounds, options.seconds)
+    rows = [one for load in full for one in load_rows(load, runs[load.name])]
+    proxies = {name: way for name, way in ways.items() if name != "direct"}
+    for load in rated:
+        known = runs.get(load.name) or run_alternating([load], proxies, options.rounds, options.seconds)[load.name]
+        figure = at_rate(load, slowest(known) * RATE_OF_SLOWEST)
+        runs |= run_alternating([figure], ways, options.rounds, options.seconds)
+        rows += edge_rate_rows(figure, runs[figure.name])
+    return rows, runs
+
+
+def measure_memory(ways, options):
+    """With few connections of HTTP/1.1 that have had a request and wait for the next, and with many. The few come first: they have
+    what serving any takes."""
+    count, read = 500 if options.quick else MOST, {}
+    for name, way in ways.items():
+        if not way.pids:
+            continue
+        with holding(way, "http", ("--proxied", "--authority", "www.example")) as held:
+            for step in (FEW, count):
+                held.open(step)
+                time.sleep(options.settle)
+                read.setdefault(name, []).append(memory(way.pids[0])["rss_kib"])
+            held.ask()
+            held.close()
+        say(f"{name}: {read[name][0] / MIB:.1f} MB with {FEW} idle connections, {read[name][1] / MIB:.1f} with {count}")
+    rows = [row(f"edge_memory_{step}", f"edge: memory with {step} idle connections: RSS", "MB",
+                {name: [one[i] / MIB] for name, one in read.items()}) for i, step in enumerate((FEW, count))]
+    return [*rows, row("edge_memory_each", f"edge: memory of each of {count} idle connections", "KiB",
+                       {name: [(after - before) / (count - FEW)] for name, (before, after) in read.items()})]
+
+
+def measure(names, options, wanted):
+    """Rows, and runs by figure."""
+    if not any(map(wanted, LISTED)):
+        return [], {}
     with open_edges(names, options) as ways:
-        runs = run_alternating([load], ways, options.rounds, options.seconds)[load.name]
-        idle = {}
-        for name, way in ways.items():
-            if way.pids:
-                idle[name] = [idle_kib(way, count)]
-                say(f"{name}: {idle[name][0]:.2f} KiB an idle connection of {count}")
-    return [*load_rows(load, runs), row("edge_idle", f"edge: memory of each of {count} idle connections", "KiB", idle)], runs
-
-
-MEASURES = {"edge": measure_edge}
+        rows, runs = measure_loads(ways, options, wanted)
+        if wanted("edge_memory"):
+            rows += measure_memory(ways, options)
+    return rows, runs

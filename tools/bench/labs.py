@@ -31,7 +31,7 @@ def culvert(*args, check=True):
     return done
 
 
-def pod(ns, name, node, command):
+def pod(ns, name, node, command, account=None):
     ready = f"ports: [{{containerPort: {PORT}}}]" if "serve" in command else "ports: []"
     return f"""---
 apiVersion: v1
@@ -39,7 +39,7 @@ kind: Pod
 metadata: {{name: {name}, namespace: {ns}, labels: {{app: {name}}}}}
 spec:
   nodeName: {node}
-  serviceAccountName: {name}
+  serviceAccountName: {account or name}
   containers:
   - name: c
     command: {json.dumps(command)}
@@ -51,9 +51,11 @@ SERVE, SLEEP = [BENCH, "serve", str(PORT)], ["sleep", "1000000"]
 NODES = "".join(f"---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}}}\n" for name in ("east", "west"))
 NAMESPACE = ("---\napiVersion: v1\nkind: Namespace\n"
              "metadata: {name: mesh, labels: {istio.io/dataplane-mode: ambient}}\n")
-# mesh/client talks to mesh/far on the other node and mesh/near on its own; the pods of `plain` are not in the mesh.
+# mesh/client talks to mesh/far on the other node and mesh/near on its own; the pods of `plain` are not in the mesh. Many idle
+# connections are held by mesh/client and mesh/second together.
 WORLD = NODES + NAMESPACE + "".join([
-    pod("mesh", "client", "east", SLEEP), pod("mesh", "near", "east", SERVE), pod("mesh", "far", "west", SERVE),
+    pod("mesh", "client", "east", SLEEP), pod("mesh", "second", "east", SLEEP, account="client"),
+    pod("mesh", "near", "east", SERVE), pod("mesh", "far", "west", SERVE),
     pod("plain", "client", "east", SLEEP), pod("plain", "far", "west", SERVE)])
 
 

@@ -4,6 +4,7 @@ from statistics_of import added_ratios, differ_p, ratios, summary
 REDIRECTION = "redirection_"
 OTHER_TABLES = (REDIRECTION, "waypoint_", "edge")  # rows with other columns than table()'s
 WAYPOINT_KINDS = ("http", "http2", "grpc")
+MORE_IS_BETTER = ("/s", "Mbit/s")
 SAME_P = 0.05  # two series differ when chance alone would do so less often
 
 # Row -> (reached by "ratio" to direct, "value" or "envoy" (ratio to Envoy's), "at_least"|"at_most", target, aim).
@@ -30,7 +31,7 @@ TARGETS = {
     "enrolment_250": ("value", "at_most", 5, 2),
     "enrolment_250_at_once": ("value", "at_most", 5, 2),
     "enrolment_250_start": ("value", "at_most", 5, 2),
-    "edge_per_core": ("haproxy", "at_least", 0.8, 1.1),
+    "edge_http_per_core": ("haproxy", "at_least", 0.8, 1.1),
     "waypoint_memory_routes_1": ("value", "at_most", 12, 8),
     "waypoint_memory_routes_1000": ("value", "at_most", 25, 15),
     "waypoint_memory_each": ("value", "at_most", 6, 3),
@@ -214,4 +215,16 @@ def markdown(cells):
 
 
 def missed_istio(rows):
-    return [one["title"].strip() for one in rows if one.get("istio", {}).get("reached") is False]
+    return [one["name"] for one in rows if one.get("istio", {}).get("reached") is False]
+
+
+def missed_targets(rows):
+    return [one["name"] for one in rows if one.get("target", {}).get("reached") is False]
+
+
+def worse_than_envoy(rows):
+    """Rows in which ours is behind Envoy in the same place: fewer of what is counted a second, more of anything else."""
+    def worse(one):
+        ratio = one["culvert_to_envoy"]["median"]
+        return ratio < 1 if one["unit"] in MORE_IS_BETTER else ratio > 1
+    return [one["name"] for one in rows if one.get("culvert_to_envoy") and worse(one)]

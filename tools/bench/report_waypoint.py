@@ -45,6 +45,13 @@ def rate_rows(figure, runs):
     return out + cpu_rows(figure, runs)
 
 
+def edge_rate_rows(figure, runs):
+    """Latency of each at the same rate, and what that costs them."""
+    out = percentile_rows(figure, runs)
+    out[0]["title"] = f"{figure.title}: p50"
+    return out + cpu_rows(figure, runs)[:1]
+
+
 HEAD = ["figure", "unit", "direct", "ztunnels", "Culvert", "Envoy", "Culvert/Envoy", "target", "reached"]
 
 

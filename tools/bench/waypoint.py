@@ -13,9 +13,10 @@ RATE_OF_ENVOY = 1 / 2
 TITLES = {"http": "waypoint: HTTP/1.1", "http2": "waypoint: HTTP/2", "grpc": "waypoint: gRPC"}
 LOADS = [dataclasses.replace(requests(f"waypoint_{kind}", title, 32, path=kind, ways=ALL), flags=SPOKEN[kind])
          for kind, title in TITLES.items()]
-LISTED = {**edge.LISTED, **waypoint_states.LISTED, **{load.name: f"{load.title}: requests by each way, with ours and with Envoy in its place" for load in LOADS},
+LISTED = {**{load.name: f"{load.title}: requests by each way, with ours and with Envoy in its place" for load in LOADS},
           **{f"waypoint_rate_{kind}": f"{title}: latency at half of what Envoy can do in its place"
-             for kind, title in TITLES.items()}}
+             for kind, title in TITLES.items()},
+          **waypoint_states.LISTED, **edge.LISTED}
 
 
 def ways_for(names):
@@ -58,12 +59,18 @@ def measure(options, wanted):
     """Rows, runs by figure, readings by figure, and what failed."""
     rows, runs = measure_loads(options, wanted)
     readings, failures = {}, []
-    for name, one in {**waypoint_states.MEASURES, **edge.MEASURES}.items():
-        if not wanted(name) or "culvert" not in options.ways:
+    if "culvert" not in options.ways:
+        return rows, runs, readings, failures
+    for name, one in waypoint_states.MEASURES.items():
+        if not wanted(name):
             continue
         try:
             more, readings[name] = one(ways_for(options.ways), options)
             rows += more
         except Failed as failure:  # the figures before it, and after, are worth having
             failures.append(f"{name}: {failure}")
-    return rows, runs, readings, failures
+    try:
+        more, more_runs = edge.measure(ways_for(options.ways), options, wanted)
+        return rows + more, runs | more_runs, readings, failures
+    except Failed as failure:
+        return rows, runs, readings, [*failures, f"edge: {failure}"]

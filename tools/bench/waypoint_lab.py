@@ -6,7 +6,7 @@ import pathlib
 
 import waypoint_envoy
 from labs import BENCH, PORT, SLEEP, Failed, Lab, pod
-from ways import Way
+from ways import SECOND, Way
 
 RULED = ("culvert", "envoy")  # the ways with a waypoint
 ALL = ("direct", "ztunnels", *RULED)
@@ -113,7 +113,8 @@ spec:
 def world(ways=ALL, others=1):
     """The manifest. Who is not measured is not started. `others` says how many more routes each way with rules has."""
     served = [way for way in ways if way != "direct"]
-    out = NODES + MESH + pod("mesh", "client", "east", SLEEP) + pod("outside", "client", "east", SLEEP)
+    out = NODES + MESH + pod("mesh", "client", "east", SLEEP) + pod("mesh", "second", "east", SLEEP, account="client")
+    out += pod("outside", "client", "east", SLEEP)
     out += "".join(service(way) + "".join(origin("mesh", way, version) for version in SUBSETS) for way in served)
     if "direct" in ways:
         out += origin("outside", "direct", "v1")
@@ -135,6 +136,9 @@ class Served(Way):
 
     def client(self, path):
         return "outside/client" if self.name == "direct" else "mesh/client"
+
+    def holders(self, path):
+        return [self.client(path)] if self.name == "direct" else [self.client(path), SECOND]
 
     def run(self, path, word, *flags, timeout=120):
         # The same comparison by every way: it takes the same time.

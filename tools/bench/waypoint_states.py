@@ -6,11 +6,12 @@ import subprocess
 import time
 
 from figures import requests, run_alternating, say
+from holders import MOST, holding
 from labs import BENCH, Failed, ended
 from labs import culvert as cli
 from readings import memory
 from report import row
-from states import IDLE_STEPS, MIB, START_UP_S, Holder
+from states import MIB, START_UP_S
 from waypoint_lab import MANY, SPOKEN, changing_rule, open_waypoints
 
 ROUTES = (1, 100, MANY)
@@ -30,7 +31,7 @@ def rss_mb(pid):
 def measure_memory(names, options):
     """Fresh processes for each number of routes; those with one route then hold connections that were asked once."""
     names = [name for name in names if name in ("culvert", "envoy")]
-    steps = (10, 1000) if options.quick else (10, IDLE_STEPS[1])
+    steps = (10, 1000) if options.quick else (10, MOST)
     read = {}  # (what, way) -> MB
     for count in ROUTES[:2] if options.quick else ROUTES:
         with open_waypoints(names, options, word=f"r{count}", others=count - 1, checked=False) as ways:
@@ -53,15 +54,14 @@ def measure_memory(names, options):
 
 
 def hold_connections(way, name, steps, options, read):
-    holder = Holder(way, "http", ("--proxied", "--authority", f"{name}.mesh"))
-    with ended(holder.process):
+    with holding(way, "http", ("--proxied", "--authority", f"{name}.mesh")) as held:
         for step in steps:
-            holder.tell(f"open {step}")
+            held.open(step)
             time.sleep(options.settle)
             read[f"held_{step}", name] = rss_mb(way.pids[0])
             say(f"waypoint memory, {name}, {step} idle connections: {read[f'held_{step}', name]:.1f} MB")
-            holder.tell("ask")  # all of them still live
-        holder.tell("close")
+            held.ask()
+        held.close()
 
 
 def measure_routes(names, options):

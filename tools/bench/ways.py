@@ -9,6 +9,7 @@ from labs import PORT, Failed, Lab, ended, load
 # Path -> (client's pod, origin's pod).
 PATHS = {"across": ("mesh/client", "mesh/far"), "near": ("mesh/client", "mesh/near"),
          "plain": ("plain/client", "plain/far")}
+SECOND = "mesh/second"
 ALL = ("direct", "culvert", "envoy", "iptables")
 
 
@@ -23,13 +24,24 @@ class Way:
     def client(self, path):
         return PATHS[path][0]
 
+    def holders(self, path):
+        """The pods that hold many connections."""
+        return [self.client(path)]
+
     def run(self, path, word, *flags, timeout=120):
         """One load from the client of that path."""
         return load(self.lab, self.client(path), word, self.targets[path], *flags, timeout=timeout)
 
 
+class Tunnelled(Way):
+    """One pod gets less than half of a ztunnel's descriptors."""
+
+    def holders(self, path):
+        return [self.client(path), SECOND]
+
+
 def culvert(lab):
-    return Way("culvert", lab, [lab.pid("node/east/ztunnel"), lab.pid("node/west/ztunnel")])
+    return Tunnelled("culvert", lab, [lab.pid("node/east/ztunnel"), lab.pid("node/west/ztunnel")])
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@
 
 #include "culvert/bpf/netns.hpp"
 #include "culvert/capture_maps.hpp"
+#include "culvert/explain_edge.hpp"
 #include "culvert/explain_request.hpp"
 #include "lab/netns.hpp"
 
@@ -179,6 +180,66 @@ lab::Outcome<explain::Destination> find_target(const ExplainOptions& o, const Me
                                    "culvert services and culvert workloads list the names"));
 }
 
+/// The service that an edge goes to; null where another pod asks, or no service is asked.
+mesh::ServicePtr service_of_edge(const MeshSource& source, const MeshModel& model,
+                                 const explain::Question& q, const explain::Destination& to) {
+  if (!is_edge(source, *q.source)) return nullptr;
+  if (to.service) return to.service;
+  return model.snapshot->service_at({q.source->network, q.destination.ip}, q.source->ns);
+}
+
+/// An edge's own process dials, and knows what it goes to; anybody else's connection is captured.
+explain::Explanation predict(const MeshSource& source, const MeshModel& model,
+                             const explain::Question& q, const explain::Destination& to) {
+  const auto service = service_of_edge(source, model, q, to);
+  if (!service) return explain::explain(q);
+  const EdgeKnowledge edge(source, model, q, q.source, q.destination);
+  return explain::explain_from_edge(edge.edge(), service, q.destination.port);
+}
+
+std::vector<explain::Step> words_of(const MeshSource& source, const MeshModel& model,
+                                    const explain::Question& q, const ExplainReport& report) {
+  if (!service_of_edge(source, model, q, report.destination))
+    return explain::in_words(q, report.predicted);
+  const EdgeKnowledge edge(source, model, q, q.source, q.destination);
+  std::vector<explain::Step> out{
+      {.name = "edge",
+       .text = fmt::format("{} is an edge: it opens its connections itself, with its own identity",
+                           name_of(*q.source)),
+       .objects = {{"Pod", q.source->ns, q.source->name}}}};
+  for (auto& step : explain::edge_way_in_words(edge.edge(), report.predicted))
+    out.push_back(std::move(step));
+  return out;
+}
+
+/// What becomes of an HTTP request: at an edge and behind it, or at a waypoint in the way.
+std::optional<lab::Problem> add_request(const ExplainOptions& o, const MeshSource& source,
+                                        const MeshModel& model, const explain::Question& q,
+                                        ExplainReport& out) {
+  const auto add_steps = [&](const std::vector<explain::Step>& steps) {
+    out.steps.insert(out.steps.end(), steps.begin(), steps.end());
+  };
+  if (auto pod = edge_reached(source, out.predicted)) {
+    const EdgeKnowledge edge(source, model, q, pod, out.predicted.destination);
+    const auto port = out.predicted.branches.front().route.target.port;
+    if (!o.asks_request()) {
+      add_steps({explain::edge_in_words(edge.edge(), port)});
+      return std::nullopt;
+    }
+    out.edge =
+        explain::explain_at_edge(edge.edge(), port, asked_request(o, out.predicted.destination));
+    out.edge_pod = std::move(pod);
+    out.request = out.edge->request;
+    add_steps(out.edge->steps);
+  } else if (o.asks_request()) {
+    auto answer = explain_http(o, source, model, out);
+    if (!answer) return answer.error();
+    add_steps(answer->steps);
+    out.request = std::move(*answer);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSource& source,
@@ -201,14 +262,10 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
                              [&](const mesh::Workload& w) { return nodes.wanted(w); },
                              ztunnels.joins(out.source->node),
                              [&](const mesh::Workload& w) { return ztunnels.bypass(w.node); }};
-  out.predicted = explain::explain(question);
-  out.steps = explain::in_words(question, out.predicted);
-  if (o.asks_request()) {
-    auto answer = explain_http(o, source, model, out);
-    if (!answer) return std::unexpected(answer.error());
-    out.steps.insert(out.steps.end(), answer->steps.begin(), answer->steps.end());
-    out.request = std::move(*answer);
-  }
+  out.predicted = predict(source, model, question, *to);
+  out.steps = words_of(source, model, question, out);
+  if (auto problem = add_request(o, source, model, question, out))
+    return std::unexpected(std::move(*problem));
 
   std::vector<std::string> concerned{out.source->node};
   compare_captures(nodes, *out.source, out.differences);
@@ -225,7 +282,7 @@ lab::Outcome<ExplainReport> make_report(const ExplainOptions& o, const MeshSourc
     question.capture_of = [&](const mesh::Workload& w) {
       return nodes.actual(w).value_or(nodes.wanted(w));
     };
-    out.observed = explain::explain(question);
+    out.observed = predict(source, model, question, *to);
     compare_results(out.predicted, *out.observed, out.differences);
   }
   compare_generations(source, model, concerned, out.differences);

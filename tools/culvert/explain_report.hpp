@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "culvert/explain/destination.hpp"
+#include "culvert/explain/edge.hpp"
 #include "culvert/explain/request.hpp"
 #include "culvert/explain/words.hpp"
 #include "culvert/explain_observe.hpp"
@@ -37,6 +38,8 @@ struct ExplainReport {
   std::vector<std::string> differences;           // between prediction and observation
   std::vector<std::string> notes;                 // what was assumed
   std::optional<explain::RequestAnswer> request;  // its steps stand in `steps` too
+  std::optional<explain::EdgeAnswer> edge;        // where an edge takes it: `request` is its first
+  mesh::WorkloadPtr edge_pod;                     // stage then, and this its pod
 };
 
 /// A problem when the mesh cannot be read, or nothing has the names.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "culvert/explain_edge.hpp"
 #include "culvert/http/fields.hpp"
 #include "culvert/l7/compiler.hpp"
 #include "culvert/l7/wire_object.hpp"
@@ -32,18 +33,41 @@ const char* kind_name(l7::Decision::Kind kind) {
   return "";
 }
 
-// The labels of the pod that asks, as the lab made it; null where it is not of the lab.
-const std::map<std::string, std::string>* labels_of(const MeshSource& source,
-                                                    const mesh::Workload& client) {
-  const auto& pods = source.state().objects.pods;
-  const auto found = std::ranges::find(pods, client.ns + "/" + client.name, &lab::Pod::key);
-  return found == pods.end() ? nullptr : &found->labels;
-}
-
 // Of the Gateway's namespace: "shop" of "shop/waypoint.shop.svc.cluster.local".
 std::string namespace_of(const mesh::GatewayAddress& waypoint, const std::string& otherwise) {
   const auto* key = std::get_if<std::string>(&waypoint.destination);
   return key == nullptr ? otherwise : key->substr(0, key->find('/'));
+}
+
+/// The service by whose rules a waypoint decides.
+struct HostAsked {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string rules_of;  // the waypoint's namespace
+};
+
+// The service that was addressed or, behind a pod's own waypoint, the first of the pod's that leads
+// to the port. nullopt: no waypoint is in the way.
+std::optional<HostAsked> host_asked(const MeshModel& model, const ExplainReport& report) {
+  const SocketAddress& to = report.destination.address;
+  const mesh::NetworkAddress address{report.source->network, to.ip};
+  const auto& branches = report.predicted.branches;
+  const auto by = std::ranges::find_if(
+      branches, [](const explain::Branch& branch) { return branch.route.via_waypoint; });
+  if (const auto service = model.snapshot->service_at(address, report.source->ns)) {
+    if (by != branches.end()) return HostAsked{service->hostname, to.port, by->route.workload->ns};
+    if (!service->waypoint) return std::nullopt;
+    return HostAsked{service->hostname, to.port, namespace_of(*service->waypoint, service->ns)};
+  }
+  const auto pod = model.snapshot->workload_at(address);
+  if (!pod || by == branches.end()) return std::nullopt;
+  for (const auto& [key, ports] : pod->services) {
+    const auto mapping = std::ranges::find(ports, to.port, &mesh::PortMapping::target_port);
+    const auto service = model.snapshot->service(key);
+    if (mapping == ports.end() || !service || service->ns != pod->ns) continue;
+    return HostAsked{service->hostname, mapping->service_port, by->route.workload->ns};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -73,17 +97,16 @@ std::optional<std::pair<std::string, std::string>> parse_header(const std::strin
 lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& o, const MeshSource& source,
                                                   const MeshModel& model,
                                                   const ExplainReport& report) {
-  const mesh::NetworkAddress address{report.source->network, report.destination.address.ip};
-  const auto service = model.snapshot->service_at(address, report.source->ns);
-  if (service == nullptr || !service->waypoint)
+  const auto asked = host_asked(model, report);
+  if (!asked)
     return lab::problem(
-        fmt::format("{} is no address of a service with a waypoint: no HTTP rule is asked",
+        fmt::format("no waypoint stands in front of {}: no HTTP rule is asked",
                     report.destination.address.to_string()),
         "leave --path and the like out, or label the service istio.io/use-waypoint");
-  const auto routes = compile_routes(model, namespace_of(*service->waypoint, service->ns));
+  const auto routes = compile_routes(model, asked->rules_of);
   explain::RequestQuestion question{.routes = *routes,
-                                    .host = service->hostname,
-                                    .port = report.destination.address.port,
+                                    .host = asked->host,
+                                    .port = asked->port,
                                     .method = o.method,
                                     .path = o.path.empty() ? "/" : o.path,
                                     .authority = o.authority,

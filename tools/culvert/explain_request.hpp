@@ -13,8 +13,8 @@ l7::RouteTablePtr compile_routes(const MeshModel& model, const std::string& ns);
 /// "end-user: jason" as a name in lower case and a value; nullopt for what is no header.
 std::optional<std::pair<std::string, std::string>> parse_header(const std::string& text);
 
-/// What the waypoint in front of the report's destination does with the request that `options`
-/// name. A problem where there is no waypoint, or no service was addressed.
+/// What the waypoint in front of the report's destination, the service's or a pod's own, does with
+/// the request that `options` name. A problem where there is none.
 lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& options,
                                                   const MeshSource& source, const MeshModel& model,
                                                   const ExplainReport& report);

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
+#include "culvert/l7/wire_object.hpp"
 #include "culvert/xds/resources.hpp"
 #include "lab/config_folder.hpp"
 
@@ -107,9 +109,15 @@ lab::Outcome<MeshModel> load_model(const MeshSource& source) {
                                     return policy.has_value();
                                   }) &&
                     each_resource(*answer, "virtual_services", keep(out.virtual_services)) &&
-                    each_resource(*answer, "destination_rules", keep(out.destination_rules));
+                    each_resource(*answer, "destination_rules", keep(out.destination_rules)) &&
+                    each_resource(*answer, "gateways", [&](const std::string& bytes) {
+                      auto edge = l7::parse_edge(bytes);
+                      if (edge) out.edges.push_back(std::move(*edge));
+                      return edge.has_value();
+                    });
   if (!read)
     return lab::problem("control's model cannot be read", "use the CLI of control's version");
+  std::ranges::sort(out.edges, {}, &l7::EdgeObject::key);
   out.snapshot = mesh::apply(mesh::Snapshot(), std::move(all));
   out.generation = answer->value("generation", std::uint64_t{0});
   read_places(*answer, source, out);

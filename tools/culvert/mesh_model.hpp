@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "culvert/l7/edge.hpp"
 #include "culvert/mesh/snapshot.hpp"
 #include "culvert/mesh_source.hpp"
 
@@ -16,6 +17,7 @@ struct MeshModel {
   mesh::SnapshotPtr snapshot;
   std::uint64_t generation = 0;
   std::vector<std::string> virtual_services, destination_rules;  // as they go to waypoints
+  std::vector<l7::EdgeObject> edges;          // Gateways of Istio's, in the order of their keys
   std::map<std::string, std::string> places;  // "AuthorizationPolicy shop/deny" -> "deny.yaml:12"
 
   /// Where an object is written; empty when it is not known.

@@ -41,7 +41,48 @@ std::string attempt_text(const Json& attempt, std::size_t index) {
                      attempt.value("duration_ms", 0.0));
 }
 
+std::string start_text(const Json& event) {
+  const std::string from = who(event, "source");
+  return fmt::format("{} {} {} {}{}", text(event, "start_time"),
+                     from.empty() ? text(event, "downstream_remote_address") : from,
+                     text(event, "method"), text(event, "authority"), text(event, "path"));
+}
+
+std::string rule_text(const Json& event) {
+  const std::string rule = text(event, "route_name"), object = text(event, "virtual_service");
+  const auto index = event.contains("rule") ? fmt::format(" http[{}]", number(event, "rule")) : "";
+  if (object.empty()) return rule.empty() ? "" : " by " + rule;
+  return fmt::format(" by {}{}{}", rule.empty() ? "" : rule + " of ", object, index);
+}
+
+std::string destination_text(const Json& event) {
+  const std::string to = who(event, "destination");
+  return fmt::format(" to {} {}", to.empty() ? "nobody of the mesh" : to,
+                     text(event, "upstream_host"));
+}
+
+std::string under_way_text(const Json& event, std::chrono::milliseconds under_way) {
+  const auto attempt = number(event, "attempts"), status = number(event, "response_code");
+  std::string out = fmt::format("{} under way for {:.1f} s", start_text(event),
+                                std::chrono::duration<double>(under_way).count());
+  if (status != 0) {
+    out += fmt::format(", answered {}", status);
+  } else if (attempt > 1) {
+    out += fmt::format(", attempt {}", attempt);
+  } else {
+    out += ", no answer yet";
+  }
+  out += rule_text(event);
+  if (attempt > 0) out += destination_text(event);
+  return out + '\n';
+}
+
 }  // namespace
+
+bool is_end(const Json& event) {
+  const auto kind = text(event, "event");
+  return kind != "begin" && kind != "attempt" && kind != "answer";
+}
 
 bool is_tap_status(const std::string& text) {
   if (text.size() != 3 || text[0] < '1' || text[0] > '9') return false;
@@ -85,29 +126,47 @@ std::optional<TapBatch> parse_tap(const std::string& page) {
   return head ? std::nullopt : std::optional(std::move(out));
 }
 
-std::string tap_text(const Json& request) {
-  const std::string from = who(request, "source"), to = who(request, "destination");
-  const std::string flags = text(request, "response_flags"), rule = text(request, "route_name");
-  const std::string object = text(request, "virtual_service");
-  std::string out = fmt::format(
-      "{} {} {} {}{} {}{} {} ms", text(request, "start_time"),
-      from.empty() ? text(request, "downstream_remote_address") : from, text(request, "method"),
-      text(request, "authority"), text(request, "path"), number(request, "response_code"),
-      flags == "-" || flags.empty()
-          ? ""
-          : fmt::format(" {} {}", flags, text(request, "response_code_details")),
-      number(request, "duration"));
-  if (!rule.empty()) out += fmt::format(" by {}", rule);
-  if (!object.empty()) out += fmt::format(" of {}", object);
-  if (number(request, "attempts") > 0) {
-    out += fmt::format(" to {} {}", to.empty() ? "nobody of the mesh" : to,
-                       text(request, "upstream_host"));
-  }
+std::string tap_text(const Json& request, std::chrono::milliseconds under_way) {
+  if (!is_end(request)) return under_way_text(request, under_way);
+  const std::string flags = text(request, "response_flags");
+  std::string out =
+      fmt::format("{} {}{} {} ms{}", start_text(request), number(request, "response_code"),
+                  flags == "-" || flags.empty()
+                      ? ""
+                      : fmt::format(" {} {}", flags, text(request, "response_code_details")),
+                  number(request, "duration"), rule_text(request));
+  if (number(request, "attempts") > 0) out += destination_text(request);
   out += '\n';
   const auto attempts = request.find("attempt_list");
   if (attempts == request.end() || !attempts->is_array() || attempts->size() < 2) return out;
   std::size_t index = 0;
   for (const Json& attempt : *attempts) out += attempt_text(attempt, ++index);
+  return out;
+}
+
+void TapUnderWay::take(const Json& event, TimePoint now) {
+  const auto id = number(event, "id");
+  if (id == 0) return;
+  const auto found = by_id_.find(id);
+  if (found != by_id_.end()) {
+    found->second.event = event;
+  } else if (by_id_.size() < kMaxTapUnderWay) {
+    by_id_.emplace(id, One{event, now});
+  }
+}
+
+void TapUnderWay::drop(const Json& event) {
+  by_id_.erase(number(event, "id"));
+}
+
+std::vector<TapUnderWay::Lasting> TapUnderWay::due(TimePoint now) {
+  std::vector<Lasting> out;
+  for (auto& [id, one] : by_id_) {
+    const auto lasted = std::chrono::duration_cast<std::chrono::milliseconds>(now - one.began);
+    if (one.shown || lasted < kTapLasting) continue;
+    one.shown = true;
+    out.push_back({one.event, lasted});
+  }
   return out;
 }
 

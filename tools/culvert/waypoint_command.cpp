@@ -96,11 +96,21 @@ void apply(const Options& o) {
          lab::lab_apply_files(o.lab, {as_file(o, text)}, true, std::chrono::seconds(o.timeout_s)));
 }
 
+std::vector<std::string> names_of(const std::vector<lab::Gateway>& gateways) {
+  std::vector<std::string> out;
+  for (const lab::Gateway& gateway : gateways) out.push_back(gateway.key());
+  return out;
+}
+
 void remove(const Options& o) {
   const auto timeout = std::chrono::seconds(o.timeout_s);
+  const auto state = lab::load_state(lab::LabNames(o.lab));
+  if (!state) return exit_with(fail(state.error()));
+  const auto known = names_of(state->objects.gateways);
+  if (std::ranges::find(known, o.namespace_or_default() + "/" + o.name_or_default()) == known.end())
+    return exit_with(
+        fail(NameFilter(o.namespace_or_default(), o.name_or_default()).nothing("waypoint", known)));
   if (o.unenroll) {
-    const auto state = lab::load_state(lab::LabNames(o.lab));
-    if (!state) return exit_with(fail(state.error()));
     auto without = lab::lab_apply_files(
         o.lab, {as_file(o, namespace_yaml(*state, o.namespace_or_default(), ""))}, true, timeout);
     if (!without) return exit_with(fail(without.error()));
@@ -146,9 +156,8 @@ lab::Outcome<std::vector<Waypoint>> load(const Options& o) {
   const lab::Placement& objects = source->state().objects;
   const NameFilter filter(o.ns, o.name);
   std::vector<Waypoint> out;
-  std::vector<std::string> known;
+  const auto known = names_of(objects.gateways);
   for (const lab::Gateway& gateway : objects.gateways) {
-    known.push_back(gateway.key());
     if (!filter.takes(gateway.ns, gateway.name)) continue;
     Waypoint one{.gateway = gateway, .pods = {}, .services = {}, .workloads = {}, .message = {}};
     for (const lab::Pod& pod : objects.pods)
@@ -165,6 +174,12 @@ lab::Outcome<std::vector<Waypoint>> load(const Options& o) {
     out.push_back(std::move(one));
   }
   if (out.empty() && filter.names_one()) return std::unexpected(filter.nothing("waypoint", known));
+  if (out.empty() && known.empty()) {
+    fmt::print(stderr, "there is no waypoint yet: culvert waypoint apply makes one\n");
+  } else if (out.empty()) {
+    fmt::print(stderr, "there is no waypoint in namespace {}; there are {}\n", o.ns,
+               fmt::join(known, ", "));
+  }
   return out;
 }
 

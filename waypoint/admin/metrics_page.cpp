@@ -33,6 +33,7 @@ std::optional<std::size_t> collect_now(const Observed& observed) {
       [metrics = observed.metrics, requests = observed.requests](Worker& worker) {
         metrics->deposit(worker.reporter().collect(io::Clock::now()));
         requests->metrics.deposit(worker.request_log().collect(io::Clock::now()));
+        requests->metrics.deposit(worker.request_log().collect_routes(io::Clock::now()));
         return worker.live().size();
       });
   observed.metrics->settle(io::Clock::now());

@@ -140,16 +140,51 @@ Task<Result<FirstBytes>> learn_protocol(const Served* served, mesh::AppProtocol 
   }
 }
 
+class StopWhenCut final : private h2::Cuttable {
+ public:
+  StopWhenCut(h2::Stream& stream, io::Scope& scope) : stream_(stream), scope_(scope) {
+    stream_.on_cut(this);
+  }
+  ~StopWhenCut() { stream_.on_cut(nullptr); }
+  StopWhenCut(const StopWhenCut&) = delete;
+  StopWhenCut& operator=(const StopWhenCut&) = delete;
+
+ private:
+  void cut() override { scope_.request_stop(); }
+
+  h2::Stream& stream_;
+  io::Scope& scope_;
+};
+
+// In the scope from where the connection can be cut, and no longer than the client is there: what
+// nobody waits for must not take the place of others until its time is up.
+Task<Result<Upstream>> open_while_wanted(const Served* served, TcpPlace* place) {
+  h2::Stream& stream = *served->stream;
+  io::Scope& scope = served->live->scope;
+  constexpr Error kGone{ErrorCode::kReset, Origin::kClient, 0, "the client went away"};
+  if (stream.closed()) co_return std::unexpected(kGone);
+  Result<Upstream> opened = fail(ErrorCode::kCancelled, "cut while it was opened");
+  const StopWhenCut told(stream, scope);
+  scope.spawn(
+      [](const Served* of, TcpPlace* at, Result<Upstream>* out) -> Task<> {
+        *out = co_await open_tcp(of->worker, of->arrival, of->report, at);
+      },
+      served, place, &opened);
+  co_await scope.join();
+  if (stream.closed()) co_return std::unexpected(kGone);
+  co_return opened;
+}
+
 // The application is reached first where the client need not be heard: so that it learns at once
 // when there is none. What comes back is HTTP that the client speaks after all.
 Task<Undecided> serve_tcp(const Served* served, bool answered, FirstBytes first) {
   auto& [worker, tunnel, arrival, stream, report, live] = *served;
   TcpPlace place;
-  auto upstream = co_await open_tcp(worker, arrival, report, &place);
+  auto upstream = co_await open_while_wanted(served, &place);
   if (!upstream || live->was_cut()) {
     const int status = live->cut == proxy::Cut::kPolicy ? 401 : 503;
     answered ? stream->reset(h2::kConnectError) : answer(*stream, status);
-    upstream ? live->tell(*report, std::nullopt) : report->fail(upstream.error());
+    live->tell(*report, upstream ? std::nullopt : std::optional(upstream.error()));
     co_return Undecided{};
   }
   if (!answered) answer(*stream, 200);
@@ -194,7 +229,7 @@ Task<> serve_late_requests(const Served* earlier, Undecided late) {
   Served served = *earlier;
   served.report = &report;
   served.live = &live;
-  auto declared = declared_at(*served.arrival);
+  auto declared = declared_at(*served.worker->view()->mesh, *served.arrival);
   if (late.turned == Turned::kServerHttp2) {
     declared = mesh::AppProtocol::kHttp2;
     auto learned = co_await learn_protocol(&served, declared, std::move(late.first));
@@ -227,7 +262,7 @@ io::Scope::Child serve_connect(const ArrivedTunnel* tunnel, h2::Stream stream) {
   }
 
   const Served served{&worker, tunnel, arrival->get(), &stream, &report, &live};
-  const auto declared = declared_at(**arrival);
+  const auto declared = declared_at(*worker.view()->mesh, **arrival);
   const bool asks = asks_first_bytes(declared);
   FirstBytes first;
   if (asks) {

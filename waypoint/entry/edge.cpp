@@ -26,7 +26,7 @@ Task<> serve(Worker* worker, const Arrival* arrival, UniqueFd fd) {
     if (!read || first.ended || worker->draining() || worker->loop().now() > until) break;
   }
   if (first.bytes.empty()) co_return;  // it asked nothing
-  const auto speaks = decide_protocol(declared_at(*arrival), first.speaks);
+  const auto speaks = decide_protocol(declared_at(*worker->view()->mesh, *arrival), first.speaks);
   (void)co_await serve_http(
       worker, arrival, version_of(speaks),
       std::make_unique<ReadBytes>(std::move(first.bytes),

@@ -76,8 +76,9 @@ Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::R
       report->record.destination =
           worker->parties().of(endpoint.workload, stream->tunnel->peer.identity);
     }
-  } else if (upstream.error().origin == Origin::kUpstream) {
-    place->tell_reached(false);
+  } else if (upstream.error().origin == Origin::kUpstream &&
+             upstream.error().code != ErrorCode::kDenied) {
+    place->tell_reached(false);  // nor is it the host's fault whom policy does not let in
   }
   co_return upstream;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "culvert/http/protocol.hpp"
+#include "culvert/mesh/snapshot.hpp"
 #include "culvert/mesh/workload.hpp"
 #include "waypoint/entry/arrival.hpp"
 #include "waypoint/http/server.hpp"
@@ -13,8 +14,8 @@ namespace culvert::waypoint {
 enum class Speaks : std::uint8_t { kTcp, kHttp1, kHttp2 };
 
 /// How the port was declared where `arrival` leads: the service's, or, for a workload by address,
-/// the service's whose port leads to that port of it. kHttp11 at an edge.
-mesh::AppProtocol declared_at(const Arrival& arrival);
+/// that of a service of its own namespace whose port leads to that port of it. kHttp11 at an edge.
+mesh::AppProtocol declared_at(const mesh::Snapshot& mesh, const Arrival& arrival);
 
 /// Whether the client's first bytes are to be read before anything else: not where the port was
 /// declared to be something that is passed on as it is.

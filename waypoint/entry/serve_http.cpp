@@ -28,11 +28,11 @@ class Requests final : public Handler, public Drainable {
 
   // What begins while we drain, or at a port that no Gateway has any more, is the last of its
   // connection.
-  Task<> serve(ServerExchange& exchange) override {
+  [[clang::coro_wrapper]] Task<> serve(ServerExchange& exchange) override {
     const bool at_edge = arrival_.gateway != l7::kMesh;
     const bool closed = at_edge && !worker_.view()->edges->serves_port(arrival_.destination.port);
     if (closed || worker_.draining()) connection_->drain();
-    co_await serve_exchange(&worker_.exchanges(), &arrival_, &exchange);
+    return serve_exchange(&worker_.exchanges(), &arrival_, &exchange);
   }
 
   void refused(const http::Refusal& why) override {

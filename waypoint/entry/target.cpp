@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "culvert/mesh/waypoint.hpp"
+#include "waypoint/upstream/own_waypoint.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -47,13 +47,6 @@ Result<Target> of_service(const mesh::Snapshot& mesh, const mesh::Workload& self
 }
 
 }  // namespace
-
-bool is_own(const mesh::Snapshot& mesh, const mesh::GatewayAddress& address,
-            const mesh::Workload& self) {
-  const auto named = mesh::find_waypoint(mesh, address, self.ns);
-  if (named.workload != nullptr) return named.workload->uid == self.uid;
-  return named.service != nullptr && self.services.contains(named.service->key());
-}
 
 Result<Target> find_target(const mesh::Snapshot& mesh, const mesh::Workload& self,
                            const hbone::Authority& authority, std::string_view client_ns) {

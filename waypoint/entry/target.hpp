@@ -16,10 +16,6 @@ struct Target {
   SocketAddress destination;
 };
 
-/// Whether `address` names the waypoint that `self` is a workload of.
-bool is_own(const mesh::Snapshot& mesh, const mesh::GatewayAddress& address,
-            const mesh::Workload& self);
-
 /// The target of `authority`, for a client in `client_ns`: a service by VIP or host name, or a
 /// workload by address. kInvalid (origin kClient): nobody in the mesh, a port that the service does
 /// not have, or somebody who does not name this waypoint: it is nobody's open proxy.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "waypoint/http/pool_waiter.hpp"
-
 namespace culvert::waypoint {
 namespace {
 
@@ -15,16 +13,13 @@ io::Deadline now() {
 
 TcpPlace::~TcpPlace() {
   if (live_ != nullptr) io::Loop::current().timers().remove(*this);
-  if (quota_ == nullptr) return;
-  --quota_->connections;
-  wake_one(*quota_, nullptr);  // a request of HTTP to the same port
+  if (quota_ != nullptr) quota_->give_back(nullptr);
 }
 
 bool TcpPlace::take(ClusterStatePtr cluster, HostPtr host) {
   auto& quota = cluster->quota();
-  if (quota->connections >= cluster->policy().pool.max_connections) return false;
+  if (!quota->take({.limit = cluster->policy().pool.max_connections})) return false;
   quota_ = quota;
-  ++quota_->connections;
   lease_.emplace(cluster, std::move(host));
   cluster_ = std::move(cluster);
   return true;

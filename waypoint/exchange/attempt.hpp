@@ -37,14 +37,18 @@ class Attempt final : public Stoppable {
   bool answering() const { return answering_; }
 
  private:
-  io::Task<bool> connect();
-  io::Task<http::ResponseHead*> await_answer();
+  io::Task<bool> connect(const UpstreamRequest& wanted);
+  bool send_request(bool websocket);
   bool judge(const http::ResponseHead& head);
-  io::Task<> pass_on(http::ResponseHead& head);
-  io::Task<bool> pass_body_on();
+  bool begin_answer(http::ResponseHead& head);
+  io::Task<> pass_on(bool tunnel);
+  io::Task<bool> pass_body_on(bool tunnel);
+  io::Task<Result<Bytes>> read_tunnel();
   void fail(const Error& error, telemetry::AttemptPhase phase, const l7::AttemptResult& result);
   void finish_failed(ExchangeEnd how, const l7::AttemptResult& result);
   void cut_short(const Error& error);
+  void cut_idle();
+  void tell(telemetry::ExchangeEvent event);
   void took();
 
   Exchange& x_;

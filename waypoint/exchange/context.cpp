@@ -20,15 +20,15 @@ ExchangeContext::ExchangeContext(const ExchangeSettings& settings, UpstreamConne
       connections_(connections),
       log_(log),
       parties_(parties),
-      clusters_(connections),
+      clusters_(connections, settings.counts),
       random_(seed) {}
 
 ExchangeContext::~ExchangeContext() = default;
 
-void ExchangeContext::take_view(ViewPtr view) {
+void ExchangeContext::take_view(ViewPtr view, mesh::WorkloadPtr self) {
   view_ = view;
   const auto now = io::Loop::current().now().time_since_epoch();
-  clusters_.take_view(std::move(view), std::chrono::duration_cast<l7::Time>(now));
+  clusters_.take_view(std::move(view), std::chrono::duration_cast<l7::Time>(now), std::move(self));
 }
 
 io::Task<> ExchangeContext::close() {

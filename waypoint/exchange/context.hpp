@@ -2,6 +2,7 @@
 // its loop and outlives its exchanges.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,10 +11,12 @@
 
 #include "culvert/http/limits.hpp"
 #include "culvert/http/path.hpp"
+#include "culvert/io/deadline.hpp"
 #include "culvert/io/scope.hpp"
 #include "culvert/l7/random.hpp"
 #include "culvert/proxy/parties.hpp"
-#include "culvert/telemetry/exchange_record.hpp"
+#include "culvert/telemetry/exchange_log.hpp"
+#include "waypoint/http/server.hpp"
 #include "waypoint/upstream/clusters.hpp"
 #include "waypoint/upstream/connections.hpp"
 #include "waypoint/view.hpp"
@@ -31,20 +34,35 @@ inline constexpr std::size_t kMaxMirrors = 1024;
 inline constexpr std::size_t kMirrorBytes = 1U << 20;
 inline constexpr std::size_t kMaxMirrorBytes = 32U << 20;
 
+/// Waypoints that a request may pass one after another, an edge and this one counted: where rules
+/// of two lead to each other's services it ends here (508).
+inline constexpr std::uint32_t kMaxWaypointsPassed = 4;
+
 struct ExchangeSettings {
   http::PathNormalization path_normalization = http::PathNormalization::kBase;
   /// Our own SPIFFE id, which x-forwarded-client-cert names; empty: none.
   std::string identity;
+  /// Of all workers, which outlive the context; null: there is one.
+  SharedCounts* counts = nullptr;
   /// Of a request's body, kept for further attempts.
   std::size_t retry_buffer_bytes = http::Limits{}.retry_buffer_bytes;
+  /// Of a tunnel (a websocket) of which one side has ended: when nothing came of the other for so
+  /// long it is cut, within as much again.
+  std::chrono::milliseconds half_open_timeout = ServerOptions{}.stream_idle_timeout;
 };
 
-/// Is told of each exchange once it is over.
+/// Is told of each exchange once it is over; and before, where somebody watches.
 class ExchangeLog {
  public:
   virtual ~ExchangeLog() = default;
   /// `record` is valid during the call.
   virtual void ended(const telemetry::ExchangeRecord& record) = 0;
+  /// Its route is chosen. Gives it a number (watched_as) if somebody watches at `now`.
+  virtual void began(telemetry::ExchangeRecord& /*record*/, io::Deadline /*now*/) {}
+  /// Of what has a number: kAttempt and kAnswer.
+  virtual void went_on(const telemetry::ExchangeRecord& /*record*/,
+                       telemetry::ExchangeEvent /*event*/,
+                       const telemetry::AttemptRecord& /*attempt*/) {}
 };
 
 class ExchangeContext {
@@ -54,8 +72,8 @@ class ExchangeContext {
                   ExchangeLog& log, proxy::Parties& parties, std::uint64_t seed);
   ~ExchangeContext();  // close() came before
 
-  /// For requests from now on.
-  void take_view(ViewPtr view);
+  /// For requests from now on. `self`: as UpstreamClusters::take_view().
+  void take_view(ViewPtr view, mesh::WorkloadPtr self = nullptr);
   /// Gives up what mirrored requests there are, and waits for their fibers. Once.
   io::Task<> close();
 

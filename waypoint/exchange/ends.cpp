@@ -11,6 +11,8 @@ const char* body_of(ExchangeEnd end) {
       return "fault filter abort";
     case ExchangeEnd::kConfigRefused:
       return "the routes of this host were refused";
+    case ExchangeEnd::kWaypointLoop:
+      return "the request has passed too many waypoints";
     case ExchangeEnd::kNoHealthyUpstream:
       return "no healthy upstream";
     case ExchangeEnd::kOverflow:

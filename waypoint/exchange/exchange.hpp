@@ -59,6 +59,8 @@ struct Exchange {
   /// Of arrival.workload, when that was addressed and gets the request; 0: the cluster's hosts do.
   std::uint16_t only_port = 0;
   bool grpc = false;
+  /// That the request has passed before this one.
+  std::uint32_t waypoints_before = 0;
   CallerWishes wishes;
 
   l7::Decision decision;

@@ -36,6 +36,8 @@ HostPtr next_host(Exchange& x, ClusterState& cluster, const RetryPlan& plan, con
   why = ExchangeEnd::kNoHealthyUpstream;
   auto host = cluster.pick(wanted, x.context.random(), now);
   if (!host) return nullptr;
+  why = ExchangeEnd::kWaypointLoop;
+  if (!may_go_to(*host, x.waypoints_before)) return nullptr;
   why = ExchangeEnd::kOverflow;
   if (!cluster.admits_request()) return nullptr;
   cluster.count_request(now);
@@ -65,38 +67,39 @@ void after_stop(Exchange& x, const RequestBody& body) {
   if (x.record.status == 0) x.record.status = x.client.refusal()->status;  // its connection says so
 }
 
-struct Ended {
-  Attempt::End end;
-  ExchangeEnd how;
-};
-
-/// One attempt; nothing of it is under way upstream any more when it returns.
-io::Task<Ended> attempt(Exchange& x, ClusterState& cluster, RequestBody& body, RetryPlan& plan,
-                        HostPtr host) {
-  Attempt one(x, body, plan, cluster, std::move(host));
-  co_await body.beside(one);
-  if (body.timed_out()) one.expire();
-  co_await body.detach();
-  if (one.answering() || one.end() == Attempt::End::kStopped) after_stop(x, body);
-  co_return Ended{one.end(), one.how()};
-}
-
 io::Task<> try_until_answered(Exchange& x, ClusterState& cluster, RequestBody& body,
                               RetryPlan& plan) {
   Tried tried;
   for (std::uint32_t number = 1;; ++number) {
     ExchangeEnd why = ExchangeEnd::kAnswered;
+    auto end = Attempt::End::kStopped;
     auto host = next_host(x, cluster, plan, tried, why);
     if (!host) {
       co_await answer_failure(x, why);
       co_return;
     }
-    if (std::ranges::find(tried, host) == tried.end()) tried.push_back(host);
     set_attempt_fields(x, number);
-    const auto ended = co_await attempt(x, cluster, body, plan, std::move(host));
-    if (ended.end == Attempt::End::kFailed) co_await answer_failure(x, ended.how);
-    if (ended.end != Attempt::End::kRetry) co_return;
+    if (host->behind_waypoint != nullptr || number > 1) {
+      set_waypoints_passed(*host, x.waypoints_before, x.memory->outgoing.fields);
+    }
+    {
+      Attempt one(x, body, plan, cluster, host);
+      body.begin_attempt();
+      if (body.moves()) {
+        co_await body.beside(one);
+      } else if (!body.failure()) {
+        co_await one.run();
+      }
+      if (body.timed_out()) one.expire();
+      if (body.detach()) co_await body.stop();
+      if (one.answering() || one.end() == Attempt::End::kStopped) after_stop(x, body);
+      end = one.end();
+      why = one.how();
+    }  // nothing of it is under way upstream any more
+    if (end == Attempt::End::kFailed) co_await answer_failure(x, why);
+    if (end != Attempt::End::kRetry) co_return;
     if (!co_await wait_before_retry(x, plan)) co_return;
+    if (std::ranges::find(tried, host) == tried.end()) tried.push_back(std::move(host));
   }
 }
 
@@ -113,7 +116,7 @@ io::Task<> forward(Exchange& x) {
   start_mirrors(x, body);
   body.start();
   co_await try_until_answered(x, cluster, body, plan);
-  co_await body.stop();
+  if (body.has_fiber()) co_await body.stop();
 }
 
 }  // namespace culvert::waypoint

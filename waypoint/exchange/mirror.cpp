@@ -15,9 +15,16 @@ struct Mirrored {
   Client client;
   IpAddress like;  // of whose family an address is preferred
   http::RequestHead head;
+  std::uint32_t waypoints_before;
   HttpVersion version;
   std::shared_ptr<MirrorFeed> feed;
-  io::Deadline deadline;
+  io::Clock::duration timeout;
+
+  /// Of what is done now. As of the request itself, the time begins when that is whole; until then
+  /// no single step may take longer.
+  io::Deadline deadline() const {
+    return later(feed->finished_at().value_or(io::Loop::current().now()), timeout);
+  }
 };
 
 /// The body, as the exchange feeds it. False: it will not be whole, or upstream does not take it.
@@ -28,13 +35,14 @@ io::Task<bool> send_body(Mirrored& mirrored, ClientExchange& upstream) {
     if (!feed.empty()) {
       const auto part = feed.take();
       const auto* bytes = reinterpret_cast<const std::uint8_t*>(part.data());
-      if (!co_await upstream.write_body({bytes, part.size()}, mirrored.deadline)) co_return false;
+      if (!co_await upstream.write_body({bytes, part.size()}, mirrored.deadline())) co_return false;
       continue;
     }
     if (feed.finished()) break;
-    if (!co_await feed.changed().wait(mirrored.deadline)) co_return false;
+    // The exchange puts in what comes, finishes it or gives it up.
+    if (!co_await feed.changed().wait(io::kNoDeadline)) co_return false;
   }
-  co_return (co_await upstream.finish(feed.trailers(), mirrored.deadline)).has_value();
+  co_return (co_await upstream.finish(feed.trailers(), mirrored.deadline())).has_value();
 }
 
 /// To the answer's end, so that the connection can serve another request.
@@ -55,22 +63,23 @@ io::Task<> serve_mirror(std::shared_ptr<Mirrored> mirrored) {
   const auto now =
       std::chrono::duration_cast<l7::Time>(io::Loop::current().now().time_since_epoch());
   auto host = state.pick({}, mirrored->context->random(), now);
-  if (!host || !state.admits_request()) {
+  if (!host || !may_go_to(*host, mirrored->waypoints_before) || !state.admits_request()) {
     mirrored->feed->give_up();
     co_return;
   }
+  set_waypoints_passed(*host, mirrored->waypoints_before, mirrored->head.fields);
   const HostLease lease(mirrored->state, host);
   const Endpoint endpoint = endpoint_of(*host, mirrored->like);
   const auto& pool = state.policy().pool;
   auto opened = co_await mirrored->context->connections().open(
       {endpoint, mirrored->version, false, mirrored->client, pool, state.quota()},
-      mirrored->deadline);
+      mirrored->deadline());
   if (opened) {
     auto& upstream = **opened;
     const bool body = mirrored->head.body.present;
     const bool sent = upstream.send_head(mirrored->head, !body).has_value();
     if (sent && (!body || co_await send_body(*mirrored, upstream))) {
-      co_await discard_answer(upstream, mirrored->deadline);
+      co_await discard_answer(upstream, mirrored->deadline());
     }
   }
   mirrored->feed->give_up();
@@ -90,12 +99,17 @@ void start_mirrors(Exchange& x, RequestBody& body) {
     head.authority = l7::shadow_authority(head.authority);
     const auto timeout =
         x.times.timeout.count() > 0 ? io::Clock::duration(x.times.timeout) : kMirrorTimeout;
+    auto state = context.clusters().find(*chosen.cluster, *x.view);
+    const auto version = upstream_version(x, chosen.cluster, state->policy());
     auto mirrored = std::make_shared<Mirrored>(
-        Mirrored{&context, x.view, chosen.cluster,
-                 context.clusters().find(*chosen.cluster, *x.view), x.arrival.client,
-                 x.arrival.destination.ip, std::move(head), upstream_version(x, chosen.cluster),
-                 std::make_shared<MirrorFeed>(context), io::Loop::current().now() + timeout});
-    if (x.client.request().body.present) body.mirror_to(mirrored->feed);
+        Mirrored{&context, x.view, chosen.cluster, std::move(state), x.arrival.client,
+                 x.arrival.destination.ip, std::move(head), x.waypoints_before, version,
+                 std::make_shared<MirrorFeed>(context), timeout});
+    if (x.client.request().body.present) {
+      body.mirror_to(mirrored->feed);
+    } else {
+      mirrored->feed->finish({});
+    }
     context.mirrors().spawn(serve_mirror, std::move(mirrored));
   }
 }

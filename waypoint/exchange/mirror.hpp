@@ -7,7 +7,7 @@
 
 namespace culvert::waypoint {
 
-/// So long a mirrored request may take, where the route has no timeout.
+/// So long a mirrored request may take once it is whole, where the route has no timeout.
 inline constexpr std::chrono::seconds kMirrorTimeout{30};
 
 /// One fiber each in ExchangeContext::mirrors(), which goes on when the exchange is over. A mirror

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "culvert/http/fields.hpp"
 #include "culvert/io/event.hpp"
+#include "culvert/io/loop.hpp"
 #include "waypoint/exchange/context.hpp"
 #include "waypoint/http/exchange.hpp"
 
@@ -21,7 +23,7 @@ class MirrorFeed {
 
   /// Keeps the part until the mirror takes it; beyond the bounds the mirror is given up.
   void put(Bytes part) {
-    if (given_up_ || finished_) return;
+    if (given_up_ || finished()) return;
     const bool over = waiting_.size() + part.size() > kMirrorBytes ||
                       context_.counts.mirror_bytes + part.size() > kMaxMirrorBytes;
     if (over) {
@@ -37,7 +39,7 @@ class MirrorFeed {
   void finish(const http::Fields& trailers) {
     if (given_up_) return;
     trailers_ = trailers;
-    finished_ = true;
+    finished_at_ = io::Loop::current().now();
     changed_.notify();
   }
   /// It will never be whole, or nobody wants it any more.
@@ -49,7 +51,9 @@ class MirrorFeed {
 
   bool given_up() const { return given_up_; }
   /// All has been put in; what take() gives is the last.
-  bool finished() const { return finished_; }
+  bool finished() const { return finished_at_.has_value(); }
+  /// When that was.
+  const std::optional<io::Deadline>& finished_at() const { return finished_at_; }
   bool empty() const { return waiting_.empty(); }
   const http::Fields& trailers() const { return trailers_; }
   /// What waits; now the caller's.
@@ -65,7 +69,7 @@ class MirrorFeed {
   ExchangeContext& context_;
   std::string waiting_;
   http::Fields trailers_;
-  bool finished_ = false;
+  std::optional<io::Deadline> finished_at_;
   bool given_up_ = false;
   io::Event changed_;
 };

@@ -1,11 +1,13 @@
 #include "waypoint/exchange/receive.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <ranges>
 
 #include "culvert/grpc/status.hpp"
 #include "waypoint/exchange/record.hpp"
+#include "waypoint/exchange/upstream_head.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -13,7 +15,7 @@ namespace {
 /// What there is among the fields, found in one walk. Views die when the fields change.
 struct Seen {
   bool request_id = false, forwarded_proto = false, envoy = false, expect = false;
-  std::optional<std::string_view> content_type, grpc_timeout;
+  std::optional<std::string_view> content_type, grpc_timeout, waypoints_passed;
 };
 
 Seen look_at(const http::Fields& fields) {
@@ -31,6 +33,8 @@ Seen look_at(const http::Fields& fields) {
       seen.grpc_timeout = field.value;
     } else if (field.name == "expect") {
       seen.expect = true;
+    } else if (field.name == kWaypointsPassed) {
+      seen.waypoints_passed = field.value;
     }
   }
   return seen;
@@ -48,12 +52,14 @@ void make_request_id(l7::Random& random, std::string& out) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   const std::uint64_t high = (random.next() & ~0xf000ULL) | 0x4000U;
   const std::uint64_t low = (random.next() & ~(3ULL << 62U)) | (2ULL << 62U);
-  out.clear();
+  std::array<char, 36> text{};
+  auto at = text.begin();
   for (int i = 0; i < 32; ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) out += '-';
+    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
     const auto word = i < 16 ? high : low;
-    out += kDigits[word >> (60 - 4 * (i % 16)) & 15U];
+    *at++ = kDigits[word >> (60 - 4 * (i % 16)) & 15U];
   }
+  out.assign(text.data(), text.size());
 }
 
 std::optional<std::uint32_t> number(std::string_view text) {
@@ -120,6 +126,14 @@ void take_wishes(Exchange& x, http::Fields& fields) {
   });
 }
 
+/// A caller of the mesh that makes one up shortens its own way; a stranger's is not read.
+void take_waypoints_passed(Exchange& x, std::string_view text, http::Fields& fields) {
+  if (x.arrival.client.identity) {
+    x.waypoints_before = std::min(number(text).value_or(kMaxWaypointsPassed), kMaxWaypointsPassed);
+  }
+  fields.remove(kWaypointsPassed);
+}
+
 /// As Istio's waypoint (APPEND_FORWARD): what the caller forwards stays in front of who it is
 /// itself. Without a certificate nobody can be believed, and it goes.
 void set_client_cert(Exchange& x, http::Fields& fields) {
@@ -183,6 +197,7 @@ bool receive_request(Exchange& x) {
   know_identity(*x.memory, x.arrival.client.identity);
   x.grpc = seen.content_type && is_grpc(*seen.content_type);
   if (x.grpc && seen.grpc_timeout) x.wishes.grpc_timeout = grpc::parse_timeout(*seen.grpc_timeout);
+  if (seen.waypoints_passed) take_waypoints_passed(x, *seen.waypoints_passed, fields);
   if (seen.envoy) take_wishes(x, fields);
   if (seen.expect) fields.remove("expect");  // asked of us, and answered by us
   if (!seen.request_id) {
@@ -191,12 +206,11 @@ bool receive_request(Exchange& x) {
   }
   set_forwarded(x, seen, head);
   set_client_cert(x, fields);
-  auto path = http::normalized_path(head.path, x.context.settings().path_normalization);
-  if (path) head.path = std::move(*path);
+  const bool path = http::normalize_path(head.path, x.context.settings().path_normalization);
   set_views(x, head);
   begin_record(x);
   if (!path) record_refusal(http::refusals::kPath, x.record);
-  return path.has_value();
+  return path;
 }
 
 }  // namespace culvert::waypoint

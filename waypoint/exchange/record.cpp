@@ -50,6 +50,7 @@ void begin_record(Exchange& x) {
   record.grpc = x.grpc;
   record.route_name.clear();
   record.virtual_service.clear();
+  record.stat_prefix.clear();
   record.cluster.clear();
   record.status = 0;
   record.grpc_status.reset();
@@ -60,6 +61,7 @@ void begin_record(Exchange& x) {
   record.upstream_time.reset();
   record.received_bytes = record.sent_bytes = 0;
   record.request_messages = record.response_messages = {};
+  record.watched_as = 0;
   record.attempts = 0;
   record.attempt_list.clear();
   record.started = std::chrono::system_clock::now();
@@ -67,7 +69,10 @@ void begin_record(Exchange& x) {
 
 void record_route(Exchange& x) {
   x.record.route_name = x.decision.route_name;
-  if (x.decision.rule != nullptr) x.record.virtual_service = x.decision.rule->virtual_service;
+  if (x.decision.match != nullptr) x.record.stat_prefix = x.decision.match->stat_prefix;
+  if (x.decision.rule == nullptr) return;
+  x.record.virtual_service = x.decision.rule->virtual_service;
+  x.record.rule_index = x.decision.rule->index;
 }
 
 void record_refusal(const http::Refusal& why, telemetry::ExchangeRecord& record) {

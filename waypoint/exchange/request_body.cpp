@@ -64,10 +64,9 @@ bool RequestBody::send_at_once() {
   return true;
 }
 
-io::Task<> RequestBody::detach() {
+bool RequestBody::detach() {
   upstream_ = nullptr;
-  if (!pump_ || !writing_) co_return;
-  co_await stop();
+  return pump_ && writing_;
 }
 
 io::Task<> RequestBody::stop() {
@@ -83,20 +82,19 @@ void RequestBody::start_tunnel(ClientExchange& upstream) {
   attach(upstream);
 }
 
-io::Task<bool> RequestBody::tunnel_ended() {
-  while (!finished_ && !failure_ && upstream_ != nullptr) {
-    if (!co_await changed_.wait(exchange_.times.deadline())) co_return false;
+io::Task<Result<void>> RequestBody::tunnel_ended() {
+  const auto& received = exchange_.record.received_bytes;
+  for (auto before = received; !finished_ && !failure_ && upstream_ != nullptr; before = received) {
+    const auto idle = exchange_.context.settings().half_open_timeout;
+    const auto woken = co_await changed_.wait(later(io::Loop::current().now(), idle));
+    const bool late = !woken && woken.error().code == ErrorCode::kTimeout;
+    if (!woken && (!late || received == before)) co_return woken;
   }
-  co_return finished_;
+  if (finished_) co_return Result<void>();
+  co_return culvert::fail(ErrorCode::kReset, "a tunnel was cut");
 }
 
 io::Task<> RequestBody::beside(Stoppable& step) {
-  timed_out_ = false;
-  if (failure_) co_return;
-  if (!expected_ || (ended_ && !pumps())) {
-    co_await step.run();
-    co_return;
-  }
   io::Scope scope;
   step_ = &scope;
   scope.spawn(run_step, &step);

@@ -41,17 +41,26 @@ class RequestBody {
   bool waits_with_bytes() const { return reading_ && !kept_.empty(); }
   /// From now on all of it goes to `upstream`, from its beginning; until detach().
   void attach(ClientExchange& upstream);
-  io::Task<> detach();
+  /// True when stop() has to follow: something is being written to it.
+  [[nodiscard]] bool detach();
   /// Another attempt was decided on, and detach() follows: nothing more goes to this upstream, so
   /// that nothing that the other one needs is given up meanwhile.
   void let_go() { upstream_ = nullptr; }
   /// The connection has become another protocol: its bytes go to `upstream` until its end.
   void start_tunnel(ClientExchange& upstream);
-  /// Waits for the client's end of a tunnel; false when it was cut instead.
-  io::Task<bool> tunnel_ended();
+  /// Waits for the client's end of a tunnel whose upstream has ended. Errors: kTimeout when nothing
+  /// came of it for half_open_timeout, else it was cut.
+  io::Task<Result<void>> tunnel_ended();
   /// Ends reading, until attach(). At the latest at the end of the exchange.
   io::Task<> stop();
+  /// Without, stop() does nothing.
+  bool has_fiber() const { return pump_.has_value(); }
 
+  /// timed_out() is of this one from now on.
+  void begin_attempt() { timed_out_ = false; }
+  /// Some of it has still to come, or to be sent: an attempt runs beside(). Else by itself, unless
+  /// there is a failure().
+  bool moves() const { return !failure_ && expected_ && (!ended_ || pumps()); }
   /// Runs `step` to its end, or until the body fails or Times::deadline() passes once it is whole.
   io::Task<> beside(Stoppable& step);
 

@@ -9,6 +9,11 @@ l7::Time now() {
   return std::chrono::duration_cast<l7::Time>(io::Loop::current().now().time_since_epoch());
 }
 
+/// Of times of which 0 means none.
+bool is_less(std::chrono::milliseconds time, std::chrono::milliseconds than) {
+  return time.count() > 0 && (than.count() == 0 || time < than);
+}
+
 }  // namespace
 
 RetryPlan::RetryPlan(Exchange& exchange, ClusterState& cluster)
@@ -56,11 +61,16 @@ void RetryPlan::end_retry() {
 }
 
 void set_times(Exchange& x) {
+  using std::chrono::milliseconds;
   const auto* retry = l7::retry_policy(x.decision);
-  x.times.timeout = x.wishes.timeout.value_or(x.decision.forward->timeout);
-  if (retry != nullptr) x.times.per_try = retry->per_try_timeout;
-  if (x.wishes.per_try) x.times.per_try = x.wishes.per_try;
+  const auto of_route = x.decision.forward->timeout;
+  x.times.timeout = x.wishes.timeout.value_or(of_route);
+  x.times.timeout_is_callers = is_less(x.times.timeout, of_route);
+  const auto per_try = retry != nullptr ? retry->per_try_timeout : std::nullopt;
+  x.times.per_try = x.wishes.per_try ? x.wishes.per_try : per_try;
   if (x.times.per_try && x.times.per_try->count() == 0) x.times.per_try.reset();
+  x.times.per_try_is_callers =
+      is_less(x.times.per_try.value_or(milliseconds(0)), per_try.value_or(milliseconds(0)));
   if (x.wishes.grpc_timeout) {
     x.times.grpc = later(x.began, std::chrono::ceil<io::Clock::duration>(*x.wishes.grpc_timeout));
   }

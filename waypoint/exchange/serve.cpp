@@ -21,6 +21,10 @@ bool apply_cors(Exchange& x) {
   return result.answer;
 }
 
+bool has_faults(const Exchange& x) {
+  return x.decision.fault.delay || x.decision.fault.abort;
+}
+
 /// True when the client got the rule's abort instead of an answer, or did not wait for it.
 io::Task<bool> suffer_faults(Exchange& x) {
   const auto& fault = x.decision.fault;
@@ -46,6 +50,7 @@ io::Task<> serve_exchange(ExchangeContext* context, const Arrival* arrival,
     co_return;
   }
   choose_route(x);
+  context->log().began(x.record, x.began);
   if (apply_cors(x)) {
     co_await answer_preflight(x);
     co_return;
@@ -54,7 +59,7 @@ io::Task<> serve_exchange(ExchangeContext* context, const Arrival* arrival,
     co_await answer_by_rule(x);
     co_return;
   }
-  if (co_await suffer_faults(x)) co_return;
+  if (has_faults(x) && co_await suffer_faults(x)) co_return;
   co_await forward(x);
 }
 

@@ -25,6 +25,8 @@ struct Times {
   io::Deadline complete = io::kNoDeadline;           // when the request had come whole
   io::Deadline attempt_began{};
   bool answered = false;  // an answer is being passed on
+  // By the caller's wish it is less than the route gives.
+  bool timeout_is_callers = false, per_try_is_callers = false;
 
   /// Of all attempts and the waits between them.
   io::Deadline whole() const {
@@ -40,6 +42,12 @@ struct Times {
   ExchangeEnd expired(io::Deadline now) const {
     if (now >= grpc) return ExchangeEnd::kMaxDuration;
     return now >= whole() ? ExchangeEnd::kTimeout : ExchangeEnd::kTryTimeout;
+  }
+  /// Whether a host was too slow whose time was up in that way: not by a time that its caller
+  /// chose.
+  bool blames_host(ExchangeEnd expired) const {
+    if (expired == ExchangeEnd::kMaxDuration) return false;
+    return expired == ExchangeEnd::kTimeout ? !timeout_is_callers : !per_try_is_callers;
   }
 };
 

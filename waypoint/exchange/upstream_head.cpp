@@ -31,6 +31,8 @@ void prepare_upstream_head(Exchange& x) {
     head.authority = *authority;
   }
   if (head.authority.empty()) head.authority = x.target.host;  // HTTP/1.0 need not say it
+  // Nor does where it came in have to: an edge, or a pod without a service.
+  if (head.authority.empty()) head.authority = x.arrival.destination.to_string();
   if (x.decision.destination != nullptr) {
     apply_operations(x.decision.destination->request_headers, x.speaks_of(), head.fields);
   }
@@ -58,11 +60,24 @@ void set_attempt_fields(Exchange& x, std::uint32_t attempt) {
   fields.set("grpc-timeout", grpc::format_timeout(left));
 }
 
-HttpVersion upstream_version(const Exchange& x, const l7::Cluster* cluster) {
+bool may_go_to(const Host& host, std::uint32_t waypoints_before) {
+  return host.behind_waypoint == nullptr || waypoints_before + 1 < kMaxWaypointsPassed;
+}
+
+void set_waypoints_passed(const Host& host, std::uint32_t waypoints_before, http::Fields& fields) {
+  if (host.behind_waypoint == nullptr) {
+    fields.remove(kWaypointsPassed);
+  } else {
+    set_number(fields, kWaypointsPassed, waypoints_before + 1);
+  }
+}
+
+HttpVersion upstream_version(const Exchange& x, const l7::Cluster* cluster,
+                             const l7::TrafficPolicy& policy) {
   const bool client_http2 = x.client.request().version == http::Version::kHttp2;
   const auto as_client = client_http2 ? HttpVersion::kHttp2 : HttpVersion::kHttp1;
   if (cluster == nullptr) return as_client;
-  switch (cluster->policy.pool.protocol) {
+  switch (policy.pool.protocol) {
     case l7::UpstreamProtocol::kHttp2:
       return HttpVersion::kHttp2;
     case l7::UpstreamProtocol::kAsClient:

@@ -62,6 +62,8 @@ class ServerExchange {
   /// A part of the body; waits while the client does not take it. The bytes are not touched any
   /// more once it has returned.
   virtual io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) = 0;
+  /// write_body() where it need not wait; nullopt, and nothing was done, where it would, or might.
+  virtual std::optional<Result<void>> try_write_body(Bytes /*bytes*/) { return std::nullopt; }
   /// The end of the body, with trailers if there are any. Waits until all of it was handed to the
   /// transport.
   virtual io::Task<Result<void>> finish(const http::Fields& trailers, io::Deadline deadline) = 0;

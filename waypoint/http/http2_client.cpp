@@ -145,6 +145,12 @@ void Http2Client::end() {
   owner_.connection_changed(*this);
 }
 
+io::Task<Result<void>> Http2Client::ready(io::Deadline deadline) {
+  auto shaken = co_await connection_->handshake(deadline);
+  if (!shaken) co_return std::unexpected(peer_error(shaken.error(), Origin::kUpstream));
+  co_return shaken;
+}
+
 bool Http2Client::can_open() const {
   return !retired_ && !over_ && active_ < options_.max_streams && connection_->can_open();
 }

@@ -21,9 +21,7 @@ class Http2Client final : public ClientConnection, private io::Timer {
   io::Task<> run() override;
   bool can_open() const override;
   std::unique_ptr<ClientExchange> open() override;
-  [[clang::coro_wrapper]] io::Task<Result<void>> ready(io::Deadline deadline) override {
-    return connection_->handshake(deadline);
-  }
+  io::Task<Result<void>> ready(io::Deadline deadline) override;
   bool takes_websockets() const override { return connection_->peer_takes_extended_connect(); }
   void retire() override;
   std::size_t active() const override { return active_; }

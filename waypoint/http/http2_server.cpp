@@ -41,7 +41,7 @@ h2::Options h2_options(const ServerOptions& options) {
 }  // namespace
 
 /// One stream's; lives in the frame of its fiber.
-class Http2Server::Exchange final : public ServerExchange, private io::Timer {
+class Http2Server::Exchange final : public ServerExchange, private io::Timer, private h2::Cuttable {
  public:
   Exchange(const Http2Server& server, h2::Stream stream, io::Fiber* fiber)
       : server_(server),
@@ -50,7 +50,7 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
         fiber_(fiber),
         reader_(stream_, options_.limits, Origin::kClient),
         writer_(stream_, Origin::kClient) {
-    stream_.on_cut([fiber] { fiber->stop(); });
+    stream_.on_cut(this);
     moved();
     look_again();
   }
@@ -90,9 +90,9 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     }
     stream_.reset(h2::kProtocolError);
   }
-  /// The handler has ended.
+  bool answered() const { return writer_.ended(); }
+  /// The handler has ended, and has not answered.
   io::Task<> leave() {
-    if (writer_.ended()) co_return;
     if (const auto* why = reader_.refusal()) {
       co_await refuse(*why);
     } else if (timed_out_ && !head_sent_) {
@@ -145,11 +145,13 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
     if (!h2::send_head(stream_, head, whole)) return stream_.reset(h2::kInternalError);
     if (end && !whole) (void)writer_.end({});
   }
+  std::optional<Result<void>> try_write_body(Bytes bytes) override {
+    auto done = writer_.try_write(bytes);
+    if (done) moved();
+    return done;
+  }
   io::Task<Result<void>> write_body(Bytes bytes, io::Deadline deadline) override {
-    if (const auto done = writer_.try_write(bytes)) {
-      moved();
-      co_return *done;
-    }
+    if (const auto done = try_write_body(bytes)) co_return *done;
     writing_ = true;
     auto written = co_await writer_.write(bytes, deadline);
     writing_ = false;
@@ -171,6 +173,7 @@ class Http2Server::Exchange final : public ServerExchange, private io::Timer {
 
  private:
   void moved() { moved_at_ = now(); }
+  void cut() override { fiber_->stop(); }
   // How long that takes is a matter of the route's timeout; behind the answer's head of both ends
   // alone: streams of gRPC may say nothing for hours.
   bool waits_for_upstream() const {
@@ -256,7 +259,7 @@ io::Scope::Child Http2Server::serve_stream(Http2Server* self, h2::Stream stream)
     co_return;
   }
   co_await self->handler_.serve(exchange);
-  co_await exchange.leave();
+  if (!exchange.answered()) co_await exchange.leave();
 }
 
 }  // namespace culvert::waypoint

@@ -41,15 +41,17 @@ io::Deadline next_look(const PoolHost& host, io::Deadline deadline) {
 
 }  // namespace
 
-class HttpPool::Impl {
+class HttpPool::Impl final : public IdleConnections {
  public:
   Impl(Dialer& dialer, PoolOptions options) : dialer_(dialer), options_(options) {}
 
+  std::unique_ptr<ClientExchange> try_open(const UpstreamRequest& request);
   io::Task<Opened> open(const UpstreamRequest& request, io::Deadline deadline);
   void retire(const Endpoint& endpoint);
   io::Task<> close();
   Counts counts() const { return {connections_, idle_.size(), opened_, reused_}; }
   bool empty() const { return connections_ == 0 && fibers_.empty(); }
+  bool close_idle_of(const ClusterQuota& quota) override;
 
  private:
   /// A connection, and where the pool hears of it.
@@ -62,9 +64,8 @@ class HttpPool::Impl {
   PoolHost& host_of(const UpstreamRequest& request);
   void forget_unused(PoolHost& host);
   std::unique_ptr<ClientExchange> take(PoolHost& host, bool websocket);
-  bool may_connect(const PoolHost& host, const UpstreamRequest& request);
+  bool take_place(const PoolHost& host, const UpstreamRequest& request, PoolWaiter& waiter);
   bool make_room();
-  bool close_idle_of(const ClusterQuota& quota);
   io::Task<Result<void>> connect(PoolHost& host, const UpstreamRequest& request,
                                  io::Deadline deadline);
   io::Task<Opened> wait_turn(PoolHost& host, const UpstreamRequest& request, io::Deadline deadline);
@@ -99,13 +100,17 @@ void HttpPool::Impl::forget_unused(PoolHost& host) {
   if (found != hosts_.end()) hosts_.erase(found);
 }
 
-io::Task<Opened> HttpPool::Impl::open(const UpstreamRequest& request, io::Deadline deadline) {
-  PoolHost& host = host_of(request);
+std::unique_ptr<ClientExchange> HttpPool::Impl::try_open(const UpstreamRequest& request) {
+  const auto found = hosts_.find(PoolKeyView::of(request));
   // Who came first is served first.
-  if (host.waiting == 0) {
-    if (auto taken = take(host, request.websocket)) co_return taken;
-  }
-  if (request.quota->pending >= request.limits.max_pending_requests) {
+  if (found == hosts_.end() || found->second->waiting > 0) return nullptr;
+  return take(*found->second, request.websocket);
+}
+
+io::Task<Opened> HttpPool::Impl::open(const UpstreamRequest& request, io::Deadline deadline) {
+  if (auto taken = try_open(request)) co_return taken;
+  PoolHost& host = host_of(request);
+  if (!request.quota->take_pending(request.limits.max_pending_requests)) {
     forget_unused(host);
     co_return fail(ErrorCode::kLimit, "too many requests wait for a connection");
   }
@@ -131,7 +136,7 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
   PoolWaiter waiter(host, *request.quota);
   while (true) {
     if (request.websocket && takes_no_websockets(host)) co_return no_websockets();
-    const bool connects = may_connect(host, request);
+    const bool connects = take_place(host, request, waiter);
     if (connects) {
       waiter.woken = true;  // it waits for its own connection: nobody else's wakes it
       const auto connected = co_await connect(host, request, deadline);
@@ -142,13 +147,13 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
                          io::Loop::current().now() < deadline;
       if (waiter.failure) co_return std::unexpected(*waiter.failure);
       if (!woken && !looks) {
-        if (waiter.woken) wake_one(*request.quota, nullptr);  // it was meant for who needs it
+        if (waiter.woken) request.quota->pass_on();  // it was meant for who needs it
         co_return std::unexpected(woken.error());
       }
     }
     waiter.woken = false;
     if (auto taken = take(host, request.websocket)) {
-      if (host.key.version == HttpVersion::kHttp2) wake_one(*request.quota, &host);
+      if (host.key.version == HttpVersion::kHttp2) (void)wake_one(*request.quota, &host);
       co_return taken;
     }
     if (connects && request.websocket) co_return no_websockets();
@@ -176,20 +181,23 @@ std::unique_ptr<ClientExchange> HttpPool::Impl::take(PoolHost& host, bool websoc
 }
 
 // A cluster's bound holds for all of its endpoints together, but each may have one connection; one
-// that is idle for another client, or at another endpoint, makes room.
-bool HttpPool::Impl::may_connect(const PoolHost& host, const UpstreamRequest& request) {
-  // HTTP/2: who comes while one is being opened shares it.
-  if (host.key.version == HttpVersion::kHttp2 && host.opening > 0) return false;
+// that is idle for another client, at another endpoint, or on another worker, makes room. True: the
+// place is the new connection's.
+bool HttpPool::Impl::take_place(const PoolHost& host, const UpstreamRequest& request,
+                                PoolWaiter& waiter) {
+  const bool http2 = host.key.version == HttpVersion::kHttp2;
+  if (http2 && host.opening > 0) return false;  // who comes while one is being opened shares it
   ClusterQuota& quota = *request.quota;
-  if (quota.connections < request.limits.max_connections) return true;
-  const auto at_endpoint = quota.by_endpoint.find(request.to.address);
-  if (at_endpoint == quota.by_endpoint.end()) return true;
-  return close_idle_of(quota) && quota.connections < request.limits.max_connections;
+  quota.idle = this;
+  const ClusterQuota::Wanted wanted{&request.to.address, request.limits.max_connections, http2};
+  if (quota.take(waiter, wanted)) return true;
+  if (close_idle_of(quota) && quota.take(waiter, wanted)) return true;
+  return quota.take_or_wait(waiter, wanted);
 }
 
 bool HttpPool::Impl::close_idle_of(const ClusterQuota& quota) {
-  const auto found =
-      std::ranges::find_if(idle_, [&](const auto* one) { return one->quota.get() == &quota; });
+  const auto found = std::ranges::find_if(
+      idle_, [&](const auto* one) { return one->quota.get() == &quota && !one->pinned; });
   if (found == idle_.end()) return false;
   (*found)->connection->retire();
   return true;
@@ -205,14 +213,15 @@ bool HttpPool::Impl::make_room() {
 
 io::Task<Result<void>> HttpPool::Impl::connect(PoolHost& host, const UpstreamRequest& request,
                                                io::Deadline deadline) {
-  if (!make_room()) co_return fail(ErrorCode::kLimit, "as many upstream connections as allowed");
+  if (!make_room()) {
+    request.quota->give_back(&request.to.address);
+    co_return fail(ErrorCode::kLimit, "as many upstream connections as allowed");
+  }
   auto member = std::make_unique<Member>(*this);
   member->host = &host;
   member->quota = request.quota;
   ++connections_;
   ++host.opening;
-  ++request.quota->connections;
-  ++request.quota->by_endpoint[request.to.address];
 
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(
       std::max(deadline - io::Loop::current().now(), io::Clock::duration::zero()));
@@ -235,7 +244,7 @@ io::Task<Result<void>> HttpPool::Impl::connect(PoolHost& host, const UpstreamReq
   // Who ran out of his own time says nothing of the connection: the next one tries.
   if (!ready && ready.error().code == ErrorCode::kTimeout &&
       io::Loop::current().now() >= deadline) {
-    wake_one(*request.quota, &host);
+    (void)wake_one(*request.quota, &host);
   } else if (!ready) {
     fail_waiters(host, *request.quota, ready.error());
   }
@@ -266,7 +275,8 @@ io::Task<Result<void>> HttpPool::Impl::make_ready(Member& member, io::Deadline d
 void HttpPool::Impl::fail_waiters(const PoolHost& host, const ClusterQuota& quota,
                                   const Error& why) {
   if (host.key.version != HttpVersion::kHttp2 || why.code == ErrorCode::kCancelled) {
-    return wake_one(quota, &host);  // the next one tries
+    (void)wake_one(quota, &host);  // the next one tries
+    return;
   }
   for (PoolWaiter* waiter = quota.first_waiter; waiter != nullptr; waiter = waiter->next) {
     if (&waiter->host != &host || waiter->woken) continue;
@@ -289,10 +299,11 @@ void HttpPool::Impl::changed(Member& member) {
     uncount(member);
     if (member.run_ended && !member.pinned && connection.active() == 0) erase(member);
   } else if (connection.can_open()) {
-    wake_one(*member.quota, member.host);
+    if (idle && !member.pinned && member.quota->should_yield()) return connection.retire();
+    (void)wake_one(*member.quota, member.host);
     // Nobody of its host waits: another host's may want its place.
     if (idle && member.quota->first_waiter != nullptr && member.host->waiting == 0) {
-      wake_one(*member.quota, nullptr);
+      (void)wake_one(*member.quota, nullptr);
     }
   }
 }
@@ -312,11 +323,7 @@ void HttpPool::Impl::set_idle(PooledConnection& member, bool idle) {
 // As soon as it is over: its place is another's.
 void HttpPool::Impl::uncount(PooledConnection& member) {
   if (!std::exchange(member.counted, false)) return;
-  ClusterQuota& quota = *member.quota;
-  --quota.connections;
-  const auto at_endpoint = quota.by_endpoint.find(member.host->key.address);
-  if (--at_endpoint->second == 0) quota.by_endpoint.erase(at_endpoint);
-  wake_one(quota, nullptr);
+  member.quota->give_back(&member.host->key.address);
 }
 
 void HttpPool::Impl::erase(Member& member) {
@@ -344,6 +351,9 @@ HttpPool::HttpPool(Dialer& dialer, PoolOptions options)
     : impl_(std::make_unique<Impl>(dialer, options)) {}
 HttpPool::~HttpPool() {
   assert(impl_->empty() && "close() comes before the end, and exchanges before close()");
+}
+std::unique_ptr<ClientExchange> HttpPool::try_open(const UpstreamRequest& request) {
+  return impl_->try_open(request);
 }
 io::Task<Opened> HttpPool::open(const UpstreamRequest& request, io::Deadline deadline) {
   return impl_->open(request, deadline);

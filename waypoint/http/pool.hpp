@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 
 #include "culvert/base/error.hpp"
 #include "culvert/h2/budget.hpp"
@@ -15,23 +14,12 @@
 #include "culvert/io/task.hpp"
 #include "culvert/l7/traffic_policy.hpp"
 #include "waypoint/entry/arrival.hpp"
+#include "waypoint/http/cluster_quota.hpp"
 #include "waypoint/http/exchange.hpp"
 #include "waypoint/http/server.hpp"
 #include "waypoint/upstream/dialer.hpp"
 
 namespace culvert::waypoint {
-
-struct PoolWaiter;
-
-/// What the connections of one cluster are counted by. Made by the cluster, held by it and by its
-/// connections.
-struct ClusterQuota {
-  std::uint32_t connections = 0;  // open, or being opened
-  std::uint32_t pending = 0;      // requests that wait for a connection
-  std::unordered_map<SocketAddress, std::uint32_t, SocketAddressHash> by_endpoint;  // connections
-  PoolWaiter* first_waiter = nullptr;  // the pool's: oldest first
-  PoolWaiter* last_waiter = nullptr;
-};
 
 struct PoolOptions {
   http::Limits limits;
@@ -59,12 +47,16 @@ class HttpPool {
   ~HttpPool();  // close() came before
 
   /// A connection that is idle, or has room for one more stream; else a new one, or the next that
-  /// comes free where limits.max_connections are open in the cluster (an endpoint may have one
-  /// whatever they are). Errors: kLimit with origin kLocal (overflow: max_pending_requests wait
+  /// comes free where limits.max_connections are open in the cluster (ClusterQuota::take()).
+  /// Errors: kLimit with origin kLocal (overflow: max_pending_requests wait
   /// already, told at once; or the pool's own bound), kTimeout (`deadline`), those of
   /// Dialer::dial(), kCancelled. The exchange must end before the pool is closed.
   [[clang::coro_wrapper]] io::Task<Result<std::unique_ptr<ClientExchange>>> open(
       const UpstreamRequest& request, io::Deadline deadline);
+
+  /// open() where it need not wait: a connection that is idle, or has room for one more stream.
+  /// Null: ask open().
+  std::unique_ptr<ClientExchange> try_open(const UpstreamRequest& request);
 
   /// No new request goes to connections that are open now; those under way end in order. For an
   /// endpoint that left, or whose policy changed.

@@ -1,8 +1,8 @@
 #include "waypoint/http/pool_connections.hpp"
 
 #include <functional>
-#include <initializer_list>
 
+#include "culvert/io/loop.hpp"
 #include "waypoint/http/pool_waiter.hpp"
 
 namespace culvert::waypoint {
@@ -31,15 +31,11 @@ PoolKeyView PoolKey::view() const {
   return {cluster, uid, address, version, identity ? &*identity : nullptr, client};
 }
 
+// Keys that differ in their texts alone are rare: one address for two pods, one client address for
+// two identities.
 std::size_t PoolKeyHash::operator()(const PoolKeyView& key) const {
   std::size_t hash = SocketAddressHash{}(key.address) * 31 + IpAddressHash{}(key.client);
-  hash = hash * 31 + std::hash<std::string_view>{}(key.uid);
   hash = hash * 31 + std::hash<const ClusterQuota*>{}(key.cluster);
-  if (key.identity != nullptr) {
-    for (const auto* part : {&key.identity->ns, &key.identity->service_account}) {
-      hash = hash * 31 + std::hash<std::string_view>{}(*part);
-    }
-  }
   return hash * 31 + static_cast<std::size_t>(key.version);
 }
 
@@ -50,9 +46,9 @@ bool PoolKeyEqual::same(const PoolKeyView& a, const PoolKeyView& b) {
   return a.identity == nullptr || *a.identity == *b.identity;
 }
 
-PoolWaiter::PoolWaiter(PoolHost& of, ClusterQuota& cluster) : host(of), quota(cluster) {
+PoolWaiter::PoolWaiter(PoolHost& of, ClusterQuota& cluster)
+    : host(of), quota(cluster), since(io::Loop::current().now()) {
   ++host.waiting;
-  ++quota.pending;
   previous = quota.last_waiter;
   (previous != nullptr ? previous->next : quota.first_waiter) = this;
   quota.last_waiter = this;
@@ -60,7 +56,8 @@ PoolWaiter::PoolWaiter(PoolHost& of, ClusterQuota& cluster) : host(of), quota(cl
 
 PoolWaiter::~PoolWaiter() {
   --host.waiting;
-  --quota.pending;
+  quota.give_pending_back();
+  quota.wait_no_more(*this);
   (previous != nullptr ? previous->next : quota.first_waiter) = next;
   (next != nullptr ? next->previous : quota.last_waiter) = previous;
 }
@@ -70,11 +67,13 @@ void PoolWaiter::wake() {
   event.notify();
 }
 
-void wake_one(const ClusterQuota& quota, const PoolHost* host) {
+bool wake_one(const ClusterQuota& quota, const PoolHost* host) {
   for (PoolWaiter* waiter = quota.first_waiter; waiter != nullptr; waiter = waiter->next) {
     if (waiter->woken || (host != nullptr && &waiter->host != host)) continue;
-    return waiter->wake();
+    waiter->wake();
+    return true;
   }
+  return false;
 }
 
 }  // namespace culvert::waypoint

@@ -13,6 +13,7 @@ namespace culvert::waypoint {
 struct PoolHost;
 
 struct PoolWaiter {
+  /// Has its place among the pending requests already; gives it back.
   PoolWaiter(PoolHost& of, ClusterQuota& cluster);
   PoolWaiter(const PoolWaiter&) = delete;
   PoolWaiter& operator=(const PoolWaiter&) = delete;
@@ -24,12 +25,15 @@ struct PoolWaiter {
   ClusterQuota& quota;
   io::Event event;
   bool woken = false;
+  bool listed = false;           // the other workers know that it waits for a place
+  bool promised = false;         // a place is kept for it
+  const io::Deadline since;      // when it came
   std::optional<Error> failure;  // of the connection that it waited for
   PoolWaiter* previous = nullptr;
   PoolWaiter* next = nullptr;
 };
 
-/// Wakes the oldest that is not awake yet: of `host`, or of any with null.
-void wake_one(const ClusterQuota& quota, const PoolHost* host);
+/// Wakes the oldest that is not awake yet: of `host`, or of any with null. False: there is none.
+bool wake_one(const ClusterQuota& quota, const PoolHost* host);
 
 }  // namespace culvert::waypoint

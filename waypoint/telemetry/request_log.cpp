@@ -4,6 +4,8 @@
 
 namespace culvert::waypoint {
 
+using telemetry::ExchangeEvent;
+
 void RequestLog::ended(const telemetry::ExchangeRecord& record) {
   requests_.count(record);
   if (filter_.wants(record)) {
@@ -16,8 +18,19 @@ void RequestLog::ended(const telemetry::ExchangeRecord& record) {
     lines_.push(line_ += '\n');
   }
   if (tap_.watched(std::chrono::steady_clock::now())) {
-    tap_.push(telemetry::exchange_json(record, true));
+    tap_.push(telemetry::exchange_event_json(record, ExchangeEvent::kEnd));
   }
+}
+
+void RequestLog::began(telemetry::ExchangeRecord& record, io::Deadline now) {
+  if (!tap_.watched(now)) return;
+  record.watched_as = tap_.next_number();
+  tap_.push(telemetry::exchange_event_json(record, ExchangeEvent::kBegin));
+}
+
+void RequestLog::went_on(const telemetry::ExchangeRecord& record, ExchangeEvent event,
+                         const telemetry::AttemptRecord& attempt) {
+  tap_.push(telemetry::exchange_event_json(record, event, &attempt));
 }
 
 }  // namespace culvert::waypoint

@@ -28,9 +28,15 @@ class RequestLog final : public ExchangeLog {
       : requests_(requests), tap_(tap), lines_(lines), json_(json), filter_(std::move(filter)) {}
 
   void ended(const telemetry::ExchangeRecord& record) override;
+  void began(telemetry::ExchangeRecord& record, io::Deadline now) override;
+  void went_on(const telemetry::ExchangeRecord& record, telemetry::ExchangeEvent event,
+               const telemetry::AttemptRecord& attempt) override;
   /// What was counted since the last time.
   std::vector<telemetry::CountedRequests> collect(telemetry::WorkerRequests::TimePoint now) {
     return requests_.collect(now);
+  }
+  std::vector<telemetry::CountedRoutes> collect_routes(telemetry::WorkerRequests::TimePoint now) {
+    return requests_.collect_routes(now);
   }
 
  private:

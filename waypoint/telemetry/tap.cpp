@@ -57,7 +57,7 @@ Tap::Batch Tap::read(std::uint64_t after, TimePoint now) {
   const auto from = std::min(after, out.next);
   out.lost = first_ > from ? first_ - from : 0;
   for (auto at = std::max(from, first_); at < out.next; ++at) {
-    out.requests.push_back(kept_[static_cast<std::size_t>(at - first_)]);
+    out.events.push_back(kept_[static_cast<std::size_t>(at - first_)]);
   }
   return out;
 }

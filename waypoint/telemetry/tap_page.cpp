@@ -18,7 +18,7 @@ admin::Response tap_page(Tap& tap, const admin::Request& request) {
   }
   const auto batch = tap.read(after, std::chrono::steady_clock::now());
   std::string body = fmt::format("{{\"next\":{},\"lost\":{}}}\n", batch.next, batch.lost);
-  for (const auto& line : batch.requests) body.append(line).append("\n");
+  for (const auto& line : batch.events) body.append(line).append("\n");
   return {.status = 200, .body = std::move(body)};
 }
 

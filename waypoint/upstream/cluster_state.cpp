@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "culvert/mesh/waypoint.hpp"
+#include "waypoint/upstream/own_waypoint.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -28,14 +29,28 @@ std::uint16_t target_port(const mesh::Endpoint& endpoint, const mesh::Service* s
   return port != nullptr ? port->target_port : 0;
 }
 
-/// An edge goes to the waypoint of a service, whose pods admit nobody else; a waypoint to the pods.
-bool leads_to_waypoint(const View& view, const mesh::ServicePtr& service) {
-  return !view.edges->ns.empty() && service != nullptr && service->waypoint.has_value();
+/// The pods of a service with a waypoint admit nobody else. So an edge goes to that, and so does a
+/// waypoint, but to the pods of its own services.
+bool leads_to_waypoint(const View& view, const mesh::ServicePtr& service,
+                       const mesh::Workload* self) {
+  if (service == nullptr || !service->waypoint) return false;
+  if (view.is_edge()) return true;
+  return self != nullptr && !is_own(*view.mesh, *service->waypoint, *self);
+}
+
+/// Whether a replica is there, where the workload's own waypoint is in an edge's way.
+bool can_be_reached(const View& view, const mesh::Workload& workload) {
+  if (!view.is_edge() || !workload.waypoint) return true;
+  const auto waypoint = mesh::find_waypoint(*view.mesh, *workload.waypoint, workload.ns);
+  return std::ranges::any_of(mesh::waypoint_workloads(*view.mesh, waypoint), [](const auto& one) {
+    return one->healthy && !one->addresses.empty();
+  });
 }
 
 bool has_moved(const Host& host, const mesh::WorkloadPtr& workload, std::uint16_t port,
                const mesh::ServicePtr& behind_waypoint) {
   if (host.port != port || host.workload->addresses != workload->addresses) return true;
+  if (host.workload->waypoint != workload->waypoint) return true;  // reached otherwise
   if ((host.behind_waypoint == nullptr) != (behind_waypoint == nullptr)) return true;
   return behind_waypoint != nullptr &&
          (host.behind_waypoint->vips != behind_waypoint->vips ||
@@ -59,45 +74,51 @@ Endpoint endpoint_of(const Host& host, const IpAddress& like) {
 HostLease::HostLease(std::shared_ptr<ClusterState> cluster, HostPtr host)
     : cluster_(std::move(cluster)), host_(std::move(host)) {
   ++cluster_->active_requests_;
+  if (auto* shared = cluster_->shared_.get()) {
+    shared->requests.fetch_add(1, std::memory_order_relaxed);
+  }
   cluster_->load_changed(*host_, 1);
 }
 
 HostLease::~HostLease() {
   if (!cluster_) return;
   --cluster_->active_requests_;
+  if (auto* shared = cluster_->shared_.get()) {
+    shared->requests.fetch_sub(1, std::memory_order_relaxed);
+  }
   cluster_->load_changed(*host_, -1);
 }
 
 bool HostLease::record(const l7::EndpointResult& result, l7::Time now) {
-  auto& outlier = cluster_->outlier_;
-  return outlier && outlier->record(host_->workload->uid, result, now);
+  const auto& policy = cluster_->policy_.outlier;
+  return policy && cluster_->ejections_->record(*policy, host_->workload->uid, result, now);
 }
 
-ClusterState::ClusterState(std::string name, const l7::Cluster& cluster)
+ClusterState::ClusterState(std::string name, const l7::Cluster& cluster, SharedClusterPtr shared)
     : name_(std::move(name)),
+      shared_(std::move(shared)),
       service_key_(cluster.service_key),
       service_port_(cluster.port),
       subset_(cluster.subset),
-      subset_labels_(cluster.subset_labels) {
+      subset_labels_(cluster.subset_labels),
+      quota_(std::make_shared<ClusterQuota>(
+          shared_ ? std::shared_ptr<SharedPlaces>(shared_, &shared_->places) : nullptr)),
+      ejections_(shared_ ? std::shared_ptr<Ejections>(shared_, &shared_->ejections)
+                         : std::make_shared<Ejections>()) {
   take_policy(cluster.policy);
 }
 
 void ClusterState::take_policy(const l7::TrafficPolicy& policy) {
   policy_ = policy;
-  if (!policy_.outlier) {
-    outlier_.reset();
-  } else if (outlier_) {
-    outlier_->set_policy(*policy_.outlier);
-  } else {
-    outlier_.emplace(*policy_.outlier);
-    tell_outlier();
-  }
+  ejections_->set_policy(policy_.outlier ? &*policy_.outlier : nullptr);
+  if (mesh_) tell_outlier();
 }
 
-std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View& view) {
+std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View& view,
+                                          const mesh::Workload* self) {
   std::vector<HostPtr> stale;
   auto service = view.mesh->service(cluster.service_key);
-  const bool to_waypoint = leads_to_waypoint(view, service);
+  const bool to_waypoint = leads_to_waypoint(view, service, self);
   // Behind a waypoint the policy is the waypoint's to follow.
   const auto& policy = to_waypoint ? kDefaultPolicy : cluster.policy;
   if (policy_ != policy) {
@@ -110,7 +131,7 @@ std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View
   const bool unchanged = same_owner && mesh_ && endpoints == endpoints_ && service == service_ &&
                          (subset_labels_.empty() || labels_ == view.labels) &&
                          subset_labels_ == cluster.subset_labels && !to_waypoint &&
-                         !behind_waypoint_;
+                         !behind_waypoint_ && !looks_at_waypoints_;
   const bool same_mesh = mesh_ == view.mesh && to_waypoint == behind_waypoint_ && same_owner;
   mesh_ = view.mesh;
   labels_ = view.labels;
@@ -133,6 +154,7 @@ std::vector<ClusterState::Candidate> ClusterState::candidates(const View& view) 
     const bool healthy = workload->healthy || (service_ && service_->allow_unhealthy);
     if (!healthy || port == 0 || endpoint.weight == 0 || workload->addresses.empty()) continue;
     if (!has_labels(view.labels->of(workload->uid), subset_labels_)) continue;
+    if (!can_be_reached(view, *workload)) continue;
     out.push_back({workload, port, endpoint.weight, nullptr});
   }
   return out;
@@ -157,6 +179,10 @@ std::vector<HostPtr> ClusterState::take_endpoints(const View& view) {
   std::vector<HostPtr> before;
   before.swap(hosts_);
   loads_.clear();
+  looks_at_waypoints_ =
+      view.is_edge() &&
+      std::ranges::any_of(view.mesh->endpoints(service_key_),
+                          [](const auto& one) { return one.workload->waypoint.has_value(); });
   auto old = before.begin();  // both lists are in the order of uids
   for (auto& [workload, port, weight, behind_waypoint] : candidates(view)) {
     while (old != before.end() && (*old)->workload->uid < workload->uid) left.push_back(*old++);
@@ -180,11 +206,21 @@ std::vector<HostPtr> ClusterState::take_endpoints(const View& view) {
 }
 
 void ClusterState::tell_outlier() {
-  if (!outlier_) return;
+  if (!policy_.outlier) return;
   std::vector<std::string> ids;
   ids.reserve(hosts_.size());
   for (const auto& host : hosts_) ids.push_back(host->workload->uid);
-  outlier_->set_endpoints(ids);
+  ejections_->set_endpoints(ids);
+}
+
+void ClusterState::learn_usable() {
+  const auto version = ejections_->version();
+  if (version == usable_version_ && usable_.size() == hosts_.size()) return;
+  std::vector<std::string_view> ids;
+  ids.reserve(hosts_.size());
+  for (const auto& host : hosts_) ids.emplace_back(host->workload->uid);
+  usable_ = ejections_->usable(ids);
+  usable_version_ = version;
 }
 
 void ClusterState::load_changed(Host& host, int by) {
@@ -194,7 +230,7 @@ void ClusterState::load_changed(Host& host, int by) {
 
 HostPtr ClusterState::pick(const Wanted& wanted, l7::Random& random, l7::Time now) {
   last_used_ = now;
-  if (outlier_) outlier_->sweep(now);
+  if (policy_.outlier) ejections_->sweep(now);
   if (wanted.only) return pick_only(wanted);
   if (!wanted.tried.empty() || ejected() > 0) return pick_filtered(wanted.tried, random);
   const auto drawn = draw(loads_, true, random);
@@ -214,11 +250,13 @@ HostPtr ClusterState::pick_only(const Wanted& wanted) const {
 }
 
 HostPtr ClusterState::pick_filtered(std::span<const HostPtr> tried, l7::Random& random) {
+  const bool all_usable = ejected() == 0;
+  if (!all_usable) learn_usable();
   std::vector<std::size_t> places;
   std::vector<l7::EndpointLoad> loads;
   const auto gather = [&](bool fresh) {
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
-      if (outlier_ && !outlier_->usable(hosts_[i]->workload->uid)) continue;
+      if (!all_usable && !usable_[i]) continue;
       if (fresh && std::ranges::find(tried, hosts_[i]) != tried.end()) continue;
       places.push_back(i);
       loads.push_back(loads_[i]);
@@ -247,21 +285,37 @@ std::optional<std::size_t> ClusterState::draw(std::span<const l7::EndpointLoad> 
 
 void ClusterState::count_request(l7::Time now) {
   if (!policy_.retry_budget || policy_.retry_budget->interval.count() == 0) return;
-  window_.count(now, policy_.retry_budget->interval);
+  const auto interval = policy_.retry_budget->interval;
+  if (!shared_) return window_.count(now, interval);
+  const MutexLock hold(shared_->window_mutex);
+  shared_->window.count(now, interval);
+}
+
+std::uint32_t ClusterState::requests() const {
+  return shared_ ? shared_->requests.load(std::memory_order_relaxed) : active_requests_;
+}
+
+std::uint32_t ClusterState::requests_in_window(l7::Time now, l7::Time interval) {
+  if (!shared_) return window_.total(now, interval);
+  const MutexLock hold(shared_->window_mutex);
+  return shared_->window.total(now, interval);
 }
 
 bool ClusterState::begin_retry(l7::Time now) {
   const auto& budget = policy_.retry_budget;
-  bool allowed = active_retries_ < policy_.pool.max_retries;
-  if (budget) {
-    auto requests = active_requests_;
-    if (budget->interval.count() > 0) {
-      requests = std::max(requests, window_.total(now, budget->interval));
-    }
-    allowed = budget->allows(requests, active_retries_);
+  auto& retries = shared_ ? shared_->retries : active_retries_;
+  if (!budget) return add_below(retries, policy_.pool.max_retries);
+  auto under_way = requests();
+  if (budget->interval.count() > 0) {
+    under_way = std::max(under_way, requests_in_window(now, budget->interval));
   }
-  if (allowed) ++active_retries_;
+  const bool allowed = budget->allows(under_way, retries.load(std::memory_order_relaxed));
+  if (allowed) retries.fetch_add(1, std::memory_order_relaxed);
   return allowed;
+}
+
+void ClusterState::end_retry() {
+  (shared_ ? shared_->retries : active_retries_).fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace culvert::waypoint

@@ -1,7 +1,9 @@
 // ClusterState: what a worker knows of one cluster: its endpoints, who of them is busy or ejected,
-// and how much is under way. It outlives views; one worker's, on its loop.
+// and how much is under way. It outlives views; one worker's, on its loop, and what is judged over
+// all workers through SharedCluster.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,12 +12,12 @@
 #include <vector>
 
 #include "culvert/l7/balance.hpp"
-#include "culvert/l7/outlier.hpp"
 #include "culvert/l7/random.hpp"
 #include "culvert/l7/rule.hpp"
 #include "waypoint/http/pool.hpp"
 #include "waypoint/upstream/dialer.hpp"
 #include "waypoint/upstream/request_window.hpp"
+#include "waypoint/upstream/shared_counts.hpp"
 #include "waypoint/view.hpp"
 
 namespace culvert::waypoint {
@@ -59,12 +61,14 @@ class HostLease {
 
 class ClusterState : public std::enable_shared_from_this<ClusterState> {
  public:
-  ClusterState(std::string name, const l7::Cluster& cluster);
+  /// `shared`: of the cluster on all workers; null: there is one worker.
+  ClusterState(std::string name, const l7::Cluster& cluster, SharedClusterPtr shared = nullptr);
 
   /// Takes over what `view` says of the cluster: policy and endpoints. Returns the hosts whose
   /// connections must serve nobody new: they have left, or are to be connected to otherwise. Cheap
-  /// when neither has changed.
-  std::vector<HostPtr> update(const l7::Cluster& cluster, const View& view);
+  /// when neither has changed. `self`: as UpstreamClusters::take_view().
+  std::vector<HostPtr> update(const l7::Cluster& cluster, const View& view,
+                              const mesh::Workload* self = nullptr);
 
   struct Wanted {
     std::span<const HostPtr> tried;  // not again, as long as there are others
@@ -75,10 +79,10 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   HostPtr pick(const Wanted& wanted, l7::Random& random, l7::Time now);
 
   /// Breakers, by the policy in force. False: over a limit (503 UO).
-  bool admits_request() const { return active_requests_ < policy_.pool.max_requests; }
+  bool admits_request() const { return requests() < policy_.pool.max_requests; }
   /// A place among the retries, to be given back by end_retry().
   bool begin_retry(l7::Time now);
-  void end_retry() { --active_retries_; }
+  void end_retry();
   void count_request(l7::Time now);
 
   const std::string& name() const { return name_; }
@@ -86,12 +90,8 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   const l7::TrafficPolicy& policy() const { return policy_; }
   const std::shared_ptr<ClusterQuota>& quota() const { return quota_; }
   std::span<const HostPtr> hosts() const { return hosts_; }
-  std::uint32_t active_requests() const { return active_requests_; }
-  std::uint32_t active_retries() const { return active_retries_; }
-  std::size_t ejected() const { return outlier_ ? outlier_->ejected() : 0; }
-  bool is_ejected(const Host& host) const {
-    return outlier_ && outlier_->ejected_until(host.workload->uid) != l7::Time{0};
-  }
+  std::uint32_t active_requests() const { return active_requests_; }  // of this worker
+  std::size_t ejected() const { return policy_.outlier ? ejections_->ejected() : 0; }
   l7::Time last_used() const { return last_used_; }
 
  private:
@@ -112,15 +112,20 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   std::optional<std::size_t> draw(std::span<const l7::EndpointLoad> loads, bool all,
                                   l7::Random& random);
   void load_changed(Host& host, int by);
+  void learn_usable();
+  std::uint32_t requests() const;
+  std::uint32_t requests_in_window(l7::Time now, l7::Time interval);
 
   const std::string name_;
+  const SharedClusterPtr shared_;
   std::string service_key_;  // who owns the host may change
   const std::uint16_t service_port_;
   std::string subset_;
   std::map<std::string, std::string> subset_labels_;
   bool behind_waypoint_ = false;
+  bool looks_at_waypoints_ = false;  // at an edge: of its pods, which come and go unlike them
   l7::TrafficPolicy policy_;
-  std::shared_ptr<ClusterQuota> quota_ = std::make_shared<ClusterQuota>();
+  std::shared_ptr<ClusterQuota> quota_;
 
   // What the list of hosts was made of; held, so that no address is used again meanwhile.
   mesh::SnapshotPtr mesh_;
@@ -131,10 +136,12 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   std::vector<HostPtr> hosts_;           // in the order of their uids
   std::vector<l7::EndpointLoad> loads_;  // of hosts_
   l7::WeightedRoundRobin turns_, turns_of_rest_;
-  std::optional<l7::OutlierDetector> outlier_;
+  std::shared_ptr<Ejections> ejections_;
+  std::vector<bool> usable_;  // of hosts_, as of a version of the ejections
+  std::uint64_t usable_version_ = 0;
   RequestWindow window_;
   std::uint32_t active_requests_ = 0;
-  std::uint32_t active_retries_ = 0;
+  std::atomic<std::uint32_t> active_retries_{0};  // of this worker, where it is the only one
   l7::Time last_used_{0};
 };
 using ClusterStatePtr = std::shared_ptr<ClusterState>;

@@ -4,9 +4,10 @@
 
 namespace culvert::waypoint {
 
-void UpstreamClusters::take_view(ViewPtr view, l7::Time now) {
+void UpstreamClusters::take_view(ViewPtr view, l7::Time now, mesh::WorkloadPtr self) {
   if (view == newest_) return;
   newest_ = std::move(view);
+  if (self != nullptr) self_ = std::move(self);
   known_.clear();
   if (now - swept_ < kClusterSweepInterval) return;
   swept_ = now;
@@ -14,7 +15,7 @@ void UpstreamClusters::take_view(ViewPtr view, l7::Time now) {
 }
 
 void UpstreamClusters::forget(l7::Time now) {
-  std::erase_if(by_name_, [&](const auto& entry) {
+  std::erase_if(by_key_, [&](const auto& entry) {
     const auto& state = *entry.second;
     if (state.active_requests() > 0) return false;
     const bool gone = !newest_->mesh->service(state.service_key());
@@ -25,9 +26,9 @@ void UpstreamClusters::forget(l7::Time now) {
 /// A client chooses the ports of workloads that it addresses, so that these are as many as it
 /// likes.
 void UpstreamClusters::make_room() {
-  if (by_name_.size() < kMaxClusters) return;
+  if (by_key_.size() < kMaxClusters) return;
   known_.clear();
-  std::erase_if(by_name_, [](const auto& entry) {
+  std::erase_if(by_key_, [](const auto& entry) {
     return entry.second->active_requests() == 0 && entry.second->ejected() == 0;
   });
 }
@@ -39,12 +40,16 @@ ClusterStatePtr UpstreamClusters::find(const l7::Cluster& cluster, const View& v
     if (found != known_.end()) return found->second;
   }
   make_room();
-  auto name = cluster.name();
-  auto& state = by_name_[name];
+  // Services of several namespaces may have one host, and with it one name.
+  const auto key = fmt::format("{} {}", cluster.service_key, cluster.name());
+  auto& state = by_key_[key];
   const bool made = !state;
-  if (made) state = std::make_shared<ClusterState>(std::move(name), cluster);
+  if (made) {
+    auto shared = shared_ != nullptr ? shared_->of(key) : nullptr;
+    state = std::make_shared<ClusterState>(cluster.name(), cluster, std::move(shared));
+  }
   if (newest || made) {
-    for (const auto& host : state->update(cluster, view)) retire(*host);
+    for (const auto& host : state->update(cluster, view, self_.get())) retire(*host);
   }
   if (newest) known_.emplace(&cluster, state);
   return state;
@@ -64,7 +69,7 @@ void UpstreamClusters::retire(const Host& host) {
 ClusterStatePtr UpstreamClusters::of_workload(const mesh::Workload& workload, std::uint16_t port) {
   make_room();
   auto name = fmt::format("inbound|{}||{}", port, workload.uid);
-  auto& state = by_name_[name];
+  auto& state = by_key_[name];
   if (!state) state = std::make_shared<ClusterState>(std::move(name), l7::Cluster());
   return state;
 }

@@ -1,5 +1,5 @@
-// UpstreamClusters: the clusters that a worker has sent requests to, by name, across views. Owned
-// by the worker; lives on its loop.
+// UpstreamClusters: the clusters that a worker has sent requests to, by service and name, across
+// views. Owned by the worker; lives on its loop.
 #pragma once
 
 #include <chrono>
@@ -22,17 +22,21 @@ inline constexpr std::chrono::seconds kClusterSweepInterval{10};
 
 class UpstreamClusters {
  public:
-  /// Told of endpoints that have left; outlives this.
-  explicit UpstreamClusters(UpstreamConnections& connections) : connections_(connections) {}
+  /// `connections` are told of endpoints that have left. `shared`: of all workers; null: there is
+  /// one. Both outlive this.
+  explicit UpstreamClusters(UpstreamConnections& connections, SharedCounts* shared = nullptr)
+      : connections_(connections), shared_(shared) {}
 
-  /// From now on endpoints and policies are those of `view`.
-  void take_view(ViewPtr view, l7::Time now);
+  /// From now on endpoints and policies are those of `view`. `self`: the workload that we are, by
+  /// which a waypoint tells its own services from those of others; null: as before, and at first
+  /// all are its own.
+  void take_view(ViewPtr view, l7::Time now, mesh::WorkloadPtr self = nullptr);
   /// The state of a cluster of `view`'s table, made where there is none. A request of an older view
   /// gets it as the newest view has it.
   ClusterStatePtr find(const l7::Cluster& cluster, const View& view);
   /// A workload that belongs to no service at the port where it was addressed.
   ClusterStatePtr of_workload(const mesh::Workload& workload, std::uint16_t port);
-  std::size_t size() const { return by_name_.size(); }
+  std::size_t size() const { return by_key_.size(); }
 
  private:
   void forget(l7::Time now);
@@ -40,9 +44,12 @@ class UpstreamClusters {
   void retire(const Host& host);
 
   UpstreamConnections& connections_;
+  SharedCounts* const shared_;
   ViewPtr newest_;
+  mesh::WorkloadPtr self_;
   l7::Time swept_{0};
-  std::unordered_map<std::string, ClusterStatePtr> by_name_;
+  /// By who has the service, and the cluster's name; of workloads by the name alone.
+  std::unordered_map<std::string, ClusterStatePtr> by_key_;
   std::unordered_map<const l7::Cluster*, ClusterStatePtr> known_;  // of newest_'s table
 };
 

@@ -14,6 +14,8 @@ class UpstreamConnections {
   /// As HttpPool::open().
   virtual io::Task<Result<std::unique_ptr<ClientExchange>>> open(const UpstreamRequest& request,
                                                                  io::Deadline deadline) = 0;
+  /// As HttpPool::try_open(). Some always wait.
+  virtual std::unique_ptr<ClientExchange> try_open(const UpstreamRequest&) { return nullptr; }
   /// As HttpPool::retire().
   virtual void retire(const Endpoint& endpoint) = 0;
 };
@@ -24,6 +26,9 @@ class PooledConnections final : public UpstreamConnections {
   [[clang::coro_wrapper]] io::Task<Result<std::unique_ptr<ClientExchange>>> open(
       const UpstreamRequest& request, io::Deadline deadline) override {
     return pool_.open(request, deadline);
+  }
+  std::unique_ptr<ClientExchange> try_open(const UpstreamRequest& request) override {
+    return pool_.try_open(request);
   }
   void retire(const Endpoint& endpoint) override { pool_.retire(endpoint); }
 

@@ -57,10 +57,30 @@ class PlainBytes final : public io::ByteStream {
   io::FdStream bytes_;
 };
 
-bool in_mesh(const Endpoint& to) {
+/// By a tunnel: what is in the mesh, or behind a waypoint.
+bool by_tunnel(const Endpoint& to, const View& view) {
   if (to.behind_waypoint != nullptr) return true;
-  return to.workload != nullptr &&
-         to.workload->protocol_for(to.address.port) == mesh::TunnelProtocol::kHbone;
+  if (to.workload == nullptr) return false;
+  if (view.is_edge() && to.workload->waypoint) return true;
+  return to.workload->protocol_for(to.address.port) == mesh::TunnelProtocol::kHbone;
+}
+
+/// `wanted`, or the workload's address of a family that a pod with `own` has.
+IpAddress reachable_address(const mesh::Workload& workload, const IpAddress& wanted,
+                            std::span<const IpAddress> own) {
+  const bool reachable =
+      std::ranges::any_of(own, [&](const IpAddress& ip) { return ip.is_v4() == wanted.is_v4(); });
+  if (reachable || own.empty()) return wanted;
+  return workload.address_for(own.front()).value_or(wanted);
+}
+
+/// Replicas of a pod's own waypoint that one connection is tried at, as by a client's ztunnel.
+constexpr std::size_t kOwnWaypointTries = 3;
+
+/// One that drains, is gone or out of reach is not the only one; what the peer decided stands.
+bool another_replica_may_do(const Error& error) {
+  return error.origin == Origin::kUpstream && error.code != ErrorCode::kDenied &&
+         error.code != ErrorCode::kProtocol && error.code != ErrorCode::kInvalid;
 }
 
 }  // namespace
@@ -70,10 +90,27 @@ SocketAddress tunnel_address(const Endpoint& to, std::span<const IpAddress> own)
   const auto port = service ? service->waypoint->hbone_port : mesh::kHbonePort;
   const auto wanted =
       service ? to.workload->address_for(to.address.ip).value_or(IpAddress{}) : to.address.ip;
-  const bool reachable =
-      std::ranges::any_of(own, [&](const IpAddress& ip) { return ip.is_v4() == wanted.is_v4(); });
-  if (reachable || own.empty()) return {wanted, port};
-  return {to.workload->address_for(own.front()).value_or(wanted), port};
+  return {reachable_address(*to.workload, wanted, own), port};
+}
+
+Result<mesh::Route> route_to(const Endpoint& to, const View& view, const mesh::Workload& self,
+                             std::span<const IpAddress> own, mesh::RoundRobin& turns,
+                             std::span<const std::string> tried) {
+  if (to.behind_waypoint == nullptr && view.is_edge() && to.workload->waypoint) {
+    auto route = mesh::route_to_workload(*view.mesh, to.workload, to.address, self, turns, tried);
+    if (route && route->via_waypoint) {
+      route->next_hop.ip = reachable_address(*route->workload, route->next_hop.ip, own);
+      return route;
+    }
+    if (!route) return route;  // never past it; the waypoint itself goes on to the pod
+  }
+  mesh::Route route;
+  route.protocol = mesh::Route::Protocol::kHbone;
+  route.next_hop = tunnel_address(to, own);
+  route.target = to.address;
+  route.workload = to.workload;
+  route.expected_identities.push_back(to.workload->identity());
+  return route;
 }
 
 Result<h2::Headers> upstream_request(const Endpoint& to, const Client& client,
@@ -110,22 +147,28 @@ Task<Result<Upstream>> TunnelDialer::open_plain(SocketAddress to, DialOptions op
 }
 
 Task<Result<Upstream>> TunnelDialer::open(Endpoint to, Client client, DialOptions options) {
-  if (!in_mesh(to)) co_return co_await open_plain(to.address, options);
+  if (!by_tunnel(to, *worker_.view())) co_return co_await open_plain(to.address, options);
   const auto deadline = io::in(options.connect_timeout);
   const auto self = co_await worker_.self(std::min(deadline, io::in(kSelfWait)));
   if (!self) co_return std::unexpected(self.error());
-  mesh::Route route;
-  route.protocol = mesh::Route::Protocol::kHbone;
-  route.next_hop = tunnel_address(to, worker_.settings().pod_ips);
-  route.target = to.address;
-  route.workload = to.workload;
-  route.expected_identities.push_back(to.workload->identity());
-  auto request = upstream_request(to, client, **self);
-  if (!request) co_return std::unexpected(request.error());
-  auto opened = co_await worker_.tunnels().connect(route, **self, std::move(*request), deadline);
-  if (!opened) co_return std::unexpected(opened.error());
-  if (options.keepalive) keep_alive_as(opened->tunnel->fd, *options.keepalive);
-  co_return Upstream(std::move(*opened));
+  std::vector<std::string> tried;
+  Error failure;
+  while (true) {
+    const auto route = route_to(to, *worker_.view(), **self, worker_.settings().pod_ips,
+                                worker_.round_robin(), tried);
+    if (!route) co_return std::unexpected(tried.empty() ? route.error() : failure);
+    auto request = upstream_request(to, client, **self);
+    if (!request) co_return std::unexpected(request.error());
+    auto opened = co_await worker_.tunnels().connect(*route, **self, std::move(*request), deadline);
+    if (opened) {
+      if (options.keepalive) keep_alive_as(opened->tunnel->fd, *options.keepalive);
+      co_return Upstream(std::move(*opened));
+    }
+    failure = opened.error();
+    tried.push_back(route->workload->uid);
+    const bool again = route->via_waypoint && another_replica_may_do(failure);
+    if (!again || tried.size() == kOwnWaypointTries) co_return std::unexpected(failure);
+  }
 }
 
 Task<Result<std::unique_ptr<io::ByteStream>>> TunnelDialer::dial(const Endpoint& to,

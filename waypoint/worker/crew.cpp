@@ -18,19 +18,18 @@ proxy::AccessLog access_log(const Settings& settings) {
   return out;
 }
 
-// Its part of what connections may hold of the process' descriptors.
-std::size_t descriptors_for_worker(unsigned count) {
-  const std::size_t limit = proxy::descriptor_limit();
-  return (limit - limit / kReservedPart) / count;
-}
-
 }  // namespace
+
+std::size_t descriptors_for_worker(std::size_t process_limit, unsigned workers) {
+  return (process_limit - process_limit / kReservedPart) / workers;
+}
 
 unsigned worker_count(const Settings& settings) {
   return proxy::data_threads(settings.workers, kMaxWorkers);
 }
 
 Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
+  const std::size_t descriptors = descriptors_for_worker(proxy::descriptor_limit(), count);
   for (unsigned i = 0; i < count; ++i) {
     auto loop = io::Loop::create({.busy_poll = shared.settings.busy_poll});
     if (!loop) return std::unexpected(loop.error());
@@ -38,7 +37,7 @@ Result<void> Crew::start(const SharedByWorkers& shared, unsigned count) {
                              shared.settings.log_format == "json", access_log(shared.settings));
     workers_.push_back(std::make_unique<Worker>(shared, std::move(reporter),
                                                 shared.requests.metrics.worker(i), std::move(*loop),
-                                                descriptors_for_worker(count)));
+                                                descriptors));
   }
   std::vector<std::function<void()>> lives;
   for (const auto& worker : workers_) lives.emplace_back([w = worker.get()] { w->run(); });

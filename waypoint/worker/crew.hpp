@@ -2,6 +2,7 @@
 // composition root; on the control loop's thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +16,9 @@ namespace culvert::waypoint {
 
 /// How many data threads the settings mean: for 0 a quarter of the cores.
 unsigned worker_count(const Settings& settings);
+
+/// What a worker's connections may hold of the process' descriptors.
+std::size_t descriptors_for_worker(std::size_t process_limit, unsigned workers);
 
 class Crew {
  public:

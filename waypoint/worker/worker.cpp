@@ -65,9 +65,13 @@ Worker::Worker(const SharedByWorkers& shared, proxy::Reporter reporter,
       descriptor_limit_(descriptors),
       out_of_descriptors_("no descriptor is left (RLIMIT_NOFILE)"),
       over_share_("more connections than the worker's share of descriptors"),
-      server_options_{.budget = &shared.budget},
+      server_options_{.head_timeout = settings().request_head_timeout,
+                      .stream_idle_timeout = settings().stream_idle_timeout,
+                      .budget = &shared.budget},
       exchange_settings_{.path_normalization = settings().path_normalization,
-                         .identity = settings().identity().to_string()},
+                         .identity = settings().identity().to_string(),
+                         .counts = shared.counts,
+                         .half_open_timeout = settings().stream_idle_timeout},
       request_log_(requests, shared.requests.tap, shared.lines, settings().log_format == "json",
                    filter_of(settings())),
       pool_(dialer_, PoolOptions{.budget = &shared.budget}),
@@ -107,7 +111,7 @@ void Worker::take_view(ViewPtr view) {
     decider_ = own_mesh_->workload(self_->uid);
     recheck_.policies_changed(mesh::policy_change(*before, *own_mesh_));
   }
-  exchanges_.take_view(view_);
+  exchanges_.take_view(view_, self_);
   follow_gateways();
   view_changed_.notify();
 }

@@ -53,6 +53,7 @@ struct SharedByWorkers {
   telemetry::TrafficMetrics& metrics;  // of as many workers
   telemetry::LineWriter& lines;
   RequestTelemetry& requests;  // of as many workers
+  SharedCounts* counts;        // null: there is one worker
 };
 
 /// A port of Gateways that an edge serves, while one has it.

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "culvert/base/error.hpp"
 #include "culvert/h2/header.hpp"
@@ -32,15 +32,32 @@ enum ResetCode : std::uint32_t {
 
 struct StreamState;
 
+/// Stream::on_cut().
+class Cuttable {
+ public:
+  /// Inside of the connection's work: only marks and wakes.
+  virtual void cut() = 0;
+
+ protected:
+  ~Cuttable() = default;
+};
+
 class Stream {
  public:
   Stream() = default;
   explicit Stream(std::shared_ptr<StreamState> state);
-  Stream(Stream&&) noexcept;
-  Stream& operator=(Stream&&) noexcept;
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&& other) noexcept {
+    if (this == &other) return *this;
+    if (state_ != nullptr) release();
+    state_ = std::move(other.state_);
+    return *this;
+  }
   /// Resets what is unfinished: CANCEL when we had not finished sending; else what is queued still
   /// leaves, and a peer that has not finished is then told to stop (NO_ERROR by a server).
-  ~Stream();
+  ~Stream() {
+    if (state_ != nullptr) release();
+  }
 
   explicit operator bool() const { return state_ != nullptr; }
   std::int32_t id() const;
@@ -109,10 +126,10 @@ class Stream {
 
   /// The code of the RST_STREAM that ended the stream, whoever sent it; nullopt when none did.
   std::optional<std::uint32_t> reset_code() const;
-  /// `cut` is called once, when the peer resets the stream or its connection ends before it did;
-  /// inside of the connection's work, so it only marks and wakes. Empty: no more. Whoever waits for
-  /// something else than this stream learns by it that nobody wants its answer.
-  void on_cut(std::function<void()> cut);
+  /// `whom` is told once, when the peer resets the stream or its connection ends before it did.
+  /// nullptr: nobody any more. Whoever waits for something else than this stream learns by it that
+  /// nobody wants its answer.
+  void on_cut(Cuttable* whom);
   /// END_STREAM was received (unread bytes may remain).
   bool remote_ended() const;
   /// END_STREAM was received, and nothing but the header block before it: no body, no trailers.

@@ -83,10 +83,11 @@ class Fields {
     std::uint32_t value_bytes;
     std::uint16_t name_bytes;
   };
+  std::string_view name_at(const Place& place) const {
+    return {text_.data() + place.name_at, place.name_bytes};
+  }
   Field field_at(const Place& place) const {
-    const std::string_view text(text_);
-    return {text.substr(place.name_at, place.name_bytes),
-            text.substr(place.value_at, place.value_bytes)};
+    return {name_at(place), {text_.data() + place.value_at, place.value_bytes}};
   }
   /// Where the checked field now stands in text_.
   Place append(std::string_view name, std::string_view value);

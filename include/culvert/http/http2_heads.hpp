@@ -38,8 +38,9 @@ class Http2Section {
   std::size_t fields_ = 0;
 };
 
-/// A request: add() each field in order, then finish() once. After a refusal no more: the stream is
-/// malformed (section 8.1.1), and its connection goes on.
+/// A request: add() each field in order, then finish() once, until when the values of
+/// pseudo-headers stay the caller's. After a refusal no more: the stream is malformed
+/// (section 8.1.1), and its connection goes on.
 class Http2RequestBuilder : private Http2Section {
  public:
   explicit Http2RequestBuilder(const Limits& limits = {}) : Http2Section(limits) {}
@@ -57,7 +58,7 @@ class Http2RequestBuilder : private Http2Section {
   std::expected<void, Refusal> take_host();
 
   RequestHead head_;
-  std::optional<std::string> method_, scheme_, authority_, path_, protocol_;
+  std::optional<std::string_view> method_, scheme_, authority_, path_, protocol_;
 };
 
 /// A response, likewise. `upgrade`: what the request asked for; status 200 then is our 101.

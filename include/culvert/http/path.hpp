@@ -22,5 +22,7 @@ enum class PathNormalization : std::uint8_t {
 /// in a path, and resolves "." and ".." (also written as %2e; above the root is the root). nullopt
 /// for an escaped NUL, which ends the path for some: 400.
 std::optional<std::string> normalized_path(std::string_view path, PathNormalization how);
+/// The same in place: most paths are so already, and stay. False where there is none.
+bool normalize_path(std::string& path, PathNormalization how);
 
 }  // namespace culvert::http

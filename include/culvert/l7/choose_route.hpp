@@ -46,6 +46,7 @@ struct Explanation {
   struct Step {
     std::string route_name;
     std::string virtual_service;
+    std::size_t index = 0;  // in its `http`
     bool matched = false;
     std::string why;  // "header end-user is \"jason\"", "the path does not match prefix \"/v2\""
   };

@@ -43,9 +43,10 @@ Visibility rules_for(const EdgeObject& edge, std::uint16_t port, std::string_vie
 /// choose_route() for a request that arrived at target.port for target.host, where several Gateways
 /// may be served: that one decides whose rules name the host most specifically; of equals the first
 /// (by key) with a rule that matches. kNoHost where no server takes it. Sets target.gateway.
-/// `edges`, in the order of their keys, must live as long as `target`.
+/// `edges`, in the order of their keys, must live as long as `target`. With an `explanation` it is
+/// told what was asked, as by choose_route().
 Decision choose_at_edge(const RouteTable& table, std::span<const EdgeObject> edges,
                         TargetView& target, const RequestView& request, const ClientView& client,
-                        Random& random);
+                        Random& random, Explanation* explanation = nullptr);
 
 }  // namespace culvert::l7

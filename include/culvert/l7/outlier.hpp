@@ -24,6 +24,9 @@ struct EndpointResult {
   std::uint16_t status = 0;  // where there was an answer
 };
 
+/// Whether it counts against the endpoint.
+bool is_error(const OutlierPolicy& policy, const EndpointResult& result);
+
 class OutlierDetector {
  public:
   explicit OutlierDetector(OutlierPolicy policy) : policy_(std::move(policy)) {}
@@ -40,6 +43,8 @@ class OutlierDetector {
   /// Whether the endpoint may be used. When fewer than minHealthPercent of all are left, all may.
   bool usable(std::string_view id) const;
   std::size_t ejected() const { return ejected_; }
+  /// Endpoints of which an error is counted. While there is none, what is no error changes nothing.
+  std::size_t failing() const { return failing_; }
   /// When the ejection of `id` ends at the earliest; zero when it is not ejected.
   Time ejected_until(std::string_view id) const;
 
@@ -51,6 +56,7 @@ class OutlierDetector {
     std::uint32_t ejections = 0;  // ever: each next one is longer, without an end to it
     bool ejected = false;
     Time until{0};
+    bool failing() const { return (in_a_row_5xx | in_a_row_gateway | in_a_row_local) != 0; }
     void start_over() { in_a_row_5xx = in_a_row_gateway = in_a_row_local = 0; }
   };
   bool count(Endpoint& endpoint, const EndpointResult& result) const;
@@ -59,6 +65,7 @@ class OutlierDetector {
   OutlierPolicy policy_;
   std::map<std::string, Endpoint, std::less<>> endpoints_;
   std::size_t ejected_ = 0;
+  std::size_t failing_ = 0;
   Time next_sweep_{0};
 };
 

@@ -72,4 +72,18 @@ Result<Route> resolve_destination(const Snapshot& snapshot, const SocketAddress&
                                   const Workload& source, RoundRobin& state,
                                   std::span<const std::string> tried_waypoints = {});
 
+/// The same for who knows the service: `destination` is an address of it, or none where it has
+/// none, and its port.
+Result<Route> route_to_service(const Snapshot& snapshot, const ServicePtr& service,
+                               const SocketAddress& destination, const Workload& source,
+                               RoundRobin& state,
+                               std::span<const std::string> tried_waypoints = {});
+
+/// The same for who has chosen a workload himself and reaches it at `target`, one of its addresses:
+/// by the workload's own waypoint, where it has one. Errors as above.
+Result<Route> route_to_workload(const Snapshot& snapshot, const WorkloadPtr& workload,
+                                const SocketAddress& target, const Workload& source,
+                                RoundRobin& state,
+                                std::span<const std::string> tried_waypoints = {});
+
 }  // namespace culvert::mesh

@@ -65,6 +65,7 @@ enum class ExchangeEnd : std::uint8_t {
   kNoRoute,         // no rule of the host matches
   kNoCluster,       // the rule leads to what nobody has
   kConfigRefused,   // all that was said of the host was refused
+  kWaypointLoop,    // it has passed as many waypoints as may be, and would go to another
   kNoHealthyUpstream,
   kOverflow,  // a circuit breaker, or a full pool
   kConnectFailed,
@@ -73,7 +74,9 @@ enum class ExchangeEnd : std::uint8_t {
   kUpstreamReset,     // before a response
   kUpstreamClosed,    // its connection ended before a response
   kUpstreamProtocol,  // it broke the protocol before a response
-  kUpstreamCut,       // its response ended in the middle
+  kUpstreamCut,       // it reset the stream in the middle of its response
+  kUpstreamLost,      // its connection ended there
+  kUpstreamBroken,    // it broke the protocol there, or ended in order before its response did
   kTimeout,           // the route's, of all attempts together
   kTryTimeout,        // one attempt's
   kIdleTimeout,       // nothing moved for too long

@@ -15,7 +15,18 @@ namespace culvert::telemetry {
 void append_exchange_text(std::string& out, const ExchangeRecord& record);
 
 /// The same as one JSON object, with Istio's keys, and who asked whom by which rule.
-/// `with_attempts`: with the list of them, as `culvert tap` shows it.
-std::string exchange_json(const ExchangeRecord& record, bool with_attempts = false);
+std::string exchange_json(const ExchangeRecord& record);
+
+/// What those who watch are told of a request, in its order.
+enum class ExchangeEvent : std::uint8_t {
+  kBegin,    // its route is chosen
+  kAttempt,  // an attempt begins
+  kAnswer,   // the client is sent the head of an upstream's response
+  kEnd,
+};
+/// As exchange_json(), with "event", the request's number as "id", and as much as is known by then:
+/// of kAttempt and kAnswer `attempt`, which is under way (not null), of kEnd the list of all.
+std::string exchange_event_json(const ExchangeRecord& record, ExchangeEvent event,
+                                const AttemptRecord* attempt = nullptr);
 
 }  // namespace culvert::telemetry

@@ -67,6 +67,8 @@ struct ExchangeRecord {
   // The rule.
   std::string route_name;       // l7::Decision::route_name
   std::string virtual_service;  // "NAMESPACE/NAME"; empty: none spoke of it
+  std::size_t rule_index = 0;   // in its `http`
+  std::string stat_prefix;      // of the match that took the request; empty: it has none
   std::string cluster;          // "outbound|80|v1|reviews.shop.svc.cluster.local"
 
   // What became of it.
@@ -87,6 +89,7 @@ struct ExchangeRecord {
   std::uint32_t attempts = 0;               // begun; 0: no upstream was asked
   std::vector<AttemptRecord> attempt_list;  // in order, at most kMaxAttemptRecords
 
+  std::uint64_t watched_as = 0;  // its number for those who watch it; 0: nobody did when it began
   std::chrono::system_clock::time_point started{};
   std::chrono::steady_clock::duration duration{};  // from the head's arrival to the last byte sent
 

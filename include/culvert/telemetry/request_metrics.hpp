@@ -16,6 +16,7 @@
 
 #include "culvert/telemetry/exchange_record.hpp"
 #include "culvert/telemetry/prometheus_text.hpp"
+#include "culvert/telemetry/request_routes.hpp"
 #include "culvert/telemetry/series_sums.hpp"
 
 namespace culvert::telemetry {
@@ -60,6 +61,7 @@ struct RequestOptions {
   /// A label set that counted nothing for so long is forgotten; 0: never.
   std::chrono::seconds idle_expiry{3600};
   std::size_t max_series = kMaxRequestSeriesPerWorker;
+  std::size_t max_routes = kMaxRouteSeriesPerWorker;
 };
 
 using CountedRequests = Counted<RequestCounts>;
@@ -69,7 +71,8 @@ class WorkerRequests {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  explicit WorkerRequests(const RequestOptions& options) : options_(options) {}
+  explicit WorkerRequests(const RequestOptions& options)
+      : options_(options), routes_(options.max_routes, options.idle_expiry) {}
   WorkerRequests(const WorkerRequests&) = delete;
   WorkerRequests& operator=(const WorkerRequests&) = delete;
 
@@ -77,6 +80,8 @@ class WorkerRequests {
   void count(const ExchangeRecord& record);
   /// Takes what was counted since the last time, and forgets label sets that have been idle.
   std::vector<CountedRequests> collect(TimePoint now);
+  /// The same of what is counted by statPrefix.
+  std::vector<CountedRoutes> collect_routes(TimePoint now) { return routes_.collect(now); }
   std::size_t size() const { return by_labels_.size(); }
 
  private:
@@ -104,6 +109,7 @@ class WorkerRequests {
   std::unordered_map<std::string_view, std::unique_ptr<Series>> by_labels_;
   Series overflow_;
   std::array<Recent, 64> recent_;
+  WorkerRoutes routes_;
 };
 
 /// The sums of all workers. Made at startup, outlives the workers; any thread but where it says
@@ -120,11 +126,15 @@ class RequestMetrics {
   WorkerRequests& worker(std::size_t index) { return *workers_[index]; }
   /// Takes what a worker collected, without a lock: data threads call it.
   void deposit(std::vector<CountedRequests> counted) { sums_.deposit(std::move(counted)); }
+  void deposit(std::vector<CountedRoutes> counted) { routes_.deposit(std::move(counted)); }
   /// Adds up what was deposited and forgets idle label sets.
-  void settle(TimePoint now) { sums_.settle(now); }
+  void settle(TimePoint now) {
+    sums_.settle(now);
+    routes_.settle(now);
+  }
   /// istio_requests_total, istio_request_duration_milliseconds, istio_request_bytes,
   /// istio_response_bytes, and of gRPC istio_request_messages_total and
-  /// istio_response_messages_total, of what was settled.
+  /// istio_response_messages_total, of what was settled; and culvert_route_requests_total.
   void render(PrometheusText& out) const;
   /// Label sets in the table of sums.
   std::size_t size() const { return sums_.size(); }
@@ -137,6 +147,7 @@ class RequestMetrics {
   const RequestOptions options_;
   std::vector<std::unique_ptr<WorkerRequests>> workers_;
   SeriesSums<RequestCounts, Sum> sums_;
+  RouteSums routes_;
 };
 
 }  // namespace culvert::telemetry

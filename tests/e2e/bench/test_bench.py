@@ -1,4 +1,5 @@
 """Short runs of the bench, through real labs."""
+import contextlib
 import json
 import os
 import pathlib
@@ -81,13 +82,18 @@ def test_memory_of_waypoints_and_edges_beside_other_proxies_are_measured(tmp_pat
     ways, others = ("direct,culvert,envoy", {"envoy"}) if long_run else ("direct,culvert", set())
     out, told = run(tmp_path, "--ways", ways, "--only", "waypoint_memory", "--only", "edge", "--settle", "1")
     rows = {row["name"]: row for row in told["figures"]}
-    assert set(rows["edge_cpu"]["ways"]) == {"culvert", "haproxy", "nginx"} | others and rows["edge"]["title"] in out
+    for kind in ("http", "http2", "grpc"):
+        for name in (f"edge_{kind}_cpu", f"edge_rate_{kind}_cpu"):
+            assert set(rows[name]["ways"]) == {"culvert", "haproxy", "nginx"} | others and rows[name]["title"] in out
+        assert rows[f"edge_{kind}_per_core"]["culvert_to_haproxy"]["median"] > 0
+        at_rate = rows[f"edge_rate_{kind}_p999"]["ways"]
+        assert set(at_rate) == {"direct", "culvert", "haproxy", "nginx"} | others
     assert set(rows["waypoint_memory_routes_1"]["ways"]) == {"culvert"} | others
     for name in ("waypoint_memory_routes_1", "waypoint_memory_routes_100", "waypoint_memory_held_1000"):
         assert rows[name]["ways"]["culvert"]["median"] > 0
     # What few connections take so shortly after the start is less than what the start took and gave back.
-    assert {"edge_idle", "waypoint_memory_each"} <= set(rows)
-    assert no_request_failed({"runs": {"edge": told["readings"]["edge"]}})
+    assert {"edge_memory_each", "waypoint_memory_each"} <= set(rows)
+    assert no_request_failed(told)
 
 
 def test_memory_hooks_enrolment_and_policy_are_measured(tmp_path):
@@ -109,22 +115,45 @@ def test_a_quiet_pod_is_answered_beside_a_hog_and_both_latencies_are_told(tmp_pa
     assert rows["hog_p99_ratio"] == rows["hog_p99"] / rows["hog_p99_alone"] > 0
     (held,), (with_bursts,) = (told["readings"]["hog"][hog]["culvert"] for hog in ("hog", "hog_bursts"))
     assert (held["idle"], held["stalled"], held["bursts"]) == (2500, 32, None)
-    assert with_bursts["bursts"]["requests"] > 0
+    assert with_bursts["bursts"]["answered_in_all"] > 0
 
 
-def test_an_interrupt_takes_the_labs_down():
-    process = start("--ways", "direct,culvert", "--only", "requests_1", "--seconds", "60")
+def neighbours_of(pid):
+    """How many neighbours that process started which are at work: with a thread a job."""
+    def works(folder):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_text().split("\0")
+            return (any(word.endswith("neighbours.py") for word in words) and str(pid) in words
+                    and len(list((folder / "task").iterdir())) > 1)
+        return False
+    return sum(map(works, pathlib.Path("/proc").glob("[0-9]*")))
+
+
+def test_an_interrupt_takes_the_labs_down_and_ends_the_neighbours():
+    process = start("--ways", "direct,culvert", "--only", "requests_1", "--seconds", "60", "--load", "2")
     own = f"bench-{process.pid}"
     wait_until(lambda: pathlib.Path(f"/run/culvert/lab/{own}-culvert").exists(), "the lab")
+    wait_until(lambda: neighbours_of(process.pid) == 2, "the neighbours")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 130, err
-    assert not remains(own)
+    assert not remains(own) and neighbours_of(process.pid) == 0
 
 
-def test_a_name_that_no_figure_has_is_refused_and_the_list_has_all():
+def test_neighbours_do_not_outlive_a_bench_that_was_killed():
+    code = "import sys, time\nsys.path.insert(0, sys.argv[1])\nimport neighbours\nwith neighbours.beside(2): time.sleep(600)"
+    with subprocess.Popen(["/usr/bin/python3", "-c", code, REPO / "tools" / "bench"]) as bench:
+        try:
+            wait_until(lambda: neighbours_of(bench.pid) == 2, "the neighbours")
+        finally:
+            bench.kill()
+    wait_until(lambda: neighbours_of(bench.pid) == 0, "their end")
+
+
+def test_what_it_cannot_do_is_refused_and_the_list_has_all_figures():
     done = subprocess.run(["./dev", "bench", "--list"], cwd=REPO, env=ENV, text=True, capture_output=True)
-    assert done.returncode == 0 and {"throughput_1", "fixed_rate", "memory"} <= set(done.stdout.split())
-    process = start("--only", "nothing")
-    assert "no figure's name starts with nothing" in process.communicate(timeout=TIMEOUT_S)[1]
-    assert process.returncode == 2
+    assert done.returncode == 0 and {"throughput_1", "fixed_rate", "memory", "edge_rate_grpc"} <= set(done.stdout.split())
+    for flags, said in ((("--only", "nothing"), "no figure's name starts with nothing"), (("--load", "65"), "0 to 64 neighbours")):
+        process = start(*flags)
+        assert said in process.communicate(timeout=TIMEOUT_S)[1]
+        assert process.returncode == 2

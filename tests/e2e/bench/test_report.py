@@ -1,13 +1,18 @@
 """Rows, ratios and targets from made-up runs."""
 import itertools
 import random
+import subprocess
+import types
 
 import pytest
 
 from figures import LOADS, fixed_rate, run_alternating
+import edge
+import holders
+import labs
 import report_waypoint
 import waypoint
-from report import HEAD, TARGETS, load_rows, redirection_table, row, table
+from report import (HEAD, TARGETS, load_rows, missed_targets, redirection_table, row, table, worse_than_envoy)
 from statistics_of import added_ratios, differ_p, ratios, summary
 
 
@@ -66,10 +71,60 @@ def test_every_target_is_of_a_row_that_a_whole_run_has():
         runs = {w: [run(1, 1)] for w in one.ways}
         made |= {r["name"] for r in report_waypoint.load_rows(one, runs)}
         made |= {r["name"] for r in report_waypoint.rate_rows(waypoint.at_rate(one, 1), runs)}
-    made |= {f"edge{suffix}" for suffix in ("", "_per_core")}  # edge.py
+    made |= {r["name"] for r in edge_rows()}
     made |= {f"waypoint_{suffix}" for suffix in ("memory_routes_1", "memory_routes_1000", "memory_each", "routes_ratio",
                                                  "change", "change_failed")}  # waypoint_states.py
     assert set(TARGETS) <= made
+
+
+def edge_rows():
+    """Of a whole run's loads: HTTP/1.1, HTTP/2, gRPC, at full load and at a rate."""
+    out = []
+    for n, load in enumerate(edge.LOADS):
+        runs = {"direct": [run(9)], "culvert": [run(8, 25)], "haproxy": [run(6, 20 + 10 * n)], "nginx": [run(7, 25)],
+                "envoy": [run(2, 100)]}
+        out += report_waypoint.load_rows(load, runs)
+        out += report_waypoint.edge_rate_rows(edge.at_rate(load, edge.slowest(runs) * edge.RATE_OF_SLOWEST), runs)
+    return out
+
+
+def test_edges_are_compared_in_each_kind_of_request_and_at_half_of_what_the_slowest_can_do():
+    rows = {one["name"]: one for one in edge_rows()}
+    for kind, ratio in (("http", 0.8), ("http2", 1.2), ("grpc", 1.6)):
+        assert rows[f"edge_{kind}_per_core"]["culvert_to_haproxy"]["median"] == pytest.approx(ratio)
+        assert rows[f"edge_rate_{kind}_p50"]["title"].endswith("at 1 requests/s: p50")
+        assert {f"edge_rate_{kind}_{what}" for what in ("p99", "p999", "cpu")} <= set(rows)
+    assert rows["edge_http_per_core"]["target"]["reached"] is True and "target" not in rows["edge_grpc_per_core"]
+    lines = report_waypoint.edge_table(list(rows.values())).splitlines()
+    assert len(lines) == len(rows) + 2 and {line.count("|") for line in lines} == {len(report_waypoint.EDGE_HEAD) + 1}
+    assert table(list(rows.values())) == ""
+
+
+def test_what_is_behind_envoy_or_its_target_is_told():
+    rows = [row("a", "", "/s", {"culvert": [1], "envoy": [2]}), row("b", "", "us", {"culvert": [1], "envoy": [2]}),
+            row("c", "", "us", {"culvert": [2], "envoy": [1]}), row("d", "", "/s", {"culvert": [2], "envoy": [1]}),
+            row("e", "", "us", {"culvert": [2]}), row("memory_idle", "", "MB", {"culvert": [11.0]})]
+    assert worse_than_envoy(rows) == ["a", "c"] and missed_targets(rows) == ["memory_idle"]
+
+
+class Lab:
+    """In a lab's place: holders that do as told, unless the pod is "weak", which holds at most three."""
+
+    def popen(self, client, *argv, **options):
+        most = 3 if client == "weak" else 100
+        words = ("import sys\nfor line in sys.stdin:\n"
+                 f" print('{{\"failures\": {{}}, \"open\": %d}}' % min({most}, int((line + ' 0').split()[1])), flush=True)")
+        return subprocess.Popen(["/usr/bin/python3", "-c", words], text=True, **options)
+
+
+@pytest.mark.parametrize("pods, all_opened", [(["one", "two"], True), (["one", "weak"], False)])
+def test_idle_connections_are_shared_out_to_a_ways_pods_and_none_may_be_missing(pods, all_opened):
+    way = types.SimpleNamespace(lab=Lab(), targets={"across": "there"}, holders=lambda _: pods)
+    with holders.holding(way) as held:
+        if all_opened:
+            return held.open(9)
+        with pytest.raises(labs.Failed, match="8 idle connections instead of 9"):
+            held.open(9)
 
 
 def test_what_a_waypoint_adds_is_what_it_has_above_ztunnels_and_judged_against_envoys():

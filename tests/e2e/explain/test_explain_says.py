@@ -215,13 +215,25 @@ def test_every_list_has_the_same_in_json_and_yaml_and_as_a_table(mesh):
         assert run(mesh, command, "-o", "yaml"), command
 
 
-def test_bash_completes_pods_and_options(mesh):
+COMPLETE = {
+    "bash": ('source <(culvert completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _culvert; '
+             'printf "%s\\n" "${COMPREPLY[@]}"'),
+    # What its widget would be told.
+    "zsh": ('compadd() { shift; print -l -- "$@" }; compdef() { }; words=("$@"); CURRENT=$#; '
+            'source <(culvert completion zsh); _culvert'),
+    "fish": 'culvert completion fish | source; complete -C "$argv[2..-1]"',
+}
+
+
+@pytest.mark.parametrize("shell", COMPLETE)
+def test_shells_complete_pods_and_options(mesh, tmp_path, shell):
+    run_as = {"bash": ["bash", "-c"], "zsh": ["zsh", "-f", "-c"], "fish": ["fish", "--no-config", "-c"]}[shell]
+
     def complete(*words):
-        script = ('source <(culvert completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _culvert; '
-                  'printf "%s\\n" "${COMPREPLY[@]}"')
         path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
-        return subprocess.run(["bash", "-c", script, "bash", *words], text=True, capture_output=True, check=True,
-                              env={**ENV, "PATH": path}).stdout.split()
+        env = {**ENV, "PATH": path, "HOME": str(tmp_path), "TERM": "dumb"}
+        return subprocess.run([*run_as, COMPLETE[shell], shell, *words], text=True, capture_output=True, check=True,
+                              env=env).stdout.split()
     assert complete("culvert", "expl") == ["explain"]
     assert complete("culvert", "explain", "--name", mesh.lab.name, "shop/n") == ["shop/near"]
     assert complete("culvert", "pods", "-o", "") == ["json", "table", "yaml"]

@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 from abused import memory_of
+from flows import front
 from lab import APPS, Lab
 
 FACES = ["edge", "mesh"]
@@ -65,30 +66,7 @@ WORLD = textwrap.dedent("""\
     spec:
       gatewayClassName: culvert-waypoint
       listeners: [{name: mesh, port: 15008, protocol: HBONE}]
-    ---
-    apiVersion: networking.istio.io/v1
-    kind: Gateway
-    metadata: {name: front, namespace: front}
-    spec:
-      selector: {istio: ingressgateway}
-      servers: [{port: {number: 8000, name: http, protocol: HTTP}, hosts: ["*"]}]
-    ---
-    apiVersion: networking.istio.io/v1
-    kind: VirtualService
-    metadata: {name: front, namespace: front}
-    spec:
-      hosts: ["*"]
-      gateways: [front]
-      http: [{route: [{destination: {host: web}}]}]
-    ---
-    apiVersion: v1
-    kind: Pod
-    metadata: {name: edge, namespace: front, labels: {istio: ingressgateway}}
-    spec:
-      nodeName: west
-      serviceAccountName: edge
-      containers: [{name: proxy, image: culvert-waypoint}]
-    """) + origin("shop") + origin("front") + sleeper("shop", "client") + sleeper("shop", "honest") + \
+    """) + front("front", "west", "[{route: [{destination: {host: web}}]}]", 8000) + origin("shop") + origin("front") + sleeper("shop", "client") + sleeper("shop", "honest") + \
     sleeper("default", "outside") + sleeper("default", "other")
 
 

@@ -6,6 +6,7 @@ import tempfile
 from flows import NODES, Mesh, client_pod, meshed, server_pod
 from lab import Lab, wait_until
 from mint import Mint
+from trust import put_in_place
 
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east") + client_pod("shop", "far", "west") +
         client_pod("shop", "near", "east"))
@@ -23,8 +24,7 @@ def test_a_revoked_intermediate_ends_the_tunnels_of_all_below_it():
             mesh = Mesh(lab, CLIENTS)
             for client in CLIENTS:
                 assert mesh.one(client, host=mesh.ip("shop/web"), port=8080, keep="old")["outcome"] == "answered"
-            (folder / "new.pem").write_text(root.crl(middle.cert))
-            os.rename(folder / "new.pem", folder / "crl.pem")
+            put_in_place(folder / "crl.pem", root.crl(middle.cert))
             for node in ("east", "west"):
                 wait_until(lambda: "1 certificate(s) are revoked" in lab.logs(f"node/{node}", "ztunnel"), "the list is taken")
             wait_until(lambda: mesh.one("shop/far", on="old")["outcome"] == "reset", "the tunnel's end")

@@ -1,6 +1,4 @@
 """A CRL ends the tunnels of whom it names and refuses their handshakes; a bad file changes nothing."""
-import base64
-import json
 import os
 import re
 import tempfile
@@ -9,6 +7,7 @@ import pytest
 from flows import NODES, Mesh, client_pod, endpoint, meshed, server_pod
 from lab import Lab, wait_until
 from mint import Mint
+from trust import leaf_of, put_in_place
 
 PODS = (NODES + meshed("shop") + server_pod("shop", "web", "east") + client_pod("shop", "far", "west") +
         client_pod("shop", "other", "west") + client_pod("shop", "near", "east"))
@@ -23,16 +22,7 @@ class Revoking(Mesh):
         self.file = os.path.join(folder, "crl.pem")
 
     def write(self, text):
-        with open(self.file + ".new", "w") as out:
-            out.write(text)
-        os.rename(self.file + ".new", self.file)
-
-    def certificate(self, node, account):
-        """The leaf of a workload of the node, in PEM."""
-        done = self.lab.exec(f"node/{node}", "curl", "-sS", "http://127.0.0.1:15000/config_dump", check=True)
-        for one in json.loads(done.stdout)["certificates"]:
-            if one["identity"].endswith(f"/sa/{account}"):
-                return base64.b64decode(one["certChain"][0]["pem"]).decode().split("-----BEGIN", 2)[1]
+        put_in_place(self.file, text)
 
     def count(self, name, node="east"):
         text = self.lab.exec(f"node/{node}", "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
@@ -56,7 +46,7 @@ def mint(mesh, tmp_path_factory):
 
 def revoke(mesh, mint, tmp_path, account):
     file = tmp_path / f"{account}.pem"
-    file.write_text("-----BEGIN" + mesh.certificate("west", account))
+    file.write_text(leaf_of(mesh.lab, "node/west", account))
     mesh.write(mint.crl(file))
 
 

@@ -102,6 +102,17 @@ def test_one_edge_serves_all_gateways_that_select_it_with_the_hosts_of_each(lab)
     assert ask(lab, 8000, "www.example") == "web"
 
 
+def test_clients_may_come_with_http_2_by_prior_knowledge_whatever_protocol_a_port_has(lab):
+    made = gateway("kinds", {8030: ["*"], 8031: ["*"], 8032: ["*"]})
+    for server_of, protocol in zip(made["spec"]["servers"], ("HTTP", "HTTP2", "GRPC")):
+        server_of["port"]["protocol"] = protocol
+    lab.apply(text([made, rules("kinds", "kinds.example", ["kinds"], "web")]))
+    for port in (8030, 8031, 8032):
+        becomes(lab, port, "kinds.example", "web")
+        for family in (0, 1):  # curl ends with an error where it is not answered in HTTP/2
+            assert ask(lab, port, "kinds.example", family, "--http2-prior-knowledge") == "web"
+
+
 def test_ports_follow_the_gateways_and_what_is_under_way_ends_well(lab):
     lab.apply(text([gateway("later", {8010: ["*"]}), rules("later", "later.example", ["later"], "web")]))
     becomes(lab, 8010, "later.example", "web")

@@ -16,6 +16,7 @@ from lab import REPO, Lab, wait_until
 
 LOST_PER_MILLE = 10
 REPLICAS = ("waypoint-1", "waypoint-2")
+STREAMS, MOST_STREAMS = 4, 16  # more than STREAMS only until each replica has one
 SHORT_S, LONG_S = 15, 600
 SHORT_CHANGES, LONG_CHANGES = 9, 100
 SERVER = REPO / "tests/conformance/grpc_server.py"
@@ -77,6 +78,24 @@ def restarts(lab, replica):
     return lab.pod(f"shop/{replica}")["processes"][0]["restarts"]
 
 
+def opened(lab):
+    """Streams of both families in turn, so many that each replica carries some."""
+    def carries(replica):  # nobody but these clients opens a tunnel to it
+        return bool(lab.exec(f"shop/{replica}", "ss", "-Htn", "state", "established", "( sport = :15008 )", check=True).stdout)
+    streams = []
+    while len(streams) < STREAMS or not all(map(carries, REPLICAS)):
+        assert len(streams) < MOST_STREAMS, "a replica gets none"
+        streams.append(lab.popen("shop/client", "/usr/bin/python3", REPO / "tests/e2e/waypoint/stream_client.py", "calls", PORT,
+                                 (4, 6)[len(streams) % 2], stdin=subprocess.PIPE))
+        assert streams[-1].stdout.readline() == "streaming\n"
+    return streams
+
+
+def streams_told(lab, replica):
+    """How many streams its log has; they are told at their end."""
+    return lab.logs(f"shop/{replica}").count("/test.Calls/Echo HTTP/2")
+
+
 def replace(lab, replica):
     """Its process is told to end, and comes back when nothing is under way in it any more."""
     lab.exec(f"shop/{replica}", "curl", "-sS", "-X", "POST", "http://127.0.0.1:15000/quitquitquit", check=True)
@@ -90,9 +109,7 @@ def test_streams_survive_changes_and_two_replaced_waypoints_while_packets_are_lo
     with Lab(f"proof-long-{os.getpid()}", WORLD + rules(0), flags=flags) as lab:
         for node in ("east", "west"):
             lossy(lab, node)
-        streams = [lab.popen("shop/client", "/usr/bin/python3", REPO / "tests/e2e/waypoint/stream_client.py", "calls", PORT, family,
-                             stdin=subprocess.PIPE) for family in (4, 6)]
-        assert [stream.stdout.readline() for stream in streams] == ["streaming\n"] * 2
+        streams = opened(lab)
         began = time.monotonic()
         for number in range(1, changes + 1):
             lab.apply(rules(number))
@@ -101,9 +118,13 @@ def test_streams_survive_changes_and_two_replaced_waypoints_while_packets_are_lo
             if number == 2 * changes // 3:
                 replace(lab, REPLICAS[1])
             time.sleep(max(0, began + seconds * number / changes - time.monotonic()))
+        # Both have been told to go, and stay for what they carry; their streams have no line yet.
+        assert [(restarts(lab, replica), streams_told(lab, replica)) for replica in REPLICAS] == [(0, 0)] * len(REPLICAS)
         told = [json.loads(stream.communicate("enough\n", timeout=300)[0]) for stream in streams]
         print(told, {node: lossy.lost(lab, node) for node in ("east", "west")})
         for one in told:
             assert (one["code"], one["wrong"]) == (0, 0) and one["messages"] > seconds, told
         assert lossy.lost(lab, "east") > 0 and lossy.lost(lab, "west") > 0
         wait_until(lambda: all(restarts(lab, replica) == 1 for replica in REPLICAS), "both waypoints were replaced", 120)
+        carried = [streams_told(lab, replica) for replica in REPLICAS]
+        assert min(carried) >= 1 and sum(carried) == len(streams), carried

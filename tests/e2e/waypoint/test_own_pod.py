@@ -6,65 +6,34 @@ import re
 import subprocess
 
 import pytest
-from flows import NODES, Mesh, client_pod, endpoint, meshed, server_pod
-from lab import APPS, REPO, Lab, wait_until
+from flows import NODES, Mesh, client_pod, echo_pod, endpoint, front, meshed, server_pod
+from lab import REPO, Lab, wait_until
 from objects import authorization, source
 
 WAYPOINT_LABEL, EDGE_LABEL = {"gateway.networking.k8s.io/gateway-name": "waypoint"}, {"istio": "ingressgateway"}
 PODS = NODES + meshed("shop") + server_pod("shop", "web", "east", labels="{app: web}") + client_pod(
-    "shop", "far", "west") + client_pod("shop", "near", "east") + client_pod("default", "outside", "west") + f"""---
+    "shop", "far", "west") + client_pod("shop", "near", "east") + client_pod("default", "outside", "west") + echo_pod(
+    "shop", "site", "east") + echo_pod("shop", "open", "east") + front(
+    "shop", "west", "[{route: [{destination: {host: open}}]}]") + """---
 apiVersion: v1
-kind: Pod
-metadata: {{name: site, namespace: shop, labels: {{app: site}}}}
-spec:
-  nodeName: east
-  serviceAccountName: site
-  containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
----
-apiVersion: v1
-kind: Pod
-metadata: {{name: open, namespace: shop, labels: {{app: open}}}}
-spec:
-  nodeName: east
-  serviceAccountName: open
-  containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
+kind: Service
+metadata: {name: open, namespace: shop}
+spec: {selector: {app: open}, ports: [{name: http, port: 8080}]}
 ---
 apiVersion: v1
 kind: Service
-metadata: {{name: open, namespace: shop}}
-spec: {{selector: {{app: open}}, ports: [{{name: http, port: 8080}}]}}
+metadata: {name: web, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {ipFamilyPolicy: PreferDualStack, selector: {app: web}, ports: [{name: tcp, port: 8080}, {name: any, port: 9090}]}
 ---
 apiVersion: v1
 kind: Service
-metadata: {{name: web, namespace: shop, labels: {{istio.io/use-waypoint: waypoint}}}}
-spec: {{ipFamilyPolicy: PreferDualStack, selector: {{app: web}}, ports: [{{name: tcp, port: 8080}}, {{name: any, port: 9090}}]}}
----
-apiVersion: v1
-kind: Service
-metadata: {{name: site, namespace: shop, labels: {{istio.io/use-waypoint: waypoint}}}}
-spec: {{selector: {{app: site}}, ports: [{{name: http, port: 8080}}]}}
+metadata: {name: site, namespace: shop, labels: {istio.io/use-waypoint: waypoint}}
+spec: {selector: {app: site}, ports: [{name: http, port: 8080}]}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
-metadata: {{name: waypoint, namespace: shop}}
-spec: {{gatewayClassName: culvert-waypoint, listeners: [{{name: mesh, port: 15008, protocol: HBONE}}]}}
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: {{name: front, namespace: shop}}
-spec:
-  selector: {{istio: ingressgateway}}
-  servers: [{{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ["*"]}}]
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {{name: front, namespace: shop}}
-spec: {{hosts: ["*"], gateways: [front], http: [{{route: [{{destination: {{host: open}}}}]}}]}}
----
-apiVersion: v1
-kind: Pod
-metadata: {{name: edge, namespace: shop, labels: {{istio: ingressgateway}}}}
-spec: {{nodeName: west, serviceAccountName: edge, containers: [{{name: proxy, image: culvert-waypoint}}]}}
+metadata: {name: waypoint, namespace: shop}
+spec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, protocol: HBONE}]}
 """
 PROXIES = ["shop/waypoint-1", "shop/edge"]
 CAP_NET_BIND_SERVICE = 1 << 10

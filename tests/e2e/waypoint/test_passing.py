@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from flows import access_log, endpoint
 from lab import APPS, Lab, wait_until
 from mint import Mint
 
@@ -28,6 +29,23 @@ while True:
     links.append(listener.accept()[0])
     links[-1].sendall(bytes(3) + bytes([4]) + bytes(5))
 """])
+
+# A server that accepts nobody, with a queue that is full: whoever connects hangs there.
+FULL = json.dumps(["python3", "-c", """
+import socket, time
+listener = socket.create_server(("::", 7020), family=socket.AF_INET6, dualstack_ipv6=True, backlog=0)
+held = []
+for _ in range(4):
+    held.append(socket.socket())
+    held[-1].setblocking(False)
+    held[-1].connect_ex(("127.0.0.1", 7020))
+time.sleep(1000000)
+"""])
+FULL_SERVICE = "\n    ---\n    ".join(json.dumps(one) for one in (
+    {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "full", "namespace": "shop"},
+     "spec": {"selector": {"app": "web"}, "ports": [{"name": "any", "port": 7020}]}},
+    {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "full", "namespace": "shop"},
+     "spec": {"host": "full", "trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 1, "connectTimeout": "60s"}}}}}))
 
 # Services of the greeter, and what their DestinationRules say of TCP.
 TCP_RULES = {"few": {"maxConnections": 2}, "idle": {"idleTimeout": "2s"}, "short": {"maxConnectionDuration": "2s"}}
@@ -80,9 +98,25 @@ WORLD = textwrap.dedent(f"""\
       - name: settings-first
         command: {SETTINGS_FIRST}
         ports: [{{containerPort: 7010}}]
+      - name: full
+        command: {FULL}
+        ports: [{{containerPort: 7020}}]
       - name: talk
         command: {TALK}
         ports: [{{containerPort: 7001}}]
+    ---
+    apiVersion: v1
+    kind: Pod
+    metadata: {{name: bare, namespace: shop, labels: {{app: bare}}}}
+    spec:
+      nodeName: west
+      serviceAccountName: bare
+      containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {{name: bare, namespace: shop, labels: {{istio.io/use-waypoint: none}}}}
+    spec: {{ipFamilyPolicy: PreferDualStack, selector: {{app: bare}}, ports: [{{name: http, port: 80, targetPort: 8080}}]}}
     ---
     apiVersion: v1
     kind: Pod
@@ -99,6 +133,8 @@ WORLD = textwrap.dedent(f"""\
               {{name: tcp-greet, port: 2526, targetPort: 2525}}, {{name: first, port: 7010}}, {TALK_PORTS}]
     ---
     {BOUNDED}
+    ---
+    {FULL_SERVICE}
     ---
     apiVersion: networking.istio.io/v1
     kind: VirtualService
@@ -275,6 +311,30 @@ def test_maxconnections_bounds_tcp_that_passes(lab):
     assert json.loads(python(lab, HELD, "few")) == ["220", "220", "", "220"]
 
 
+# Clients that open a connection that hangs, one behind the other; each resets it, and the last looks whether it is still there.
+HANGING = """
+import socket, struct, time
+for _ in range(3):
+    link = socket.create_connection(("full", 7020), timeout=60)
+    time.sleep(1)
+    link.setblocking(False)
+    try:
+        print("ended", link.recv(1))
+    except BlockingIOError:
+        print("open")
+    except ConnectionResetError:
+        print("reset")
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    link.close()
+    time.sleep(0.5)
+"""
+
+
+def test_a_client_that_goes_away_while_its_server_is_dialled_gives_its_place_back(lab):
+    assert python(lab, HANGING).split() == ["open"] * 3
+    assert "as many connections as" not in "".join(one for one in lab.logs("shop/waypoint-1").splitlines() if ":7020" in one)
+
+
 # How long a connection lasts in which the client says a line every so often; or nothing, with 0.
 LASTING = """
 import socket, sys, time
@@ -363,6 +423,51 @@ def test_ends_and_resets_pass_as_they_are(lab):
     assert talk(lab, 7002, "eof,send:mine,fin")["heard"][0] == "before your end"
     assert talk(lab, 7003, "send:x\\n,eof")["error"] == "ECONNRESET"
     assert talk(lab, 7005, "fin,eof")["error"] == "ECONNRESET"
+
+
+# One request, of bytes that nobody would write so: its own port, how much was sent, and what came.
+STRAIGHT = """
+import json, socket, sys
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+link = socket.create_connection(socket.getaddrinfo("bare", 80, family=family, type=socket.SOCK_STREAM)[0][4][:2], 20)
+said = b"GET /straight HTTP/1.1\\r\\nHOST:  Bare\\r\\nX-Odd: 1\\r\\nconnection: Close\\r\\n\\r\\n"
+link.sendall(said)
+heard = b""
+while part := link.recv(65536):
+    heard += part
+print(json.dumps([link.getsockname()[1], len(said), heard.decode()]))
+"""
+
+
+def lines_of(lab, node, client, port):
+    """What a node's ztunnel logged of the connection from there."""
+    return [line for line in access_log(lab.logs(f"node/{node}", "ztunnel")) if line["src.addr"] == endpoint([client, port])]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_what_has_no_waypoint_goes_straight_to_its_pod_as_if_there_were_none(lab, family):
+    def counted():
+        page = lab.exec("shop/waypoint-1", "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
+        return [line for line in page.splitlines() if re.match("istio_(requests|tcp_connections_opened)_total", line)]
+    own, client, waypoint = (lab.ips(f"shop/{name}")[0 if family == 4 else 1] for name in ("bare", "client", "waypoint-1"))
+    with lab.capture("shop/waypoint-1", "tcp", "port", "15008") as there, lab.capture("shop/bare", "tcp", "port", "15008") as at_pod:
+        before = counted()
+        port, sent, heard = json.loads(python(lab, STRAIGHT, str(family)))
+        out, = wait_until(lambda: lines_of(lab, "east", client, port), "the client's ztunnel's line")
+        into, = wait_until(lambda: lines_of(lab, "west", client, port), "the server's ztunnel's line")
+        assert counted() == before
+    seen = json.loads(heard.partition("\r\n\r\n")[2])
+    assert seen["headers"] == {"HOST": "Bare", "X-Odd": "1", "connection": "Close"} and seen["peer"] == [client, port]
+    names = {"src.identity": "spiffe://cluster.local/ns/shop/sa/client", "dst.identity": "spiffe://cluster.local/ns/shop/sa/bare",
+             "dst.service": "bare.shop.svc.cluster.local"}
+    assert {key: out.get(key) for key in names} == names and (out["dst.addr"], out["dst.hbone_addr"]) == (
+        endpoint([own, 15008]), endpoint([own, 8080]))
+    assert into["src.identity"] == names["src.identity"] and "via.identity" not in into and "via.identity" not in out
+    for line in (out, into):
+        assert (int(line["bytes_sent"]), int(line["bytes_recv"])) == (sent, len(heard)), line
+    ends = {end for pair in re.findall(r"IP6? ([\da-f.:]+)\.\d+ > ([\da-f.:]+)\.\d+:", at_pod.text) for end in pair}
+    assert ends == {own, client} and waypoint not in ends, at_pod.text
+    assert not any(own in line for line in there.packets()), there.text
 
 
 def test_what_does_not_name_the_waypoint_is_refused_to_whoever_asks(lab, tmp_path):

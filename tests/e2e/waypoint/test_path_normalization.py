@@ -1,61 +1,27 @@
 """meshConfig.pathNormalization at the real process: what a rule sees of a path, and what is sent on."""
 import json
 import os
-import textwrap
 
 import pytest
-from lab import APPS, Lab
+from flows import echo_pod, front, meshed
+from lab import Lab
 
-WORLD = textwrap.dedent(f"""\
-    apiVersion: v1
-    kind: Node
-    metadata: {{name: east}}
-    ---
-    apiVersion: v1
-    kind: Namespace
-    metadata: {{name: shop, labels: {{istio.io/dataplane-mode: ambient}}}}
-    ---
-    apiVersion: v1
-    kind: Pod
-    metadata: {{name: edge, namespace: shop, labels: {{istio: ingressgateway}}}}
-    spec: {{nodeName: east, serviceAccountName: edge, containers: [{{name: proxy, image: culvert-waypoint}}]}}
-    ---
-    apiVersion: v1
-    kind: Pod
-    metadata: {{name: web, namespace: shop, labels: {{app: web}}}}
-    spec:
-      nodeName: east
-      serviceAccountName: web
-      containers: [{{name: http, command: [python3, {APPS}/http_echo.py, "8080"], ports: [{{containerPort: 8080}}]}}]
-    ---
-    apiVersion: v1
-    kind: Pod
-    metadata: {{name: client, namespace: default}}
-    spec: {{nodeName: east, containers: [{{name: sleeper, command: [sleep, "100000"]}}]}}
-    ---
-    apiVersion: v1
-    kind: Service
-    metadata: {{name: web, namespace: shop}}
-    spec: {{selector: {{app: web}}, ports: [{{name: http, port: 8080}}]}}
-    ---
-    apiVersion: networking.istio.io/v1
-    kind: Gateway
-    metadata: {{name: front, namespace: shop}}
-    spec:
-      selector: {{istio: ingressgateway}}
-      servers: [{{port: {{number: 80, name: http, protocol: HTTP}}, hosts: ["*"]}}]
-    ---
-    apiVersion: networking.istio.io/v1
-    kind: VirtualService
-    metadata: {{name: front, namespace: shop}}
-    spec:
-      hosts: ["*"]
-      gateways: [front]
-      http:
-      - match: [{{uri: {{exact: /ruled/x}}}}]
-        directResponse: {{status: 418}}
-      - route: [{{destination: {{host: web}}}}]
-    """)
+WORLD = meshed("shop") + echo_pod("shop", "web", "east") + front(
+    "shop", "east", "[{match: [{uri: {exact: /ruled/x}}], directResponse: {status: 418}}, {route: [{destination: {host: web}}]}]") + """---
+apiVersion: v1
+kind: Node
+metadata: {name: east}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: default}
+spec: {nodeName: east, containers: [{name: sleeper, command: [sleep, "100000"]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 8080}]}
+"""
 
 # Asked as it stands; what came on at the server, or 418 where the rule for /ruled/x was met.
 ASKED = ["/ruled/x", "/a/../ruled/%78", "/ruled//x", "/ruled%2Fx"]

@@ -44,13 +44,17 @@ spec:
   hosts: [web]
   http:
   - name: gone
-    match: [{{uri: {{prefix: /gone}}}}]
+    match: [{{uri: {{prefix: /gone}}, statPrefix: over}}]
     directResponse: {{status: 410}}
   - name: jason
     match: [{{headers: {{end-user: {{exact: jason}}}}}}]
     route: [{{destination: {{host: web}}}}]
+  - name: late
+    match: [{{uri: {{prefix: /late}}}}]
+    fault: {{delay: {{fixedDelay: 3s, percentage: {{value: 100}}}}}}
+    route: [{{destination: {{host: web}}}}]
   - name: again
-    match: [{{uri: {{prefix: /status}}}}]
+    match: [{{uri: {{prefix: /status/404}}, statPrefix: odd}}, {{uri: {{prefix: /status}}}}]
     retries: {{attempts: 3, retryOn: 5xx, backoff: 1ms}}
     route: [{{destination: {{host: web}}}}]
   - name: shared
@@ -102,8 +106,11 @@ class Tap:
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert "watching shop/waypoint" in self.process.stderr.readline()
 
-    def requests(self):
+    def events(self):
         return [json.loads(line) for line in self.lines()]
+
+    def requests(self):
+        return [event for event in self.events() if event["event"] == "end"]
 
     def lines(self):
         out, errors = self.process.communicate(timeout=120)
@@ -156,6 +163,36 @@ def test_tap_shows_each_attempt_of_a_request(lab, ask):
     assert len(lines) == 5 and " 503 URX " in lines[0] and lines[4].startswith("    attempt 4: shop/web 503"), lines
 
 
+def test_tap_shows_a_request_that_lasts_before_it_ends(lab, ask):
+    tap = Tap(lab, "shop/web", "--count", "2", "--path", "/late")
+    text = Tap(lab, "shop/web", "--count", "2", "--path", "/late", form="text")
+    slow = subprocess.Popen(lab.exec_argv("shop/far", "curl", "-sS", "--max-time", "60", f"{URL}/late/a"), env=ENV,
+                            stdout=subprocess.DEVNULL)
+    begun = text.process.stdout.readline()
+    assert slow.poll() is None, "it is under way"
+    assert re.search(r" shop/far GET web:8080/late/a under way for \d+\.\d s, no answer yet by late\S* of shop/web http\[2\]$", begun), begun
+    assert slow.wait() == 0
+    ask("/late/b")  # which nobody sees twice either
+    events = tap.events()
+    assert [event["event"] for event in events] == ["begin", "attempt", "answer", "end"] * 2
+    for one in (events[:4], events[4:]):
+        assert len({event["id"] for event in one}) == 1
+        begin, attempt, answer, end = one
+        assert begin["route_name"].startswith("late") and "upstream_host" not in begin and "response_code" not in begin
+        assert attempt["upstream_host"] == answer["upstream_host"] == end["upstream_host"]
+        assert attempt["destination_workload"] == "web" and answer["response_code"] == end["response_code"] == 200
+    assert events[0]["id"] != events[4]["id"]
+    lines = text.lines()
+    assert [" under way " in line for line in lines] == [False, True, False], lines
+    assert all(" 200 " in line and " to shop/web " in line for line in (lines[0], lines[2])), lines
+
+
+def test_tap_ends_where_nobody_reads_it(lab, ask):
+    tap = Tap(lab, "shop/web", "--path", "/closed")
+    tap.process.stdout.close()
+    wait_until(lambda: ask("/closed")[0] == 0 and tap.process.poll() is not None, "tap ends")
+
+
 def test_requests_are_counted_by_client_destination_and_answer(lab, ask):
     labels = ('reporter="waypoint"', 'source_principal="spiffe://cluster.local/ns/shop/sa/far"',
               'destination_service="web.shop.svc.cluster.local"', 'connection_security_policy="mutual_tls"')
@@ -180,6 +217,23 @@ def test_a_request_that_is_tried_again_counts_once(lab, ask):
     wait_until(lambda: count(lab, *labels) == before + 1, "one more")
     wait_until(lambda: len(lines()) == logged + 1, "the line, with four attempts")
     assert tries() == tried + 4
+
+
+def by_prefix(lab):
+    """The counts of culvert_route_requests_total by (VirtualService, prefix, class of the status)."""
+    page = lab.exec(waypoint_pod(lab), "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
+    return collections.Counter({tuple(re.findall(r'="([^"]*)"', labels)): int(value) for labels, value in
+                                re.findall(r"^culvert_route_requests_total\{(.*)\} (\d+)$", page, re.M)})
+
+
+def test_requests_are_counted_by_the_stat_prefix_of_their_match_and_by_no_other(lab, ask):
+    before = by_prefix(lab)
+    tap = Tap(lab, "shop/web", "--count", "3", "--path", "/status")
+    for path in ("/gone/a", "/gone/b", "/status/404", "/status/200", "/status/418", "/"):
+        assert ask(path)[0] == 0
+    wanted = {("shop/web", "over", "4xx"): 2, ("shop/web", "odd", "4xx"): 1}
+    wait_until(lambda: by_prefix(lab) - before == wanted, "what has a prefix is counted")
+    assert [one.get("stat_prefix") for one in tap.requests()] == ["odd", None, None]
 
 
 def buckets(lab, metric, *labels):

@@ -25,6 +25,10 @@ TEST_CASE("a request is a line with who, what, status, rule and destination") {
   CHECK(tap_text(request()) ==
         "2026-11-21T21:00:00.123Z shop/front-0 GET web.shop/api/a 200 12 ms by to-v1 of shop/web "
         "to shop/web-v1 10.0.0.7:8080\n");
+  auto one = request();
+  one["rule"] = 2;  // where rules have no names, this tells them apart
+  one.erase("route_name");
+  CHECK(tap_text(one).find(" 12 ms by shop/web http[2] to shop/web-v1 ") != std::string::npos);
 }
 
 TEST_CASE("several attempts have a line each, and a failure its flags") {
@@ -77,4 +81,75 @@ TEST_CASE("a page is read whole or not at all") {
        {"", "{}\n", "{\"next\":7}", "{\"next\":-1}\n", "[]\n", "{\"next\":7}\nx\n"}) {
     CHECK_FALSE(parse_tap(bad));
   }
+}
+
+namespace {
+
+using TimePoint = TapUnderWay::TimePoint;
+using namespace std::chrono_literals;
+
+constexpr TimePoint kStart{1h};
+
+/// Request `id` as it is told of before its end.
+Json before_end(int id, const char* event, int attempts = 0, int status = 0) {
+  auto out = request();
+  for (const char* key : {"response_flags", "response_code_details", "duration", "attempt_list",
+                          "response_code", "attempts"}) {
+    out.erase(key);
+  }
+  out["event"] = event;
+  out["id"] = id;
+  if (attempts > 0) out["attempts"] = attempts;
+  if (status > 0) out["response_code"] = status;
+  return out;
+}
+
+std::string shown(TapUnderWay& requests, TimePoint now) {
+  std::string out;
+  for (const auto& one : requests.due(now)) out += tap_text(one.event, one.under_way);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a request that lasts is shown once before its end, with the newest that is known") {
+  TapUnderWay requests;
+  requests.take(before_end(1, "begin"), kStart);
+  requests.take(before_end(2, "begin"), kStart);
+  requests.take(before_end(1, "attempt", 1), kStart);
+  CHECK(shown(requests, kStart + kTapLasting - 1ms).empty());
+  requests.drop(before_end(2, "end"));
+  CHECK(shown(requests, kStart + 1500ms) ==
+        "2026-11-21T21:00:00.123Z shop/front-0 GET web.shop/api/a under way for 1.5 s, no answer "
+        "yet by to-v1 of shop/web to shop/web-v1 10.0.0.7:8080\n");
+  requests.take(before_end(1, "answer", 1, 200), kStart + 2s);
+  CHECK(shown(requests, kStart + 9s).empty());
+  requests.take(before_end(3, "begin"), kStart);
+  CHECK(shown(requests, kStart + 9s).ends_with("no answer yet by to-v1 of shop/web\n"));
+  requests.take(before_end(4, "attempt", 2), kStart);
+  CHECK(shown(requests, kStart + 9s).find("9.0 s, attempt 2 by ") != std::string::npos);
+  requests.take(before_end(5, "answer", 2, 200), kStart);
+  CHECK(shown(requests, kStart + 9s).find("9.0 s, answered 200 by ") != std::string::npos);
+  requests.forget();
+  CHECK(requests.size() == 0);
+}
+
+TEST_CASE("what is remembered of requests under way is bounded") {
+  TapUnderWay requests;
+  const auto begun = before_end(1, "begin");
+  for (std::size_t id = 1; id <= kMaxTapUnderWay + 10; ++id) {
+    auto one = begun;
+    one["id"] = id;
+    requests.take(one, kStart);
+  }
+  CHECK(requests.size() == kMaxTapUnderWay);
+  requests.take(request(), kStart);  // an older waypoint gives no ids
+  CHECK(requests.size() == kMaxTapUnderWay);
+}
+
+TEST_CASE("an end is told from what comes before it") {
+  CHECK(is_end(request()));
+  CHECK(is_end(Json{{"event", "end"}}));
+  for (const char* kind : {"begin", "attempt", "answer"})
+    CHECK_FALSE(is_end(Json{{"event", kind}}));
 }

@@ -81,6 +81,38 @@ TEST_CASE("what was taken for somebody else wakes the fiber that acts on it") {
   });
 }
 
+TEST_CASE("a file that may be read from now on is looked at, one that somebody writes is not") {
+  const testing::TemporaryFolder folder;
+  namespace fs = std::filesystem;
+  const fs::path path = folder.path();
+  std::ofstream(path / "a.yaml") << "kind";
+  fs::permissions(path / "a.yaml", fs::perms::none);
+  io::testing::run_loop([&]() -> io::Task<> {
+    io::Event told;
+    std::vector<FolderChange> changes;
+    FolderWatch watch(folder.path(), [&](const FolderChange& change) {
+      changes.push_back(change);
+      told.notify();
+      return true;
+    });
+    REQUIRE(watch.start());
+    io::Scope fibers;
+    fibers.spawn([](FolderWatch* one) -> io::Task<> { co_await one->listen(); }, &watch);
+    fibers.spawn([](FolderWatch* one) -> io::Task<> { co_await one->run(); }, &watch);
+    std::ofstream half(path / "half.yaml");
+    half << "kind" << std::flush;
+    fs::permissions(path / "half.yaml", fs::perms::owner_read);
+    fs::permissions(path / "a.yaml", fs::perms::owner_read);
+    (void)co_await told.wait(io::in(std::chrono::seconds(30)));
+    CHECK(watch.half_written() == std::set<std::string>{"half.yaml"});
+    fibers.request_stop();
+    co_await fibers.join();
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].names == std::set<std::string>{"a.yaml"});
+    CHECK_FALSE(changes[0].all);
+  });
+}
+
 TEST_CASE("a link that files may lead through is a change of everything, however it is put there") {
   const testing::TemporaryFolder folder;
   io::testing::run_loop([&]() -> io::Task<> {

@@ -165,6 +165,39 @@ TEST_CASE("a tunnel carries both directions to their ends, each by itself") {
   CHECK(answer.flags == "-");
 }
 
+TEST_CASE("a tunnel of which one side has ended is cut when nothing comes of the other any more") {
+  const auto idle = ExchangeSettings{}.half_open_timeout;
+  Behaviour hangs_up;
+  hangs_up.upgrades = hangs_up.hangs_up = true;
+  Behaviour stays;
+  stays.upgrades = stays.stays = true;
+  const FieldList key = {{"sec-websocket-key", "x"}};
+  World world(lab_yaml(to("v1")), {"v1-a"});
+  world.upstreams.set("v1-a", hangs_up);
+  auto answer = world.ask({.fields = key, .parts = {"a"}, .ends = false, .upgrade = "websocket"});
+  CHECK(answer.flags == "SI");
+  CHECK(answer.took >= idle);
+  CHECK(answer.took <= 2 * idle);
+  CHECK(answer.reset.has_value());
+  // As long as something comes it goes on.
+  answer = world.ask({.fields = key,
+                      .parts = std::vector<std::string>(6, "a"),
+                      .between_parts = idle / 2,
+                      .upgrade = "websocket"});
+  CHECK(answer.flags == "-");
+  CHECK(answer.took == 3 * idle);
+  world.upstreams.set("v1-a", stays);
+  answer = world.ask({.fields = key, .parts = {"a"}, .upgrade = "websocket"});
+  CHECK(answer.flags == "SI");
+  CHECK(answer.took >= idle);
+  CHECK(answer.took <= 2 * idle);
+  CHECK(answer.body == "a");
+  // Both open, and silent: as long as they like.
+  answer = world.ask(
+      {.fields = key, .parts = {"a", "b"}, .between_parts = 3 * idle, .upgrade = "websocket"});
+  CHECK(answer.body == "ab");
+}
+
 TEST_CASE("a refused upgrade is an answer like others") {
   World world(lab_yaml(to("v1")), {"v1-a"});
   Behaviour refuses;
@@ -259,6 +292,30 @@ TEST_CASE("mirrors of a client that goes away: whole requests go on, others are 
   CHECK(went_on == 1);
 }
 
+TEST_CASE("a mirror's time begins when the request is whole, as the request's own does") {
+  World world(lab_yaml("timeout: 2s, mirror: {host: reviews, subset: v2}, " + to("v1")));
+  const Ask upload{.method = "POST", .parts = {"a", "b", "c"}, .between_parts = 1500ms};
+  CHECK(world.ask(upload).status == 200);
+  CHECK(world.upstreams.count("v2-a") == 1);
+  for (const auto& seen : world.upstreams.seen) {
+    CAPTURE(seen.pod);
+    CHECK(seen.whole);
+    CHECK(seen.body == "abc");
+    CHECK_FALSE(seen.cancelled);
+  }
+  // From there on it is bounded, also where it takes nothing.
+  for (const bool takes : {true, false}) {
+    Behaviour silent;
+    silent.answers = false;
+    silent.takes = takes;
+    world.upstreams.set("v2-a", silent);
+    const auto before = simulated_now();
+    const auto answer = world.ask(upload);
+    CHECK(answer.status == 200);
+    CHECK(simulated_now() - before <= answer.took + 2s + 20ms);
+  }
+}
+
 TEST_CASE("a mirror is given up after the route's time, or its own") {
   for (const auto& [rule, time] :
        std::vector<std::pair<std::string, milliseconds>>{{"timeout: 2s, ", 2s}, {"", 30s}}) {
@@ -272,4 +329,32 @@ TEST_CASE("a mirror is given up after the route's time, or its own") {
     CHECK(took >= time);
     CHECK(took <= time + 20ms);
   }
+}
+
+TEST_CASE("bytes that come while another attempt is decided on are not lost to it") {
+  // The body grows beyond what is kept at about the moment of the answer that is tried again.
+  const auto text = random_text(102 * kKiB);
+  int retried = 0, given_up = 0;
+  for (auto answer_after = 97ms; answer_after < 105ms; ++answer_after) {
+    CAPTURE(answer_after.count());
+    World world(lab_yaml("retries: {attempts: 1, retryOn: 5xx}, " + to("v1")), {"v1-a"});
+    world.settings.retry_buffer_bytes = 100 * kKiB;
+    Behaviour first;
+    first.status = 503;
+    first.waits_for_all = false;
+    first.head_after = answer_after;
+    fail_first(world, first);
+    const auto answer =
+        world.ask({.method = "POST", .parts = split(text, kKiB), .between_parts = 1ms});
+    if (answer.status == 200) {
+      ++retried;
+      CHECK(world.upstreams.seen.back().body == text);
+    } else {
+      ++given_up;
+      CHECK(answer.status == 503);
+      CHECK(world.upstreams.seen.size() == 1);
+    }
+  }
+  CHECK(retried > 0);
+  CHECK(given_up > 0);
 }

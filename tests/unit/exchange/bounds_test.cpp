@@ -52,3 +52,11 @@ TEST_CASE("mirrored requests at once, and what waits to be sent to them, are bou
     CHECK(world.context().counts.mirror_bytes == 0);
   }
 }
+
+TEST_CASE("a grpc-timeout beyond what clocks reach is none, and goes on as it came") {
+  World world(lab_yaml(to("v1")));
+  const auto answer =
+      world.ask({.fields = {{"content-type", "application/grpc"}, {"grpc-timeout", "99999999H"}}});
+  CHECK(answer.end == culvert::telemetry::ExchangeEnd::kAnswered);
+  CHECK(world.upstreams.seen.at(0).header("grpc-timeout") == "99999999H");
+}

@@ -15,6 +15,8 @@ class Simulation {
   Simulation();
   ~Simulation();
   io::Loop& loop() { return *loop_; }
+  /// For an owner of its own, whose end comes before the simulation's.
+  std::unique_ptr<io::Loop> take_loop() { return std::move(loop_); }
 
  private:
   std::unique_ptr<io::Loop> loop_;

@@ -309,3 +309,64 @@ TEST_CASE("where a DestinationRule was refused nothing is sent: 503 CR, and othe
   other.refuse_destination_rule("ratings");
   CHECK(other.ask({}).status == 200);
 }
+
+namespace {
+
+const std::string kForEdge =
+    object("VirtualService", "reviews",
+           "{hosts: ['*'], gateways: [edge], http: [{route: [{destination: {host: reviews}}]}]}");
+
+Ask at_edge() {
+  Ask ask;
+  ask.with_identity = false;
+  ask.authority = "shop.example";
+  ask.gateway = "shop/edge";
+  return ask;
+}
+
+}  // namespace
+
+TEST_CASE("an edge goes to the waypoint of a service, and the DestinationRule is the waypoint's") {
+  World world(subsets("{connectionPool: {http: {h2UpgradePolicy: UPGRADE}}}") + kForEdge,
+              {"v1-a", "wp-a"});
+  CHECK(world.ask(at_edge()).status == 200);
+  REQUIRE(world.upstreams.seen.size() == 1);
+  CHECK(world.upstreams.seen.back().pod == "v1-a");
+  CHECK(world.upstreams.seen.back().version == HttpVersion::kHttp2);
+
+  world.set_waypoint("reviews");
+  CHECK(world.ask(at_edge()).status == 200);
+  REQUIRE(world.upstreams.seen.size() == 2);
+  CHECK(world.upstreams.seen.back().pod == "wp-a");
+  CHECK(world.upstreams.seen.back().version == HttpVersion::kHttp1);  // as the client spoke
+  CHECK(world.upstreams.retired.front() == "v1-a");
+
+  world.set_healthy("wp-a", false);
+  const auto refused = world.ask(at_edge());
+  CHECK(refused.status == 503);
+  CHECK(refused.flags == "UH");
+  world.set_waypoint("reviews", false);
+  CHECK(world.ask(at_edge()).status == 200);
+  CHECK(world.upstreams.seen.back().pod == "v1-a");
+}
+
+TEST_CASE("an edge chooses a pod with a waypoint of its own while a replica of that is ready") {
+  World world(kForEdge, {"v1-a", "v1-b", "wp-a"});
+  CHECK(world.ask(at_edge()).status == 200);
+  world.set_waypoint("v1-a");
+  for (int i = 0; i < 40; ++i) CHECK(world.ask(at_edge()).status == 200);
+  CHECK(world.upstreams.count("v1-a") > 0);
+  CHECK(world.upstreams.count("wp-a") == 0);  // who is dialed for it is the dialer's business
+  // What was open went past the waypoint, to either of the pod's addresses.
+  CHECK(world.upstreams.retired == std::vector<std::string>{"v1-a", "v1-a"});
+
+  // The pods and their service are as before: only the waypoint is not.
+  world.set_healthy("wp-a", false);
+  world.upstreams.seen.clear();
+  for (int i = 0; i < 20; ++i) CHECK(world.ask(at_edge()).status == 200);
+  CHECK(world.upstreams.count("v1-b") == 20);
+  world.set_waypoint("v1-b");
+  CHECK(world.ask(at_edge()).flags == "UH");
+  world.set_healthy("wp-a", true);
+  CHECK(world.ask(at_edge()).status == 200);
+}

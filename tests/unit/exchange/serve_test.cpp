@@ -408,3 +408,26 @@ TEST_CASE("Expect is answered by us and does not go up") {
   CHECK(world.upstreams.seen.at(0).header("expect").empty());
   CHECK(world.upstreams.seen.at(0).body == "x");
 }
+
+TEST_CASE("who watches is told of the begin, each attempt and the answer; nobody else is") {
+  World world(lab_yaml("name: again, retries: {attempts: 1, retryOn: 5xx}, " + to("v1")),
+              {"v1-a", "v1-b"});
+  Behaviour bad;
+  bad.status = 500;
+  for (const char* pod : {"v1-a", "v1-b"}) world.upstreams.set(pod, bad);
+  world.ask({});
+  CHECK(world.told.empty());
+  world.watched = true;
+  world.ask({});
+  REQUIRE(world.told.size() == 4);
+  CHECK(world.told[0].starts_with("begin again"));
+  const auto& first = world.told[1];
+  const auto& second = world.told[2];
+  CHECK(first.starts_with("attempt v1-"));
+  CHECK(second.starts_with("attempt v1-"));
+  CHECK(first != second);
+  CHECK(world.told[3] == "answer" + second.substr(second.find(' ')));
+  world.watched = false;
+  world.ask({});
+  CHECK(world.told.size() == 4);
+}

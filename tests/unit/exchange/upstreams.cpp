@@ -29,6 +29,7 @@ class Pod final : public ClientExchange {
   ~Pod() override { seen_.cancelled = !ended_; }
 
   Result<void> send_head(const http::RequestHead& head, bool end) override {
+    if (!does_.head_fits) return fail(ErrorCode::kInvalid, "a head that cannot be written");
     seen_.head = head;
     sent_ = true;
     seen_.whole = end;
@@ -89,22 +90,28 @@ class Pod final : public ClientExchange {
       co_return Nothing(waited.error());
     }
     // The other protocol: what comes is sent back, until its end.
-    while (does_.upgrades && seen_.body.size() == echoed_ && !seen_.whole) {
+    while (is_silent_tunnel()) {
       if (auto woken = co_await changed_.wait(deadline); !woken) co_return Nothing(woken.error());
     }
     co_return next();
   }
   std::optional<Result<Bytes>> try_read_body() override {
-    const bool nothing_to_send_back =
-        does_.upgrades && seen_.body.size() == echoed_ && !seen_.whole;
-    if (does_.between_parts > milliseconds(0) || nothing_to_send_back) return std::nullopt;
+    if (does_.between_parts > milliseconds(0) || is_silent_tunnel()) return std::nullopt;
     return next();
   }
   http::Fields& trailers() override { return trailers_; }
   bool request_sent() const override { return sent_; }
 
  private:
+  bool is_silent_tunnel() const {
+    if (!does_.upgrades || does_.hangs_up) return false;
+    return seen_.body.size() == echoed_ && (!seen_.whole || does_.stays);
+  }
   Result<Bytes> next() {
+    if (does_.upgrades && does_.hangs_up) {
+      ended_ = true;
+      return Bytes{};
+    }
     if (does_.upgrades) {
       const auto part = std::string_view(seen_.body).substr(echoed_);
       echoed_ += part.size();
@@ -159,7 +166,7 @@ io::Task<Result<std::unique_ptr<ClientExchange>>> Upstreams::open(const Upstream
   if (!waited) co_return Nothing(waited.error());
   if (behaviour.connect) {
     const bool own = *behaviour.connect == ErrorCode::kLimit;
-    co_return fail(*behaviour.connect, "connect", own ? Origin::kLocal : Origin::kUpstream);
+    co_return fail(*behaviour.connect, "connect", own ? Origin::kLocal : behaviour.connect_by);
   }
   auto& one = seen.emplace_back();
   one.pod = name;

@@ -35,6 +35,10 @@ struct Behaviour {
   bool cut = false;   // the body ends in a reset
   bool takes = true;  // false: takes nothing of the body
   bool upgrades = false;
+  bool hangs_up = false;  // with `upgrades`: its side of the tunnel ends at once
+  bool stays = false;     // with `upgrades`: its side stays open when the client's has ended
+  Origin connect_by = Origin::kUpstream;  // whose error `connect` is; kLimit is always ours
+  bool head_fits = true;                  // false: our side cannot write the request's head
 };
 
 /// What a pod has seen of one request.

@@ -10,6 +10,7 @@ namespace culvert::waypoint::test {
 namespace {
 
 const std::string kReviews = "reviews.shop.svc.cluster.local";
+const std::string kWaypoint = "wp.shop.svc.cluster.local";
 const std::string kRatings = "ratings.shop.svc.cluster.local";
 
 mesh::Workload pod(const std::string& name, std::size_t number) {
@@ -26,6 +27,8 @@ mesh::Workload pod(const std::string& name, std::size_t number) {
     made.services["shop/" + kRatings] = {{80, 8080}};
   } else if (name.starts_with("v")) {
     made.services["shop/" + kReviews] = {{80, 8080}, {9090, 8080}};
+  } else if (name.starts_with("wp")) {
+    made.services["shop/" + kWaypoint] = {{15008, 15008}};
   }
   return made;
 }
@@ -96,6 +99,14 @@ void World::set_weight(const std::string& pod, std::uint32_t weight) {
   weights_[pod] = weight;
   make_view();
 }
+void World::set_waypoint(const std::string& of, bool there) {
+  if (there) {
+    behind_waypoint_.insert(of);
+  } else {
+    behind_waypoint_.erase(of);
+  }
+  make_view();
+}
 void World::refuse_destination_rule(const std::string& host) {
   auto spec = std::make_shared<::istio::networking::v1alpha3::DestinationRule>();
   spec->set_host(host);
@@ -107,11 +118,15 @@ void World::refuse_destination_rule(const std::string& host) {
 void World::make_view() {
   mesh::Delta delta;
   delta.services = {*l7::test::service("shop", "reviews", {80, 9090}),
-                    *l7::test::service("shop", "ratings", {80})};
+                    *l7::test::service("shop", "ratings", {80}),
+                    *l7::test::service("shop", "wp", {15008})};
+  const mesh::GatewayAddress waypoint{.destination = "shop/" + kWaypoint};
+  if (behind_waypoint_.contains("reviews")) delta.services.front().waypoint = waypoint;
   Labels::ByUid labels;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     auto made = pod(names_[i], i);
     made.healthy = !unhealthy_.contains(names_[i]);
+    if (behind_waypoint_.contains(names_[i])) made.waypoint = waypoint;
     if (weights_.contains(names_[i])) made.capacity = weights_.at(names_[i]);
     labels[made.uid] = std::make_shared<const LabelMap>(
         LabelMap{{"version", names_[i].substr(0, names_[i].find('-'))}});

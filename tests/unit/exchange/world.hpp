@@ -64,6 +64,8 @@ class World final : public ExchangeLog {
   void set_healthy(const std::string& pod, bool healthy);
   /// Its share of the service; 0: none.
   void set_weight(const std::string& pod, std::uint32_t weight);
+  /// In front of "reviews", or of a pod, stands the waypoint of the pods "wp-..."; or nobody again.
+  void set_waypoint(const std::string& of, bool there = true);
   /// Control says that a DestinationRule for `host` is not valid.
   void refuse_destination_rule(const std::string& host);
 
@@ -73,6 +75,9 @@ class World final : public ExchangeLog {
   /// Lets time pass.
   void sleep(milliseconds time);
 
+  /// As if somebody watched; then what was told before the ends, "attempt v1-a".
+  bool watched = false;
+  std::vector<std::string> told;
   Upstreams upstreams;
   ExchangeSettings settings;
   const ExchangeContext& context() const { return *context_; }
@@ -81,6 +86,16 @@ class World final : public ExchangeLog {
   struct Asked;
   void ended(const telemetry::ExchangeRecord& record) override {
     ended_[record.source_address.port] = record;
+  }
+  void began(telemetry::ExchangeRecord& record, io::Deadline /*now*/) override {
+    if (!watched) return;
+    record.watched_as = 1;
+    told.push_back("begin " + record.route_name);
+  }
+  void went_on(const telemetry::ExchangeRecord& /*record*/, telemetry::ExchangeEvent event,
+               const telemetry::AttemptRecord& attempt) override {
+    const bool answer = event == telemetry::ExchangeEvent::kAnswer;
+    told.push_back((answer ? "answer " : "attempt ") + attempt.destination->pod);
   }
   void make_view();
   Arrival arrival_of(const Ask& ask, std::uint16_t client_port) const;
@@ -93,6 +108,7 @@ class World final : public ExchangeLog {
   l7::test::Lab lab_;
   std::vector<std::string> names_;
   std::set<std::string> unhealthy_;
+  std::set<std::string> behind_waypoint_;
   std::map<std::string, std::uint32_t> weights_;
   proxy::Parties parties_;
   std::unique_ptr<ExchangeContext> context_;

@@ -1,5 +1,4 @@
-// The rules of VirtualServices read slowly and plainly, message by message: what the compiled table
-// is held against, by property_test.cpp and by the fuzz target "routes".
+// The matches of VirtualServices read slowly and plainly, message by message; for plain_mesh.hpp.
 #pragma once
 
 #include <algorithm>
@@ -110,24 +109,6 @@ inline bool takes_any_request(const v1::HTTPMatchRequest& match) {
   const bool uri = !match.has_uri() || match.uri().prefix() == "/" || match.uri().regex() == ".*";
   return uri && !match.has_method() && match.headers().empty() && match.without_headers().empty() &&
          match.query_params().empty();
-}
-
-/// The name of the first rule, in the order in which they are asked.
-inline std::string plainly(const std::vector<std::shared_ptr<v1::VirtualService>>& all,
-                           const Ask& ask) {
-  for (const bool last : {false, true}) {
-    for (const auto& spec : all) {
-      for (const auto& rule : spec->http()) {
-        if (rule.match().empty() && (all.size() == 1 || last)) return rule.name();
-        for (const auto& match : rule.match()) {
-          const bool now = all.size() == 1 || takes_any_request(match) == last;
-          if (now && holds(match, ask)) return rule.name() + "." + match.name();
-        }
-      }
-    }
-    if (all.size() == 1) break;
-  }
-  return "";
 }
 
 }  // namespace culvert::l7::test

@@ -46,6 +46,23 @@ TEST_CASE("what there is not is a dash, and an end of ours names flag and detail
       "- \"-\" \"-\" \"-\" \"web.shop\" \"-\" - - 10.96.0.1:80 10.0.0.5:41000 - - 0");
 }
 
+TEST_CASE("numbers and texts are written whole, however long") {
+  ExchangeRecord record = sample_exchange();
+  for (const std::uint64_t number : {0ULL, 9ULL, 10ULL, 99ULL, 100ULL, 255ULL, 256ULL, ~0ULL}) {
+    record.received_bytes = number;
+    CHECK(text_of(record).find(" \"-\" " + std::to_string(number) + " 70000 ") !=
+          std::string::npos);
+  }
+  for (const std::size_t size : {1, 600, 2000, 9000}) {
+    record.path = "/" + std::string(size, 'p');
+    record.user_agent = std::string(size, 'u') + '"';  // and what is escaped, at the end
+    const auto text = text_of(record);
+    CHECK(text.find("GET " + record.path + " HTTP/2\" 200") != std::string::npos);
+    CHECK(text.find("\"" + std::string(size, 'u') + "\\\"\" \"6f9a") != std::string::npos);
+    CHECK(text.ends_with(" shop/routes/0 1"));
+  }
+}
+
 TEST_CASE("addresses are written as elsewhere, whatever their family") {
   ExchangeRecord record = sample_exchange();
   record.attempt_list.back().address = *SocketAddress::parse("[fd00::8]:8080");
@@ -80,10 +97,11 @@ TEST_CASE("JSON has Istio's keys, who asked whom, and the attempts where they ar
                       .end = ExchangeEnd::kConnectFailed,
                       .duration = std::chrono::microseconds(1500)});
   record.upstream_failure = "connect to upstream: refused";
-  const auto object = json::parse(exchange_json(record, true));
+  const auto object = json::parse(exchange_event_json(record, ExchangeEvent::kEnd));
   CHECK(object["response_flags"] == "URX");
   CHECK(object["upstream_host"] == "[fd00::8]:8080");
   CHECK(object["virtual_service"] == "shop/routes");
+  CHECK(object["stat_prefix"] == "find");
   CHECK(object["source_principal"] == "spiffe://cluster.local/ns/shop/sa/front");
   CHECK(object["destination_service"] == "web.shop.svc.cluster.local");
   CHECK(object["attempts"] == 2);
@@ -92,4 +110,6 @@ TEST_CASE("JSON has Istio's keys, who asked whom, and the attempts where they ar
   CHECK(object["attempt_list"][1]["end"] == "connect-failed");
   CHECK(object["attempt_list"][1]["duration_ms"] == 1.5);
   CHECK_FALSE(json::parse(exchange_json(record)).contains("attempt_list"));
+  record.stat_prefix.clear();
+  CHECK_FALSE(json::parse(exchange_json(record)).contains("stat_prefix"));
 }

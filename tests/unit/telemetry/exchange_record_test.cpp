@@ -92,6 +92,8 @@ TEST_CASE("an upstream's failure is told by where the attempt was") {
   CHECK(end(ErrorCode::kProtocol, kRequest) == ExchangeEnd::kUpstreamProtocol);
   CHECK(end(ErrorCode::kReset, kResponse) == ExchangeEnd::kUpstreamCut);
   CHECK(end(ErrorCode::kTimeout, kResponse) == ExchangeEnd::kTimeout);
+  CHECK(end(ErrorCode::kClosed, kResponse) == ExchangeEnd::kUpstreamLost);
+  CHECK(end(ErrorCode::kProtocol, kResponse) == ExchangeEnd::kUpstreamBroken);
   CHECK(end_of_client(Error{ErrorCode::kCancelled, Origin::kClient, 0, ""}) ==
         ExchangeEnd::kClientGone);
   CHECK(end_of_client(Error{ErrorCode::kProtocol, Origin::kClient, 0, ""}) ==

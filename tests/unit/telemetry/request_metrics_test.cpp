@@ -18,6 +18,7 @@ const WorkerRequests::TimePoint kStart{1h};
 
 std::string page_of(RequestMetrics& metrics, WorkerRequests::TimePoint now = kStart) {
   metrics.deposit(metrics.worker(0).collect(now));
+  metrics.deposit(metrics.worker(0).collect_routes(now));
   metrics.settle(now);
   PrometheusText out;
   metrics.render(out);
@@ -152,4 +153,57 @@ TEST_CASE("idle label sets are forgotten by workers and sums, those in use are n
   record.status = 200;
   metrics.worker(0).count(record);  // what was remembered of it went too
   CHECK(value_of(page_of(metrics, kStart + 62s), "istio_requests_total", "code=\"200\"") == "1");
+}
+
+TEST_CASE("requests count by VirtualService, statPrefix and class of their status") {
+  RequestMetrics metrics(1);
+  auto record = sample_exchange();
+  for (const int status : {200, 204, 0, 101, 302, 404, 503, 599, 999}) {
+    record.status = static_cast<std::uint16_t>(status);
+    metrics.worker(0).count(record);
+  }
+  record.virtual_service = "shop/others";
+  metrics.worker(0).count(record);
+  const auto page = page_of(metrics);
+  const std::string name = "culvert_route_requests_total";
+  for (const auto& [code_class, count] :
+       {std::pair{"none", "2"}, std::pair{"1xx", "1"}, std::pair{"2xx", "2"}, std::pair{"3xx", "1"},
+        std::pair{"4xx", "1"}, std::pair{"5xx", "2"}}) {
+    CAPTURE(code_class);
+    CHECK(value_of(page, name,
+                   "{virtual_service=\"shop/routes\",stat_prefix=\"find\",response_code_class=\"" +
+                       std::string(code_class) + "\"}") == count);
+  }
+  CHECK(value_of(page, name, "{virtual_service=\"shop/others\"") == "1");
+}
+
+TEST_CASE("without a statPrefix nothing is counted by it, not even a family is told") {
+  RequestMetrics metrics(1);
+  auto record = sample_exchange();
+  record.stat_prefix.clear();
+  metrics.worker(0).count(record);
+  CHECK(page_of(metrics).find("culvert_route") == std::string::npos);
+}
+
+TEST_CASE("prefixes beyond the bound are counted together, and idle ones are forgotten") {
+  RequestMetrics metrics(1, {.idle_expiry = 60s, .max_routes = 3});
+  auto record = sample_exchange();
+  for (int i = 0; i < 10; ++i) {
+    record.stat_prefix = "p" + std::to_string(i);
+    metrics.worker(0).count(record);
+  }
+  const std::string name = "culvert_route_requests_total";
+  CHECK(value_of(page_of(metrics), name, "stat_prefix=\"overflow\"") == "7");
+  record.stat_prefix = "p0";
+  metrics.worker(0).count(record);
+  page_of(metrics, kStart + 59s);
+  record.stat_prefix =
+      "later";  // there is no room yet: p1 and p2 are held until they are collected
+  metrics.worker(0).count(record);
+  page_of(metrics, kStart + 61s);
+  metrics.worker(0).count(record);
+  const auto page = page_of(metrics, kStart + 62s);
+  CHECK(value_of(page, name, "stat_prefix=\"p0\"") == "2");
+  CHECK(value_of(page, name, "stat_prefix=\"p1\"") == "");
+  CHECK(value_of(page, name, "stat_prefix=\"later\"") == "1");
 }

@@ -27,6 +27,7 @@ inline telemetry::ExchangeRecord sample_exchange() {
       .hostname = "web.shop.svc.cluster.local", .namespace_name = "shop", .name = "web"};
   record.route_name = "shop/routes/0";
   record.virtual_service = "shop/routes";
+  record.stat_prefix = "find";
   record.cluster = "outbound|80|v1|web.shop.svc.cluster.local";
   record.status = 200;
   record.upstream_time = milliseconds(7);

@@ -39,12 +39,22 @@ struct World {
     entry.ns = "other";
     entry.hostname = "api.example";
     entry.waypoint = mesh::GatewayAddress{.destination = mesh::NetworkAddress{"", ip("10.96.0.9")}};
+    // As control tells it: of a pod the ports, of a service what they speak.
     auto db = pod("db", "10.0.0.5");
     db.waypoint = web.waypoint;
-    db.services["shop/db.shop.svc.cluster.local"] = {{5432, 15432, AppProtocol::kTcp}};
+    db.services["shop/db.shop.svc.cluster.local"] = {{5432, 15432}, {80, 8080}, {81, 8081}};
+    db.services["other/web.shop.svc.cluster.local"] = {{80, 15432}, {80, 8081}, {80, 9998}};
+    auto of_db = web_service("10.96.0.5");
+    of_db.name = "db";
+    of_db.hostname = "db.shop.svc.cluster.local";
+    of_db.ports = {{5432, 15432, AppProtocol::kTcp}, {80, 8080, AppProtocol::kHttp11}, {81, 8081}};
+    auto of_others = web_service("10.96.0.6");
+    of_others.ns = "other";
+    of_others.ports = {{80, 9998, AppProtocol::kHttp2}};
     auto foreign = pod("foreign", "10.0.0.6");
     foreign.waypoint = mesh::GatewayAddress{.destination = std::string("shop/another.svc")};
-    mesh = mesh_of({self, web_pod("web-0", "10.0.0.1"), db, foreign}, {wp, web, bare, entry});
+    mesh = mesh_of({self, web_pod("web-0", "10.0.0.1"), db, foreign},
+                   {wp, web, bare, entry, of_db, of_others});
   }
   Result<Target> find(std::string_view authority) const {
     return find_target(*mesh, self, *hbone::Authority::parse(authority), "shop");
@@ -138,16 +148,21 @@ TEST_CASE(
   CHECK_FALSE(asks_first_bytes(AppProtocol::kTcp));
 }
 
-TEST_CASE("a workload's port is declared by the service that leads to it") {
+TEST_CASE("a workload's port is declared by its namespace's service that leads to it, no other") {
   const World world;
   Arrival arrival;
   arrival.workload = world.mesh->workload_named("shop", "db");
-  arrival.destination = at("10.0.0.5:15432");
-  CHECK(declared_at(arrival) == AppProtocol::kTcp);
-  arrival.destination = at("10.0.0.5:9999");
-  CHECK(declared_at(arrival) == AppProtocol::kUnknown);
+  const auto declared = [&](const char* text) {
+    arrival.destination = at(text);
+    return declared_at(*world.mesh, arrival);
+  };
+  CHECK(declared("10.0.0.5:15432") == AppProtocol::kTcp);
+  CHECK(declared("10.0.0.5:8080") == AppProtocol::kHttp11);
+  CHECK(declared("10.0.0.5:8081") == AppProtocol::kUnknown);  // said by another namespace's alone
+  CHECK(declared("10.0.0.5:9998") == AppProtocol::kUnknown);
+  CHECK(declared("10.0.0.5:9999") == AppProtocol::kUnknown);
   arrival.workload = nullptr;
-  CHECK(declared_at(arrival) == AppProtocol::kHttp11);  // an edge
+  CHECK(declared("10.0.0.5:80") == AppProtocol::kHttp11);  // an edge
 }
 
 TEST_CASE("the destination's ztunnel is told whom the waypoint speaks for; an edge tells nothing") {
@@ -216,4 +231,56 @@ TEST_CASE("behind a waypoint the waypoint is dialed, and asked for the service")
   REQUIRE(request->authority.host() != nullptr);
   CHECK(request->authority.host()->host == service.hostname);
   CHECK(request->authority.host()->port == 80);
+}
+
+namespace {
+
+std::shared_ptr<View> view_of(const World& world, const std::string& edge_namespace) {
+  auto view = std::make_shared<View>();
+  view->mesh = world.mesh;
+  view->edges = std::make_shared<const Edges>(Edges{edge_namespace, {}});
+  return view;
+}
+
+Result<mesh::Route> route_from(const mesh::Workload& self, const View& view, const std::string& pod,
+                               std::span<const std::string> tried = {}) {
+  mesh::RoundRobin turns;
+  const auto workload = view.mesh->workload_named("shop", pod);
+  const Endpoint to{workload, {workload->addresses.front(), 15432}};
+  return route_to(to, view, self, std::vector{ip("10.0.0.20")}, turns, tried);
+}
+
+}  // namespace
+
+TEST_CASE("an edge reaches a pod by the pod's own waypoint, a waypoint reaches it itself") {
+  const World world;
+  const auto at_edge = view_of(world, "shop"), at_waypoint = view_of(world, "");
+  const auto edge = pod("edge", "10.0.0.20");
+
+  const auto by_waypoint = route_from(edge, *at_edge, "db");
+  REQUIRE(by_waypoint);
+  CHECK(by_waypoint->via_waypoint);
+  CHECK(by_waypoint->workload->name == "wp-0");
+  CHECK(by_waypoint->next_hop == at("10.0.0.9:15008"));
+  CHECK(by_waypoint->target == at("10.0.0.5:15432"));
+  CHECK(by_waypoint->expected_identities == std::vector{world.self.identity()});
+
+  // Never to itself nor to another waypoint: whatever stands in front of the pod.
+  for (const auto* name : {"db", "foreign"}) {
+    const auto direct = route_from(world.self, *at_waypoint, name);
+    REQUIRE(direct);
+    CHECK_FALSE(direct->via_waypoint);
+    CHECK(direct->workload->name == name);
+  }
+  const auto own = route_from(world.self, *at_edge, "db");  // an edge that is the waypoint itself
+  REQUIRE(own);
+  CHECK(own->workload->name == "db");
+
+  // A waypoint that nobody has, or of which all were tried, is not gone past.
+  CHECK(route_from(edge, *at_edge, "foreign").error().code == ErrorCode::kNoUpstream);
+  const std::vector<std::string> tried{world.self.uid};
+  CHECK(route_from(edge, *at_edge, "db", tried).error().code == ErrorCode::kNoUpstream);
+  const auto bare = route_from(edge, *at_edge, "web-0");
+  REQUIRE(bare);
+  CHECK(bare->workload->name == "web-0");
 }

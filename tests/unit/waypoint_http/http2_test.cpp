@@ -391,8 +391,26 @@ TEST_CASE("an idle connection of HTTP/2 ends by either side's time-out, in order
       CHECK(pair.pool.counts().idle == 1);
       for (int i = 0; i < 200 && pair.pool.counts().connections > 0; ++i) co_await settle();
       CHECK(pair.pool.counts().connections == 0);
-      CHECK(pair.quota->connections == 0);
+      CHECK(pair.quota->connections() == 0);
       co_await pair.stop();
     }
+  });
+}
+
+TEST_CASE("an upstream of HTTP/2 that takes no stream is told by name, and its connection let go") {
+  run_loop([]() -> Task<> {
+    Http2Pair pair;
+    pair.dialer.options.max_streams = 0;
+    for (int i = 1; i <= 2; ++i) {
+      const auto open = co_await pair.open();
+      REQUIRE_FALSE(open);
+      CHECK(open.error().code == ErrorCode::kRefused);
+      for (int turn = 0; turn < 200 && pair.pool.counts().connections > 0; ++turn) {
+        co_await settle();
+      }
+      CHECK(pair.pool.counts().connections == 0);
+      CHECK(pair.dialer.dialled == i);
+    }
+    co_await pair.stop();
   });
 }

@@ -172,6 +172,43 @@ struct Generous final : Handler {
   io::Deadline ended_at{};
 };
 
+/// Says a part that a stream queues whole, and then waits for its upstream, for hours.
+struct SaysPart final : Handler {
+  Task<> serve(ServerExchange& exchange) override {
+    http::ResponseHead head;
+    head.status = 200;
+    head.body = {true, std::nullopt};
+    exchange.send_head(head, false);
+    const std::string part(kPartBytes, 'x');
+    for (int i = 0; i < kParts; ++i) {
+      CHECK((co_await exchange.write_body(bytes_of(part), io::kNoDeadline)).has_value());
+    }
+    said = true;
+    if (!co_await io::sleep_until(io::in(hours(2)))) by = exchange.stopped_by();
+  }
+  static constexpr std::size_t kPartBytes = 2000;
+  static constexpr int kParts = 8;
+  bool said = false;
+  std::optional<StoppedBy> by;
+};
+
+/// Takes what was said, or nothing beyond a window that is less.
+Task<> leave_tail(bool takes) {
+  SaysPart says;
+  Client client(says, HttpVersion::kHttp2, SaysPart::kPartBytes);
+  co_await client.ask(Asks::kAll);
+  std::size_t taken = 0;
+  while (takes && taken < SaysPart::kParts * SaysPart::kPartBytes) {
+    const auto part = co_await client.stream.read(soon());
+    REQUIRE(part);
+    taken += part->size();
+  }
+  CHECK(says.said);
+  co_await io::sleep_until(io::in(hours(1)));
+  CHECK(says.by == (takes ? std::nullopt : std::optional(StoppedBy::kIdleTime)));
+  co_await client.stop();
+}
+
 /// Takes all of it in an hour, or nothing.
 Task<> read_slowly(bool at_all) {
   Generous generous;
@@ -234,4 +271,10 @@ TEST_CASE(
     "a slow reader over HTTP/2 gets all of a long answer, one who reads nothing is cut in time") {
   test::simulate(read_slowly, true);
   test::simulate(read_slowly, false);
+}
+
+TEST_CASE(
+    "a reader over HTTP/2 who leaves the tail of what was said is cut while more is waited for") {
+  test::simulate(leave_tail, false);
+  test::simulate(leave_tail, true);
 }

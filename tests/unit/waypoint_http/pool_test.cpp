@@ -33,9 +33,9 @@ TEST_CASE("a connection is used again, for the same client only") {
     CHECK(heard == std::vector<std::string>{"/1", "/2", "/3", "/4"});
     CHECK(pair.pool.counts().reused == 2);
     CHECK(pair.pool.counts().idle == 2);
-    CHECK(pair.quota->connections == 2);
+    CHECK(pair.quota->connections() == 2);
     co_await pair.stop();
-    CHECK(pair.quota->connections == 0);
+    CHECK(pair.quota->connections() == 0);
   });
 }
 
@@ -92,13 +92,13 @@ TEST_CASE("where the cluster's connections are used up requests wait in order, b
       co_await settle();
     }
     CHECK(heard == std::vector<std::string>{"/4!limit reached"});
-    CHECK(pair.quota->pending == 2);
+    CHECK(pair.quota->pending() == 2);
     CHECK((co_await get(first->get(), "/1")) == "/1");
     first->reset();
     co_await waiting.join();
     CHECK(heard == std::vector<std::string>{"/4!limit reached", "/2", "/3"});
     CHECK(pair.dialer.dialled == 1);
-    CHECK(pair.quota->pending == 0);
+    CHECK(pair.quota->pending() == 0);
     co_await pair.stop();
   });
 }
@@ -111,12 +111,12 @@ TEST_CASE("another client's idle connection makes room; each endpoint may have o
     co_await ask(&pair, "/1", &heard, "a");
     co_await ask(&pair, "/2", &heard, "b");
     CHECK(heard == std::vector<std::string>{"/1", "/2"});
-    CHECK(pair.quota->connections == 1);
+    CHECK(pair.quota->connections() == 1);
     auto busy = co_await pair.open("b");
     pair.endpoint.address.port = 81;
     auto other = co_await pair.open("b");
     CHECK(other.has_value());
-    CHECK(pair.quota->connections == 2);
+    CHECK(pair.quota->connections() == 2);
     busy->reset();
     other->reset();
     co_await pair.stop();
@@ -168,13 +168,38 @@ TEST_CASE("an idle connection that the upstream closed is replaced, and one that
     pair.dialer.close_all();
     co_await settle();
     CHECK(pair.pool.counts().idle == 0);
-    CHECK(pair.quota->connections == 0);
+    CHECK(pair.quota->connections() == 0);
     co_await ask(&pair, "/2", &heard);
     pair.pool.retire(pair.endpoint);
     CHECK(pair.pool.counts().idle == 0);
     co_await ask(&pair, "/3", &heard);
     CHECK(heard == std::vector<std::string>{"/1", "/2", "/3"});
     CHECK(pair.dialer.dialled == 3);
+    co_await pair.stop();
+  });
+}
+
+TEST_CASE("of replicas that are reached by one address, the connections of one alone are retired") {
+  run_loop([]() -> Task<> {
+    PoolPair pair;
+    const auto replica = [](const char* uid) {
+      auto out = std::make_shared<mesh::Workload>();
+      out->uid = uid;
+      return out;
+    };
+    const auto leaves = replica("wp-1"), stays = replica("wp-2");
+    std::vector<std::string> heard;
+    for (const auto& one : {leaves, stays}) {
+      pair.endpoint.workload = one;
+      co_await ask(&pair, "/", &heard);
+    }
+    CHECK(pair.pool.counts().idle == 2);
+    pair.endpoint.workload = leaves;
+    pair.pool.retire(pair.endpoint);
+    CHECK(pair.pool.counts().idle == 1);
+    pair.endpoint.workload = stays;
+    co_await ask(&pair, "/", &heard);
+    CHECK(pair.dialer.dialled == 2);
     co_await pair.stop();
   });
 }

@@ -41,11 +41,11 @@ TEST_CASE("each who watches gets each request once, in order") {
   tap.push("a");
   tap.push("b");
   const auto first = tap.read(0, kStart);
-  CHECK(first.requests == std::vector<std::string>{"a", "b"});
+  CHECK(first.events == std::vector<std::string>{"a", "b"});
   tap.push("c");
-  CHECK(tap.read(first.next, kStart).requests == std::vector<std::string>{"c"});
-  CHECK(tap.read(1, kStart).requests == std::vector<std::string>{"b", "c"});
-  CHECK(tap.read(3, kStart).requests.empty());
+  CHECK(tap.read(first.next, kStart).events == std::vector<std::string>{"c"});
+  CHECK(tap.read(1, kStart).events == std::vector<std::string>{"b", "c"});
+  CHECK(tap.read(3, kStart).events.empty());
   CHECK(tap.read(99, kStart).next == 3);
 }
 
@@ -55,12 +55,12 @@ TEST_CASE("what is kept and what waits is bounded, and what is lost is told") {
   for (int i = 0; i < 4; ++i) tap.push(part);
   tap.push("one too many");
   const auto batch = tap.read(0, kStart);
-  CHECK(batch.requests.size() == 4);
+  CHECK(batch.events.size() == 4);
   CHECK(batch.lost == 1);
   tap.push("newest");
   const auto next = tap.read(0, kStart);
-  CHECK(next.requests.back() == "newest");
-  CHECK(next.requests.size() == 4);
+  CHECK(next.events.back() == "newest");
+  CHECK(next.events.size() == 4);
   CHECK(next.lost == 2);
 }
 
@@ -77,7 +77,7 @@ TEST_CASE("workers push while others read, and nothing is lost below the bounds"
   while (seen + lost < 2 * kEach) {
     const auto batch = tap.read(next, kStart);
     next = batch.next;
-    seen += batch.requests.size();
+    seen += batch.events.size();
     lost += batch.lost;
   }
   CHECK(seen == 2 * kEach);
@@ -116,7 +116,59 @@ TEST_CASE("a request that is over is counted, logged, and shown while somebody w
   }
   ::close(ends[0]);
   CHECK(json::parse(logged)["response_code"] == 503);  // one line: 200 is no error
-  const auto shown = tap.read(0, kStart).requests;
+  const auto shown = tap.read(0, kStart).events;
   REQUIRE(shown.size() == 1);
   CHECK(json::parse(shown[0])["attempt_list"].size() == 1);
+  CHECK(json::parse(shown[0])["event"] == "end");
+  CHECK_FALSE(json::parse(shown[0]).contains("id"));  // nobody was told when it began
+}
+
+TEST_CASE(
+    "while somebody watches, a request is told of when it begins, is tried, and is answered") {
+  Tap tap;
+  telemetry::WorkerRequests requests{telemetry::RequestOptions{}};
+  telemetry::LineWriter lines(-1);
+  RequestLog log(requests, tap, lines, true, *telemetry::AccessFilter::parse("errors"));
+  const auto now = std::chrono::steady_clock::now();
+  auto record = test::sample_exchange();
+  const auto attempt = record.attempt_list.front();
+  record.attempt_list.clear();
+  record.attempts = 0;
+  record.status = 0;
+  log.began(record, now);
+  CHECK(record.watched_as == 0);
+  CHECK(tap.end(now) == 0);
+
+  log.began(record, now);
+  CHECK(record.watched_as == 1);
+  auto other = record;
+  log.began(other, now);
+  CHECK(other.watched_as == 2);
+  log.went_on(record, telemetry::ExchangeEvent::kAttempt, attempt);
+  record.status = 200;
+  log.went_on(record, telemetry::ExchangeEvent::kAnswer, attempt);
+  record.add_attempt(attempt);
+  log.ended(record);
+  const auto events = tap.read(0, now).events;
+  REQUIRE(events.size() == 5);
+  const auto begin = json::parse(events[0]), tried = json::parse(events[2]),
+             answer = json::parse(events[3]), end = json::parse(events[4]);
+  CHECK(begin["event"] == "begin");
+  CHECK(begin["id"] == 1);
+  CHECK(begin["route_name"] == "shop/routes/0");
+  CHECK(begin["source_workload"] == "front-0");
+  CHECK_FALSE(begin.contains("response_code"));
+  CHECK_FALSE(begin.contains("upstream_host"));
+  CHECK(json::parse(events[1])["id"] == 2);
+  CHECK(tried["event"] == "attempt");
+  CHECK(tried["attempts"] == 1);
+  CHECK(tried["upstream_host"] == "10.0.0.7:8080");
+  CHECK(tried["destination_workload"] == "web");
+  CHECK_FALSE(tried.contains("response_code"));
+  CHECK(answer["event"] == "answer");
+  CHECK(answer["response_code"] == 200);
+  CHECK(answer["attempts"] == 1);
+  CHECK(end["event"] == "end");
+  CHECK(end["id"] == 1);
+  CHECK(end["duration"] == 12);
 }

@@ -1,0 +1,100 @@
+"""How requests end, as a real waypoint's log says it: status, flags and details of each way; over both address families."""
+import os
+
+import pytest
+import yaml
+
+from flows import NODES, client_pod
+from lab import APPS, Lab, wait_until
+
+WAYPOINT = "shop/waypoint-1"
+# A server that breaks off in different ways, by the path's first letter: answers what is no HTTP, ends, resets.
+ODD = """
+import socket, struct
+listener = socket.create_server(("::", 8090), family=socket.AF_INET6, dualstack_ipv6=True)
+while True:
+    link = listener.accept()[0]
+    how = link.recv(65536).split(b" ")[1][1:2]
+    if how == b"g":
+        link.sendall(b"what is this?\\r\\n\\r\\n")
+    if how == b"r":
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    link.close()
+"""
+AFTER, BEFORE = "upstream_reset_after_response_started", "upstream_reset_before_response_started"
+
+
+def to(host, port=8080):
+    return {"route": [{"destination": {"host": host, "port": {"number": port}}}], "retries": {"attempts": 0}}
+
+
+def always(**fault):
+    return {name: {**what, "percentage": {"value": 100}} for name, what in fault.items()}
+
+
+# By the path: what the rule says of it, and the log's line.
+ENDS = {
+    "/plain": (to("web"), "200 - via_upstream"),
+    "/said": ({"directResponse": {"status": 410}}, "410 - direct_response"),
+    "/moved": ({"redirect": {"uri": "/there"}}, "301 - direct_response"),
+    "/abort": ({**to("web"), "fault": always(abort={"httpStatus": 418})}, "418 FI fault_filter_abort"),
+    "/delay": ({**to("web"), "fault": always(delay={"fixedDelay": "0.1s"})}, "200 DI via_upstream"),
+    "/sleep/30": ({**to("web"), "timeout": "0.5s"}, "504 UT response_timeout"),
+    "/sleep/31": ({**to("web"), "retries": {"attempts": 1, "perTryTimeout": "0.5s"}}, "504 UT upstream_per_try_timeout"),
+    "/status/503": ({**to("web"), "retries": {"attempts": 1, "retryOn": "5xx", "backoff": "1ms"}}, "503 URX via_upstream"),
+    "/nobody": (to("nobody"), "503 NC cluster_not_found"),
+    "/closed": (to("web", 8099), f"503 UF {BEFORE}{{remote_connection_failure}}"),
+    "/empty": (to("empty"), "503 UH no_healthy_upstream"),
+    "/garbage": (to("web", 8090), f"502 UPE {BEFORE}{{protocol_error}}"),
+    "/end": (to("web", 8090), f"503 UC {BEFORE}{{connection_termination}}"),
+    "/reset": (to("web", 8090), f"503 UC {BEFORE}{{connection_termination}}"),
+    "/none": (None, "404 NR route_not_found"),
+    "/cut": (to("web"), f"200 UPE {AFTER}{{protocol_error}}"),
+}
+RULES = [{"match": [{"uri": {"exact": path}}], **rule} for path, (rule, _) in ENDS.items() if rule]
+
+
+def service(name, app, *ports):
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"ipFamilyPolicy": "PreferDualStack", "selector": {"app": app}, "ports": [{"name": f"http-{port}", "port": port} for port in ports]}}
+
+
+WORLD = NODES + client_pod("shop", "client", "east") + "---\n" + yaml.safe_dump_all([
+    {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
+     "spec": {"nodeName": "west", "serviceAccountName": "web", "containers": [
+         {"name": "http", "command": ["python3", f"{APPS}/http_echo.py", "8080"], "ports": [{"containerPort": 8080}]},
+         {"name": "odd", "command": ["python3", "-c", ODD], "ports": [{"containerPort": 8090}]}]}},
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {
+        "istio.io/dataplane-mode": "ambient", "istio.io/use-waypoint": "waypoint"}}},
+    {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "waypoint", "namespace": "shop"},
+     "spec": {"gatewayClassName": "culvert-waypoint", "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]}},
+    service("web", "web", 8080, 8090, 8099), service("empty", "none", 8080),
+    {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "web", "namespace": "shop"},
+     "spec": {"hosts": ["web"], "http": RULES}}], sort_keys=False)
+
+
+@pytest.fixture(scope="module")
+def lab():
+    with Lab(f"proof-flags-{os.getpid()}", WORLD, flags=["--waypoint-flag=--log-format=json"]) as made:
+        yield made
+
+
+@pytest.fixture(params=[4, 6])
+def family(request):
+    return request.param
+
+
+def ends_of(lab, agent):
+    """By path, how the requests of one agent ended."""
+    return {line["path"]: " ".join([str(line["response_code"]), ",".join(sorted(line["response_flags"].split(","))), line["response_code_details"]])
+            for line in lab.log_lines(WAYPOINT) if line.get("user_agent") == agent}
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_the_log_says_how_each_request_ended(lab, family, version):
+    agent = f"ends{version}-{family}"
+    # A curl for each: it does not use a connection of HTTP/2 again on which a stream was reset.
+    lab.exec("shop/client", "sh", "-c", "".join(f"curl -s -{family} {version} -A {agent} --max-time 60 -o /dev/null http://web:8080{path};"
+                                                for path in ENDS))
+    said = wait_until(lambda: now if set(now := ends_of(lab, agent)) == set(ENDS) else None, "a line of each")
+    assert said == {path: line for path, (_, line) in ENDS.items()}

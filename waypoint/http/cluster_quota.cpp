@@ -1,0 +1,118 @@
+#include "waypoint/http/cluster_quota.hpp"
+
+#include <cassert>
+
+#include "culvert/io/loop.hpp"
+#include "waypoint/http/pool_waiter.hpp"
+
+namespace culvert::waypoint {
+
+ClusterQuota::~ClusterQuota() {
+  if (part_ != nullptr) shared_->leave(*part_);
+}
+
+// News are for this worker's thread: others only post them there.
+SharedPlaces::Part& ClusterQuota::part() {
+  if (part_ != nullptr) return *part_;
+  auto tell = [loop = &io::Loop::current(), weak = weak_from_this()](PlaceNews news) {
+    loop->post([weak, news] {
+      if (const auto quota = weak.lock()) quota->hear(news);
+    });
+  };
+  part_ = &shared_->join(std::move(tell));
+  return *part_;
+}
+
+SharedPlaces::Wanted ClusterQuota::shared_wish(const Wanted& wanted) const {
+  const bool first = wanted.at != nullptr && !by_endpoint_.contains(*wanted.at);
+  return {wanted.at, wanted.limit, wanted.of_each_worker && first};
+}
+
+void ClusterQuota::count(const SocketAddress* at) {
+  ++connections_;
+  if (at != nullptr) ++by_endpoint_[*at];
+}
+
+bool ClusterQuota::take(const Wanted& wanted) {
+  bool room = true;
+  if (shared_ != nullptr) {
+    (void)part();
+    room = shared_->take(shared_wish(wanted));
+  } else if (connections_ >= wanted.limit) {
+    room = wanted.at != nullptr && !by_endpoint_.contains(*wanted.at);
+  }
+  if (room) count(wanted.at);
+  return room;
+}
+
+bool ClusterQuota::take(PoolWaiter& waiter, const Wanted& wanted) {
+  if (!std::exchange(waiter.promised, false)) {
+    if (!take(wanted)) return false;
+    wait_no_more(waiter);
+    return true;
+  }
+  shared_->take_promised(part(), wanted.at);
+  count(wanted.at);
+  return true;
+}
+
+bool ClusterQuota::take_or_wait(PoolWaiter& waiter, const Wanted& wanted) {
+  if (shared_ == nullptr || waiter.listed) return false;
+  const bool room = shared_->take_or_wait(part(), shared_wish(wanted), waiter.since);
+  waiter.listed = !room;
+  if (room) count(wanted.at);
+  return room;
+}
+
+void ClusterQuota::give_back(const SocketAddress* at) {
+  --connections_;
+  if (at != nullptr) {
+    const auto there = by_endpoint_.find(*at);
+    if (--there->second == 0) by_endpoint_.erase(there);
+  }
+  if (shared_ != nullptr) return shared_->give_back(at);
+  wake_one(*this, nullptr);
+}
+
+bool ClusterQuota::take_pending(std::uint32_t limit) {
+  const bool room = shared_ != nullptr ? add_below(shared_->pending(), limit) : pending_ < limit;
+  pending_ += room;
+  return room;
+}
+
+void ClusterQuota::give_pending_back() {
+  --pending_;
+  if (shared_ != nullptr) shared_->pending().fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ClusterQuota::pass_on() {
+  if (!wake_one(*this, nullptr) && shared_ != nullptr) shared_->pass_on(part(), false);
+}
+
+void ClusterQuota::wait_no_more(PoolWaiter& waiter) {
+  if (std::exchange(waiter.listed, false)) shared_->wait_no_more(part());
+  if (std::exchange(waiter.promised, false)) shared_->pass_on(part(), true);
+}
+
+bool ClusterQuota::others_wait() {
+  return shared_->should_yield(part(), first_waiter != nullptr, io::Loop::current().now());
+}
+
+void ClusterQuota::hear(PlaceNews news) {
+  if (news != PlaceNews::kWanted) return hear_of_place(news == PlaceNews::kPromised);
+  shared_->heard(part());
+  while (idle != nullptr && should_yield() && idle->close_idle_of(*this)) {
+  }
+}
+
+// It is for the oldest of those that wait here for a place. Who was woken meanwhile looks anyway.
+void ClusterQuota::hear_of_place(bool promised) {
+  auto* next = first_waiter;
+  while (next != nullptr && !next->listed) next = next->next;
+  if (next == nullptr) return shared_->pass_on(part(), promised);
+  next->listed = false;
+  next->promised = promised;
+  if (!next->woken) next->wake();
+}
+
+}  // namespace culvert::waypoint
