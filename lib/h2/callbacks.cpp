@@ -31,8 +31,26 @@ struct Callbacks {
     return found;
   }
 
+  // Ends the connection for a header block of which no more may be decoded.
+  static bool far_beyond(Session& session) {
+    const Session::HeaderBlock& block = session.block_;
+    const std::size_t most = kMaxHeaderExcess * session.options_.header_list_bytes;
+    if (std::max(block.coded_bytes, block.list_bytes) <= most &&
+        block.fields <= kMaxHeaderExcess * kMaxHeaderFields) {
+      return false;
+    }
+    session.fatal(ErrorCode::kLimit, "HTTP/2: a header block far beyond its bounds",
+                  kEnhanceYourCalm);
+    return true;
+  }
+
   static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
     Session& session = self(user);
+    if (head->type == NGHTTP2_HEADERS) session.block_ = {};
+    if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION) {
+      session.block_.coded_bytes += head->length;
+      if (far_beyond(session)) return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
     if (!session.server_ || head->type != NGHTTP2_HEADERS) return 0;
     if (!session.stream_ids_.take(head->stream_id)) {
       session.fatal(ErrorCode::kProtocol, "HTTP/2: a stream number that was passed over",
@@ -52,8 +70,6 @@ struct Callbacks {
       auto& added = session.add_stream(frame->hd.stream_id, std::move(stream));
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, &added);
       session.latest_ = &added;
-    } else if (StreamState* stream = stream_of(raw, frame->hd.stream_id, session)) {
-      stream->header_list_bytes = 0;
     }
     return 0;
   }
@@ -69,19 +85,21 @@ struct Callbacks {
                     std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
                     std::uint8_t, void* user) {
     Session& session = self(user);
+    session.block_.list_bytes += name_size + value_size + 32;
+    ++session.block_.fields;
+    if (far_beyond(session)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     StreamState* stream = stream_of(raw, frame->hd.stream_id, session);
     if (stream == nullptr) return 0;
     Headers& into = stream->headers_complete ? stream->with_rare().trailers : stream->headers;
-    stream->header_list_bytes += name_size + value_size + 32;
-    if (stream->header_list_bytes > session.options_.header_list_bytes ||
+    if (session.block_.list_bytes > session.options_.header_list_bytes ||
         into.size() >= kMaxHeaderFields) {
       if (session.server_ && !session.options_.judges_messages) {
         oversized(session,
                   stream->headers_complete ? stream->oversized_trailers : stream->oversized);
-        return 0;
+      } else {
+        session.reset(*stream, kEnhanceYourCalm);  // once; what follows is counted, not kept
       }
-      session.reset(*stream, kEnhanceYourCalm);
-      return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+      return 0;
     }
     if (into.empty()) into.reserve(stream->headers_complete ? kUsualTrailers : kUsualFields);
     Header& field = into.emplace_back();
@@ -91,6 +109,7 @@ struct Callbacks {
   }
 
   static void headers_received(Session& session, StreamState& stream, std::uint8_t flags) {
+    if (stream.reset_by_us) return;
     if (stream.headers_complete) {  // these were trailers, and they end it (RFC 9113 section 8.1)
       if ((flags & NGHTTP2_FLAG_END_STREAM) == 0) session.reset(stream, kProtocolError);
       return;

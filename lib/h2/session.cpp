@@ -294,9 +294,10 @@ void Session::close_stream(StreamState& stream, std::uint32_t code) {
 }
 
 void Session::end_streams() {
-  const Error why =
-      result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
-              : result_.error();
+  Error why = result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
+                      : result_.error();
+  // To a stream's users kTimeout is a deadline of their own, behind which they may go on.
+  if (why.code == ErrorCode::kTimeout) why.code = ErrorCode::kReset;
   streams_.for_each([&](StreamState& stream) {
     if (!stream.closed) {
       stream.closed = true;

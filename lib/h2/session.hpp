@@ -147,6 +147,13 @@ class Session {
   RateLimit resets_{kMaxResetsPerSecond};
   RateLimit control_frames_{kMaxControlFramesPerSecond};
   StreamIds stream_ids_;  // server: the peer's
+  // The header block under way: there is one at a time (RFC 9113 section 4.3).
+  struct HeaderBlock {
+    std::size_t coded_bytes = 0;  // of its frames, as their heads announce
+    std::size_t list_bytes = 0;   // RFC 9113 section 6.5.2 counting
+    std::size_t fields = 0;
+  };
+  HeaderBlock block_;
   io::Deadline last_received_;
   io::Deadline next_ping_ = io::kNoDeadline;
   io::Deadline ping_sent_ = io::kNoDeadline;  // kNoDeadline: none is outstanding

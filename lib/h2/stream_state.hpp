@@ -67,7 +67,6 @@ struct StreamState {
   Headers headers;                    // of the request (server) or of the final response (client)
   std::unique_ptr<RareHeaders> rare;  // null: none yet
   Cuttable* cut = nullptr;            // Stream::on_cut
-  std::size_t header_list_bytes = 0;  // of the block under way
 
   ByteQueue received;
   std::size_t lent_bytes = 0;      // returned by the last read(): first in `received`

@@ -79,6 +79,10 @@ std::unexpected<Error> SocketOperation::failure(const char* text) const {
     if (stop_ == Stop::kTimeout) return fail(ErrorCode::kTimeout, text);
     if (stop_ == Stop::kCancelled) return fail(ErrorCode::kCancelled, text);
   }
+  // TCP gave the connection up (tcp(7)): no deadline of ours, behind which one could go on.
+  if (result_ == -ETIMEDOUT && kind != IoKind::kConnect) {
+    return std::unexpected(Error{ErrorCode::kReset, Origin::kLocal, ETIMEDOUT, text});
+  }
   return fail_errno(-result_, text);
 }
 

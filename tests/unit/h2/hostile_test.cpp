@@ -151,6 +151,43 @@ TEST_CASE("a header list beyond its bound resets the stream with ENHANCE_YOUR_CA
   CHECK(outcome.answer.find(frame(3, 0, 1, std::string("\0\0\0\x0b", 4))) != std::string::npos);
 }
 
+TEST_CASE("a header block far beyond its bounds ends the connection before it is decoded") {
+  const std::string start =
+      std::string(kPreface) + settings() + frame(4, 1, 0, "");  // and ours are acknowledged
+  const auto fields = [](std::size_t count) {
+    std::string block = connect_block();
+    for (std::size_t i = 2; i < count; ++i) block += literal("n", "v");
+    return block;
+  };
+  constexpr std::size_t kMost = kMaxHeaderExcess * kMaxHeaderFields;
+  // A field of 4 KiB in the table, which one byte names then (RFC 7541 section 6.1).
+  const std::string large = std::string("\x40\x01n\x7f\xa1\x1e") + std::string(4000, 'v');
+  const auto named = [&](std::size_t times) {
+    return connect_block() + large + std::string(times, '\xbe');
+  };
+  const std::size_t list_bytes = Options::server().header_list_bytes;
+
+  for (const auto& block : {fields(kMost), named(list_bytes / 4000 + 4)}) {
+    const auto outcome = serve(start + frame(1, 4, 1, block) + connect(3), Peer::kCloses);
+    CHECK(code_of(outcome) != ErrorCode::kLimit);
+    CHECK(outcome.streams == 1);
+  }
+  for (const auto& block : {fields(kMost + 1), named(kMaxHeaderExcess * list_bytes / 4000 + 1)}) {
+    const auto outcome = serve(start + frame(1, 4, 1, block) + connect(3));
+    CHECK(code_of(outcome) == ErrorCode::kLimit);
+    CHECK(outcome.streams == 0);
+  }
+  // No byte of it need be there: a frame's head says enough, and so does one that goes on from it.
+  const std::size_t most = kMaxHeaderExcess * list_bytes;
+  const auto announced = [](std::uint8_t type, std::size_t size) {
+    return frame(type, 0, 1, std::string(size, '\x20')).substr(0, 9);
+  };
+  CHECK(code_of(serve(start + announced(1, most + 1))) == ErrorCode::kLimit);
+  const std::string first = connect_block() + large + std::string(list_bytes / 4000 - 2, '\xbe');
+  CHECK(code_of(serve(start + frame(1, 0, 1, first) + announced(9, most - first.size() + 1))) ==
+        ErrorCode::kLimit);
+}
+
 TEST_CASE("floods end the connection: rapid resets, PINGs, SETTINGS, empty DATA, PRIORITY") {
   const std::string start = std::string(kPreface) + settings();
   std::string resets, pings, setting_frames, empty = connect(1), priorities;

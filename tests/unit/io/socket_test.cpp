@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -150,6 +152,33 @@ TEST_CASE("TCP: accept, connect, refusal") {
     const auto refused = co_await io::connect(other.get(), address, in(30s));
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == ErrorCode::kRefused);
+  });
+}
+
+TEST_CASE("a connection that TCP gives up is lost, which is no deadline of the receiver's") {
+  run_loop([]() -> Task<> {
+    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_storage raw{};
+    SocketAddress address{IpAddress::v4(127, 0, 0, 1), 0};
+    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) ==
+            0);
+    REQUIRE(::listen(listener.get(), 1) == 0);
+    socklen_t size = sizeof raw;
+    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
+    address = *SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
+    UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    REQUIRE((co_await io::connect(client.get(), address, in(30s))).has_value());
+    // Bytes that the peer's closed window holds back for longer than this end it (tcp(7)).
+    const unsigned patience_ms = 50;
+    REQUIRE(::setsockopt(client.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms,
+                         sizeof patience_ms) == 0);
+    const std::vector<std::uint8_t> much(64 << 10);
+    while (::send(client.get(), much.data(), much.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+    }
+    const auto lost = co_await io::recv(client.get(), in(60s));
+    REQUIRE_FALSE(lost.has_value());
+    CHECK(lost.error().code == ErrorCode::kReset);
+    CHECK(lost.error().sys_errno == ETIMEDOUT);
   });
 }
 
