@@ -1,5 +1,6 @@
 // API objects from YAML: reading is deterministic, every refusal has a diagnostic with a place, the
-// store takes what was read and gives it up again, and all that it holds can be compiled.
+// store takes what was read and gives it up again, and all that it holds can be compiled: by
+// ztunnels and by waypoints.
 #include <google/protobuf/message.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "culvert/config/object_store.hpp"
 #include "culvert/xds/resources.hpp"
 #include "property.hpp"
+#include "waypoint/control/view_feed.hpp"
 
 using namespace culvert;
 using fuzz::require;
@@ -58,6 +60,27 @@ void check_compiled(const control::ResourceSet& resources) {
   }
 }
 
+// Everything that control makes, in one go and a type after the other, as a waypoint or an edge
+// gets it.
+void check_routed(const control::ResourceSet& resources, const std::string& edge_pod) {
+  waypoint::ViewFeed feed("cluster.local", edge_pod, {.own_namespace = "shop"}, [](const auto&) {});
+  for (const auto& [type, by_name] : resources) {
+    std::vector<xds::AddedResource> added;
+    for (const auto& [name, resource] : by_name) {
+      added.push_back({name, resource.version, resource.bytes});
+    }
+    require(feed.apply(type, std::move(added), {}).empty(),
+            "a waypoint takes all that control makes");
+  }
+  const auto routes = feed.view()->routes;
+  require(routes != nullptr, "its routes are compiled");
+  for (const auto& [type, by_name] : resources) {
+    std::vector<std::string> names;
+    for (const auto& [name, resource] : by_name) names.push_back(name);
+    require(feed.apply(type, {}, std::move(names)).empty(), "and given up again");
+  }
+}
+
 void check_store(const config::ParsedFile& file) {
   config::ObjectStore store;
   const auto first = store.load({file});
@@ -66,6 +89,8 @@ void check_store(const config::ParsedFile& file) {
   require(control::compile(*store.objects(), {}).resources == compiled.resources,
           "equal objects give equal resources");
   check_compiled(compiled.resources);
+  check_routed(compiled.resources, "");
+  check_routed(compiled.resources, "edge");
   require(store.load({file}).changes.empty(), "the same again changes nothing");
   config::ParsedFile gone;
   gone.file = file.file;
