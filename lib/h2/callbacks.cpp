@@ -65,9 +65,13 @@ struct Callbacks {
       auto stream = std::make_shared<StreamState>(&session, session.options_.budget);
       // Until its header block is complete it has no handle, and little time.
       stream->handle_gone = true;
-      stream->linger_until = io::Loop::current().now() + kLingerTimeout;
+      const auto head_timeout = session.options_.head_timeout;
+      const bool told = head_timeout.count() > 0;  // if it is late
+      stream->linger_until =
+          io::Loop::current().now() + (told ? io::Clock::duration(head_timeout) : kLingerTimeout);
       ++session.lingering_streams_;
       auto& added = session.add_stream(frame->hd.stream_id, std::move(stream));
+      if (told) session.head_under_way_ = &added;
       nghttp2_session_set_stream_user_data(raw, frame->hd.stream_id, &added);
       session.latest_ = &added;
     }
@@ -127,6 +131,7 @@ struct Callbacks {
     }
     stream.headers_complete = true;
     if (!session.server_) return;
+    session.head_under_way_ = nullptr;
     // Streams that the peer has reset still count while their handlers wind down.
     if (session.streams_.size() > 2 * std::size_t{session.options_.max_streams}) {
       return session.reset(stream, kRefusedStream);

@@ -50,7 +50,7 @@ io::Task<Result<void>> Session::run() {
   co_await fibers.join();
   end_streams();
   settings_event_.notify();
-  if (result_) {
+  if (result_ || late_) {
     const auto deadline = io::in(kGoodbyeTimeout);
     co_await bytes_->finish(deadline);
     if (!peer_closed_) co_await read_until_closed(*bytes_, deadline);
@@ -76,6 +76,7 @@ void Session::end(Result<void> result) {
 void Session::fatal(ErrorCode code, const char* text, std::uint32_t h2_code) {
   if (dead_) return;
   dead_ = true;
+  head_under_way_ = nullptr;
   if (result_) result_ = fail(code, text, peer());
   nghttp2_session_terminate_session(raw_, h2_code);
   goodbye_by_ = io::Loop::current().now() + kGoodbyeTimeout;
@@ -106,8 +107,10 @@ io::Task<> Session::read_loop() {
       co_return;
     }
     last_received_ = io::Loop::current().now();
+    if (dead_) co_return;  // since it was waited for
     receive(*part);
     deliver_accepted();
+    if (head_under_way_ != nullptr) tick_event_.notify();
     if (nghttp2_session_want_write(raw_) != 0 || nghttp2_session_want_read(raw_) == 0)
       wake_writer();
   }
@@ -245,7 +248,9 @@ void Session::ping_acknowledged(std::string_view opaque) {
 io::Deadline Session::next_tick() const {
   const auto now = io::Loop::current().now();
   auto next = std::min(next_ping_, goodbye_by_);
-  if (ping_sent_ != io::kNoDeadline) {
+  if (head_under_way_ != nullptr) {
+    next = std::min(next, head_under_way_->linger_until);
+  } else if (ping_sent_ != io::kNoDeadline) {
     next = std::min(next, std::max(ping_sent_, last_received_) + options_.ping_timeout);
   }
   if (withholding_) next = std::min(next, now + kWithheldCheck);
@@ -264,8 +269,10 @@ io::Task<> Session::tick_loop() {
 void Session::tick() {
   const auto now = io::Loop::current().now();
   if (goodbye_by_ <= now) return end(result_);
-  if (ping_sent_ != io::kNoDeadline &&
-      std::max(ping_sent_, last_received_) + options_.ping_timeout <= now) {
+  if (head_under_way_ != nullptr) {
+    if (head_under_way_->linger_until <= now) return head_is_late();
+  } else if (ping_sent_ != io::kNoDeadline &&
+             std::max(ping_sent_, last_received_) + options_.ping_timeout <= now) {
     return end(fail(ErrorCode::kTimeout, "HTTP/2: the peer does not answer keep-alive", peer()));
   }
   if (next_ping_ <= now) {

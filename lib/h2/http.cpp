@@ -40,6 +40,7 @@ std::expected<void, http::Refusal> add_all(Builder& builder, const Headers& bloc
 
 std::expected<http::RequestHead, http::Refusal> request_head(const Stream& stream,
                                                              const http::Limits& limits) {
+  if (stream.late()) return std::unexpected(http::refusals::kHeadTimeout);
   http::Http2RequestBuilder builder(limits);
   const Headers& block = stream.request();
   builder.reserve(block.size() + kAddedFields, text_bytes(block) + kAddedBytes);

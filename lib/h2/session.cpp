@@ -268,9 +268,26 @@ void Session::reset_lingering(io::Deadline now) {
   });
 }
 
+// What is said to the peer has as long as any goodbye.
+void Session::head_is_late() {
+  StreamState& stream = *std::exchange(head_under_way_, nullptr);
+  stream.late = stream.headers_complete = true;
+  stream.handle_gone = false;
+  --lingering_streams_;
+  dead_ = late_ = true;
+  if (result_) result_ = fail(ErrorCode::kTimeout, "HTTP/2: a head did not come in time", peer());
+  nghttp2_submit_goaway(raw_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(raw_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+  goodbye_by_ = io::Loop::current().now() + kGoodbyeTimeout;
+  accepted_.push_back(stream.own);
+  deliver_accepted();
+  wake_writer();
+}
+
 void Session::close_stream(StreamState& stream, std::uint32_t code) {
   if (stream.closed) return;
   if (latest_ == &stream) latest_ = nullptr;  // nghttp2 knows it no more
+  if (head_under_way_ == &stream) head_under_way_ = nullptr;
   stream.closed = true;
   --active_streams_;
   if (active_streams_ == 0) idle_since_ = io::Loop::current().now();
@@ -310,7 +327,7 @@ void Session::end_streams() {
     stream.tell_readable();
     stream.tell_writable();
   });
-  latest_ = nullptr;
+  latest_ = head_under_way_ = nullptr;
   streams_.clear();
   accepted_.clear();
   active_streams_ = lingering_streams_ = 0;

@@ -92,6 +92,7 @@ class Session {
   void give_credit(StreamState& stream);
   void release_withheld();
   void reset_lingering(io::Deadline now);
+  void head_is_late();
   Origin peer() const { return server_ ? Origin::kClient : Origin::kUpstream; }
 
   // fibers.cpp
@@ -119,8 +120,10 @@ class Session {
   StreamState* latest_ = nullptr;      // that nghttp2 spoke of, and knows; null: none
   std::size_t active_streams_ = 0;     // open
   std::size_t lingering_streams_ = 0;  // open without a handle
-  std::vector<StreamPtr> accepted_;    // new streams, handed over after nghttp2 has returned
-  std::size_t received_bytes_ = 0;     // in streams' queues, handles alive or not
+  /// Whose header block has begun and not ended; null: none's, or Options::head_timeout is zero.
+  StreamState* head_under_way_ = nullptr;
+  std::vector<StreamPtr> accepted_;  // new streams, handed over after nghttp2 has returned
+  std::size_t received_bytes_ = 0;   // in streams' queues, handles alive or not
   std::size_t send_queue_bytes_ = 0;
   BlockText block_text_;      // of blocks that are queued
   bool withholding_ = false;  // some stream has withheld_bytes
@@ -166,6 +169,7 @@ class Session {
   enum class DrainStep : std::uint8_t { kNone, kNoticed, kFinal };
   DrainStep drain_step_ = DrainStep::kNone;
   bool dead_ = false;  // nghttp2 takes no more input
+  bool late_ = false;  // a head was; what is said then still leaves in order
   bool over_ = false;
   Result<void> result_;
 };

@@ -84,6 +84,9 @@ bool Stream::remote_ended() const {
 bool Stream::oversized() const {
   return state_->oversized;
 }
+bool Stream::late() const {
+  return state_->late;
+}
 bool Stream::oversized_trailers() const {
   return state_->oversized_trailers;
 }

@@ -61,6 +61,7 @@ struct StreamState {
   bool closed = false;
   bool reset_by_us = false;
   bool oversized = false;  // Stream::oversized()
+  bool late = false;       // Stream::late()
   bool oversized_trailers = false;
   std::optional<std::uint32_t> reset_code;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <ranges>
 
 namespace culvert::l7 {
 namespace {
@@ -25,6 +26,9 @@ constexpr std::array kConditions = {
     ConditionName{"internal", RetryCondition::kGrpcInternal},
     ConditionName{"resource-exhausted", RetryCondition::kGrpcResourceExhausted},
     ConditionName{"unavailable", RetryCondition::kGrpcUnavailable},
+    ConditionName{"envoy-ratelimited", RetryCondition::kEnvoyRatelimited},
+    ConditionName{"retriable-headers", RetryCondition::kRetriableHeaders},
+    ConditionName{"http3-post-connect-failure", RetryCondition::kHttp3PostConnectFailure},
 };
 
 std::string_view trim(std::string_view text) {
@@ -42,6 +46,29 @@ std::optional<std::uint16_t> parse_status(std::string_view text) {
 
 void set(RetryOn& on, RetryCondition condition) {
   on.conditions = static_cast<std::uint16_t>(on.conditions | static_cast<std::uint16_t>(condition));
+}
+
+/// Each word of a list with commas, without blanks around it.
+void for_each_word(std::string_view list, auto&& take) {
+  for (const auto part : std::views::split(list, ',')) {
+    const auto word = trim(std::string_view(part.begin(), part.end()));
+    if (!word.empty()) take(word);
+  }
+}
+
+/// `more` comes to it.
+void add(RetryOn& on, const RetryOn& more) {
+  on.conditions = static_cast<std::uint16_t>(on.conditions | more.conditions);
+  on.status_codes.insert(on.status_codes.end(), more.status_codes.begin(), more.status_codes.end());
+  on.header_names.insert(on.header_names.end(), more.header_names.begin(), more.header_names.end());
+}
+
+std::string in_small_letters(std::string_view name) {
+  std::string out(name);
+  for (auto& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
 }
 
 /// Status codes of gRPC (grpc/doc/statuscodes.md).
@@ -65,7 +92,7 @@ bool grpc_asks(const RetryOn& on, std::uint32_t status) {
 
 bool response_asks(const RetryOn& on, const AttemptResult& result) {
   using enum RetryCondition;
-  if (result.rate_limited) return false;
+  if (result.rate_limited) return on.has(kEnvoyRatelimited);
   const auto status = result.status;
   if (on.has(k5xx) && status >= 500 && status <= 599) return true;
   if (on.has(kGatewayError) && status >= 502 && status <= 504) return true;
@@ -74,6 +101,7 @@ bool response_asks(const RetryOn& on, const AttemptResult& result) {
       std::ranges::find(on.status_codes, status) != on.status_codes.end()) {
     return true;
   }
+  if (on.has(kRetriableHeaders) && result.retriable_header) return true;
   return result.grpc_status && grpc_asks(on, *result.grpc_status);
 }
 
@@ -136,6 +164,36 @@ RetryPolicy default_retry_policy() {
                                RetryCondition::kRetriableStatusCodes}) {
     set(policy.on, condition);
   }
+  return policy;
+}
+
+void read_retry_wish(RetryWishes& wishes, std::string_view name, std::string_view value) {
+  auto& on = wishes.on;
+  if (name == "x-envoy-max-retries") {
+    std::uint32_t number = 0;
+    const auto* const last = value.data() + value.size();
+    const auto [end, error] = std::from_chars(value.data(), last, number);
+    wishes.max_retries = error == std::errc() && end == last ? std::optional(number) : std::nullopt;
+  } else if (name == "x-envoy-retry-on" || name == "x-envoy-retry-grpc-on") {
+    for_each_word(value, [&on](std::string_view word) {
+      if (const auto known = parse_retry_on(word)) add(on, *known);  // else of a newer proxy
+    });
+  } else if (name == "x-envoy-retriable-status-codes") {
+    for_each_word(value, [&on](std::string_view word) {
+      if (const auto code = parse_status(word)) on.status_codes.push_back(*code);
+    });
+  } else if (name == "x-envoy-retriable-header-names") {
+    for_each_word(
+        value, [&on](std::string_view word) { on.header_names.push_back(in_small_letters(word)); });
+  }
+}
+
+RetryPolicy with_wishes(const RetryPolicy* rules, const RetryWishes& wishes) {
+  RetryPolicy policy;
+  if (rules != nullptr) policy = *rules;
+  add(policy.on, wishes.on);
+  if (rules == nullptr) policy.attempts = policy.on.conditions != 0 ? 1 : 0;
+  if (wishes.max_retries) policy.attempts = *wishes.max_retries;
   return policy;
 }
 

@@ -74,9 +74,11 @@ void Report::finish() {
 void Report::fail(const Error& error) {
   if (ended_) return;
   record.outcome = telemetry::Outcome{error.to_string(), ""};
-  record.flag = error.sys_errno == EKEYREVOKED
-                    ? telemetry::ResponseFlag::kCertRevoked
-                    : telemetry::response_flag(error_info(error.code).log_flag);
+  if (record.flag == telemetry::ResponseFlag::kNone) {
+    record.flag = error.sys_errno == EKEYREVOKED
+                      ? telemetry::ResponseFlag::kCertRevoked
+                      : telemetry::response_flag(error_info(error.code).log_flag);
+  }
   end();
 }
 

@@ -110,6 +110,10 @@ void write_fields(Writer& writer, AccessEvent event, const ConnectionRecord& rec
     writer.quoted("duration", std::to_string(took) + "ms");
   }
   if (event == AccessEvent::kOpened) return;
+  // Istio's ztunnel has no such key; Envoy, which stands where a waypoint does, has.
+  if (record.direction == Direction::kWaypoint && record.flag != ResponseFlag::kNone) {
+    writer.quoted("response_flags", to_string(record.flag));
+  }
   known(writer, "error", record.outcome->error);
   known(writer, "policy", record.outcome->policy);
 }

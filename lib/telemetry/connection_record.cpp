@@ -17,6 +17,10 @@ constexpr std::array<const char*, kResponseFlagCount> kFlags = {
     "NETWORK_POLICY",
     "IDENTITY_ERROR",
     "CERT_REVOKED",
+    "UH",
+    "UF",
+    "UO",
+    "CR",
 };
 
 // In the order of Direction.

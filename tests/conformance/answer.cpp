@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace culvert::conformance {
 namespace {
 
@@ -126,6 +128,23 @@ json response_headers(const Decision& decision, const Views& views) {
   return headers_json(headers);
 }
 
+l7::RetryWishes wishes_of(const Asked& asked) {
+  l7::RetryWishes wishes;
+  if (asked.ns.empty()) return wishes;  // not of the mesh
+  for (const auto& [name, value] : asked.headers) l7::read_retry_wish(wishes, name, value);
+  return wishes;
+}
+
+/// The answer of a pod that plays, before how long it takes.
+l7::AttemptResult played(const Script& script, const l7::RetryOn& on) {
+  l7::AttemptResult result{.status = script.status != 0 ? script.status : std::uint16_t{200}};
+  result.grpc_status = script.grpc_status;
+  result.rate_limited = script.header == "x-envoy-ratelimited";
+  result.retriable_header =
+      std::ranges::find(on.header_names, script.header) != on.header_names.end();
+  return result;
+}
+
 }  // namespace
 
 Asked read_asked(const json& from) {
@@ -181,16 +200,14 @@ json play(const l7::RouteTable& table, const Asked& asked, const Script& script,
   const Views views(asked);
   const auto decision = l7::choose_route(table, views.target, views.request, views.client, random);
   if (!decision.cluster) return {{"status", 503}, {"attempts", 0}};
-  const auto* policy = l7::retry_policy(decision);
+  const auto policy = l7::with_wishes(l7::retry_policy(decision), wishes_of(asked));
   const auto bound = decision.forward->timeout;
   std::chrono::milliseconds spent{0};
   for (std::uint32_t attempt = 1;; ++attempt) {
     const bool plays = script.subset == decision.cluster->subset && attempt <= script.times;
-    l7::AttemptResult result{.status =
-                                 plays && script.status != 0 ? script.status : std::uint16_t{200}};
-    if (plays && script.grpc_status) result.grpc_status = script.grpc_status;
+    auto result = played(plays ? script : Script(), policy.on);
     auto takes = plays ? script.wait : std::chrono::milliseconds(0);
-    const auto own_bound = policy ? policy->per_try_timeout : std::nullopt;
+    const auto own_bound = policy.per_try_timeout;
     if (own_bound && own_bound->count() > 0 && takes > *own_bound) {
       result.kind = l7::AttemptResult::Kind::kPerTryTimeout;
       result.status = 504;
@@ -198,7 +215,7 @@ json play(const l7::RouteTable& table, const Asked& asked, const Script& script,
     }
     spent += takes;
     if (bound.count() > 0 && spent > bound) return {{"status", 504}, {"attempts", attempt}};
-    if (policy && attempt <= policy->attempts && l7::asks_for_retry(policy->on, result)) continue;
+    if (attempt <= policy.attempts && l7::asks_for_retry(policy.on, result)) continue;
     return {{"status", result.status}, {"attempts", attempt}};
   }
 }

@@ -25,6 +25,7 @@ struct Script {
   std::string subset;
   std::uint32_t times = 0;
   std::uint16_t status = 0;  // 0: 200
+  std::string header;        // of its answers, besides those that all have
   std::optional<std::uint32_t> grpc_status;
   std::chrono::milliseconds wait{0};
 };

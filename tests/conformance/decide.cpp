@@ -29,6 +29,7 @@ Script read_script(const json& from) {
   script.subset = from.at("subset");
   script.times = from.at("times");
   script.status = from.value("status", std::uint16_t{0});
+  script.header = from.value("header", "");
   if (from.contains("grpcStatus")) script.grpc_status = from.at("grpcStatus");
   script.wait = std::chrono::milliseconds(from.value("waitMs", 0));
   return script;

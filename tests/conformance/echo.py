@@ -4,7 +4,7 @@
 usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
-`v2-.: 500` means all of v2-1 to v2-9, `v2: grpc 14` answers 200 with that grpc-status, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
+`v2-.: 500` means all of v2-1 to v2-9, `v2: 503 with x-name` answers with that header too, `v2: grpc 14` answers 200 with that grpc-status, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
 `v2: cut` ends the connection in the middle of the answer's body. Of several, `v2: 500 once, v2: hold`, the first that holds counts.
 The answer is JSON: version, method, path, headers in order, trailers, the body's length, and how many requests with this
 `x-ask` have come so far, and how many on this connection; that of `/trailers` ends in a trailer, x-end. `/_told` is answered with what came before: how often each
@@ -22,7 +22,8 @@ import socket
 import threading
 import time
 
-PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut)|grpc (?P<grpc>\d+))(?: (?P<times>once|twice|always))?$")
+PLAY = re.compile(r"(?P<who>[\w.-]+): (?:wait (?P<wait>\d+)s|(?P<status>\d{3})(?: with (?P<header>[\w-]+))?|(?P<act>hold|cut)|grpc (?P<grpc>\d+))"
+                  r"(?: (?P<times>once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
 LOOK_S = 0.02  # how often a held request looks around
 
@@ -59,6 +60,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     nth = 0  # of this connection's requests
     cut = False  # the answer breaks off
     grpc = None  # the answer's grpc-status
+    header = None  # and one of its headers
 
     def do(self):
         if self.path == "/_told":
@@ -109,6 +111,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json" if self.grpc is None else "application/grpc")
         if self.grpc is not None:
             self.send_header("grpc-status", self.grpc)
+        if self.header is not None:
+            self.send_header(self.header, "1")
         if self.path == "/trailers" and self.command != "HEAD":
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
@@ -122,21 +126,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(answer)
 
     def play(self, number):
-        self.grpc = None
+        self.grpc = self.header = None
         for text in self.headers.get("x-play", "").split(", "):
             match = PLAY.match(text)
-            if match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match["times"], number):
+            if match and re.fullmatch(match["who"], self.server.version) and number <= TIMES.get(match["times"], number):
                 break
         else:
             return 200
-        if match[2]:
-            time.sleep(int(match[2]))
-        self.grpc = match["grpc"]
-        if match[4] == "hold":
+        if match["wait"]:
+            time.sleep(int(match["wait"]))
+        self.grpc, self.header = match["grpc"], match["header"]
+        if match["act"] == "hold":
             self.hold()
-        if match[4] == "cut":
+        if match["act"] == "cut":
             self.close_connection = self.cut = True
-        return int(match[3] or 200)
+        return int(match["status"] or 200)
 
     def hold(self):
         releases, held = self.server.releases, self.server.held

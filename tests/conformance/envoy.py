@@ -34,12 +34,16 @@ def typed(name, **fields):
     return {"@type": f"type.googleapis.com/envoy.extensions.filters.{name}", **fields}
 
 
+# Whose x-forwarded-for names one of these alone is of the mesh: what it says in x-envoy headers counts.
+OF_THE_MESH = {"cidr_ranges": [{"address_prefix": "10.0.0.0", "prefix_len": 8}]}
+
+
 def listener(group, path):
     filters = [{"name": "envoy.filters.http.cors", "typed_config": typed("http.cors.v3.Cors")},
                {"name": "envoy.filters.http.fault", "typed_config": typed("http.fault.v3.HTTPFault")},
                {"name": "envoy.filters.http.router", "typed_config": typed("http.router.v3.Router")}]
     hosts = [{"name": "all", "domains": ["*"], "routes": group.given["envoy"]}]
-    manager = typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix=group.name,
+    manager = typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix=group.name, internal_address_config=OF_THE_MESH,
                     route_config={"virtual_hosts": hosts}, http_filters=filters)
     return {"name": group.name, "address": {"pipe": {"path": path}},
             "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}

@@ -131,9 +131,10 @@ def question(case):
 
 
 def script(servers):
-    """`v2: 500 twice`, `v2: wait 3s once`, `v2: grpc 14 once` as the program takes it; without a number of times, always."""
+    """`v2: 500 twice`, `v2: 503 with x-name once`, `v2: wait 3s once`, `v2: grpc 14 once` as the program takes it; without a number
+    of times, always."""
     (subset, text), = servers.items()
-    match = re.fullmatch(r"(?:wait (?P<wait>\w+)|grpc (?P<grpc>\d+)|(?P<status>\d{3}))(?: (?P<times>once|twice|always))?", text)
+    match = re.fullmatch(r"(?:wait (?P<wait>\w+)|grpc (?P<grpc>\d+)|(?P<status>\d{3})(?: with (?P<header>[\w-]+))?)(?: (?P<times>once|twice|always))?", text)
     if not match:
         raise BadTable(f"servers: {text!r} is no script")
     out = {"subset": subset, "times": {"once": 1, "twice": 2}.get(match["times"], 1_000_000)}
@@ -143,6 +144,8 @@ def script(servers):
         out["grpcStatus"] = int(match["grpc"])
     if match["status"]:
         out["status"] = int(match["status"])
+    if match["header"]:
+        out["header"] = match["header"]
     return out
 
 

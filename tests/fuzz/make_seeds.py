@@ -344,6 +344,17 @@ def http1_seeds():
             {f"response-{name}": bytes([6, mode]) + text.encode() for name, (mode, text) in responses.items()})
 
 
+def first_bytes_seeds():
+    """A byte for the cut, one for what else happens (bits: its end, silence, woken for nothing), what a client says."""
+    says = {
+        "http1": b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "http09": b"GET /a\r\n", "padded": b"\r\n \t\nOPTIONS * http/1.0\r\n\r\n",
+        "spaced": b"GET\v/\fHTTP/1.1\n\n", "http2": PREFACE + frame(4, 0, 0), "not-http2": PREFACE[:16] + b"\r\nSX",
+        "tls": bytes.fromhex("160301020001000001fc0303"), "not-tls": bytes.fromhex("160301000202"), "lines": b"EHLO a.example\r\n",
+        "long": b"GET /" + b"a" * 9000, "word": b"a" * 9000, "spaces": b" " * 9000,
+    }
+    return {name: bytes([n, n % 8]) + text for n, (name, text) in enumerate(says.items())}
+
+
 TURN_END = b"\xff\xfe\xff"  # peer.hpp
 
 
@@ -519,7 +530,7 @@ def main():
               "certificates": certificate_seeds(), "grpc_framing": grpc_seeds(), "tls_records": tls_seeds(),
               "h2_client": h2_client_seeds(), "state_files": state_seeds(), "xds_session": xds_session_seeds(),
               "certificate_request": certificate_request_seeds(), "revocation_list": revocation_seeds(),
-              "tls_handshake": handshake_seeds(), "http1": http1_seeds(), "grpc_exchange": grpc_exchange_seeds(),
+              "tls_handshake": handshake_seeds(), "http1": http1_seeds(), "first_bytes": first_bytes_seeds(), "grpc_exchange": grpc_exchange_seeds(),
               **served_seeds(), **asked_seeds(),
               "routes": {f"{n}": random.Random(n).randbytes(300 * n) for n in range(1, 5)}}
     for target in sys.argv[1:] or seeds:

@@ -5,12 +5,15 @@
 #include "culvert/proxy/relay.hpp"
 #include "culvert/proxy/socket_end.hpp"
 #include "culvert/proxy/stream_end.hpp"
+#include "culvert/telemetry/exchange_end.hpp"
 #include "waypoint/entry/first_bytes.hpp"
 #include "waypoint/worker/worker.hpp"
 
 namespace culvert::waypoint {
 
 using io::Task;
+using telemetry::AttemptPhase;
+using telemetry::ExchangeEnd;
 
 namespace {
 
@@ -26,8 +29,15 @@ struct Chosen {
   Endpoint endpoint;
   DialOptions options;
 };
+/// Why a connection goes nowhere, and what that would be of a request.
+struct NotChosen {
+  NotChosen(const Error& why) : error(why), end(telemetry::end_of(why, AttemptPhase::kConnect)) {}
+  NotChosen(const Error& why, ExchangeEnd as) : error(why), end(as) {}
+  Error error;
+  ExchangeEnd end;
+};
 
-Result<Chosen> choose(Worker& worker, const Arrival& arrival, TcpPlace& place) {
+std::expected<Chosen, NotChosen> choose(Worker& worker, const Arrival& arrival, TcpPlace& place) {
   if (arrival.service == nullptr) return Chosen{{arrival.workload, arrival.destination}, {}};
   l7::TargetView target;
   target.gateway = l7::kMesh;
@@ -37,7 +47,9 @@ Result<Chosen> choose(Worker& worker, const Arrival& arrival, TcpPlace& place) {
   const ViewPtr view = worker.view();
   const auto decision = l7::choose_service(*view->routes, target);
   if (decision.kind == l7::Decision::Kind::kRefused) {
-    return fail(ErrorCode::kNoUpstream, "the service's DestinationRule was refused");
+    constexpr Error kWhy{ErrorCode::kNoUpstream, Origin::kLocal, 0,
+                         "the service's DestinationRule was refused"};
+    return std::unexpected(NotChosen(kWhy, ExchangeEnd::kConfigRefused));
   }
   if (decision.cluster == nullptr) {  // the table of routes does not know it, or not yet
     auto endpoint = next_in_turn(worker, arrival);
@@ -58,12 +70,21 @@ Result<Chosen> choose(Worker& worker, const Arrival& arrival, TcpPlace& place) {
   return out;
 }
 
+/// As of a request that ends so, for the line of a connection that does.
+void set_flag(telemetry::ConnectionRecord& record, ExchangeEnd end) {
+  const auto flag = static_cast<telemetry::ExchangeFlag>(telemetry::info(end).flag);
+  record.flag = telemetry::response_flag(telemetry::to_string(flag));
+}
+
 }  // namespace
 
 Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report,
                                 TcpPlace* place) {
   const auto chosen = choose(*worker, *arrival, *place);
-  if (!chosen) co_return std::unexpected(chosen.error());
+  if (!chosen) {
+    set_flag(report->record, chosen.error().end);
+    co_return std::unexpected(chosen.error().error);
+  }
   const auto& endpoint = chosen->endpoint;
   report->record.destination_address = endpoint.address;
   if (endpoint.workload != nullptr) {
@@ -76,8 +97,13 @@ Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::R
       report->record.destination =
           worker->parties().of(endpoint.workload, stream->tunnel->peer.identity);
     }
-  } else if (upstream.error().origin == Origin::kUpstream &&
-             upstream.error().code != ErrorCode::kDenied) {
+    co_return upstream;
+  }
+  const auto& error = upstream.error();
+  if (error.code != ErrorCode::kCancelled) {  // else it was our own stop
+    set_flag(report->record, telemetry::end_of(error, AttemptPhase::kConnect));
+  }
+  if (error.origin == Origin::kUpstream && error.code != ErrorCode::kDenied) {
     place->tell_reached(false);  // nor is it the host's fault whom policy does not let in
   }
   co_return upstream;

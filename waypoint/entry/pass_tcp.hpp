@@ -20,8 +20,9 @@ class Worker;
 
 /// Reaches the next endpoint of the service as its DestinationRule says (loadBalancer, outlier
 /// detection, connectionPool.tcp), or the addressed workload, and fills the record with where it
-/// went. `place` lives as long as the connection. Errors: kNoUpstream (no healthy endpoint, or the
-/// rule was refused), kLimit (maxConnections are open), kInvalid, TunnelDialer::open()'s.
+/// went, and with Envoy's flag of why it went nowhere. `place` lives as long as the connection.
+/// Errors: kNoUpstream (no healthy endpoint, or the rule was refused), kLimit (maxConnections are
+/// open), kInvalid, TunnelDialer::open()'s.
 io::Task<Result<Upstream>> open_tcp(Worker* worker, const Arrival* arrival, proxy::Report* report,
                                     TcpPlace* place);
 

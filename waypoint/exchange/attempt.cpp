@@ -161,6 +161,7 @@ bool Attempt::judge(const http::ResponseHead& head) {
   result.status = head.status;
   if (grpc_status) result.grpc_status = *grpc_status;
   result.rate_limited = head.fields.find("x-envoy-ratelimited").has_value();
+  result.retriable_header = plan_.names_one_of(head.fields);
   record_.status = head.status;
   took();
   const auto counts = grpc_status ? http_status_of(*grpc_status) : head.status;

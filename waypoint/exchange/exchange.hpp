@@ -31,8 +31,7 @@ struct ExchangeMemory {
 struct CallerWishes {
   std::optional<std::chrono::milliseconds> timeout;  // x-envoy-upstream-rq-timeout-ms; 0: none
   std::optional<std::chrono::milliseconds> per_try;  // x-envoy-upstream-rq-per-try-timeout-ms
-  std::optional<std::uint32_t> max_retries;          // x-envoy-max-retries
-  std::optional<l7::RetryOn> retry_on;               // x-envoy-retry-on and -grpc-on
+  l7::RetryWishes retries;
   std::optional<std::chrono::nanoseconds> grpc_timeout;
 };
 

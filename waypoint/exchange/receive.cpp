@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ranges>
 
 #include "culvert/grpc/status.hpp"
 #include "waypoint/exchange/record.hpp"
@@ -69,18 +68,6 @@ std::optional<std::uint32_t> number(std::string_view text) {
   return value;
 }
 
-void add_conditions(CallerWishes& wishes, std::string_view text) {
-  for (const auto word : std::views::split(text, ',')) {
-    const auto parsed = l7::parse_retry_on(std::string_view(word.begin(), word.end()));
-    if (!parsed) continue;  // as if it were not there: so are words of newer proxies
-    if (!wishes.retry_on) wishes.retry_on.emplace();
-    auto& on = *wishes.retry_on;
-    on.conditions = static_cast<std::uint16_t>(on.conditions | parsed->conditions);
-    on.status_codes.insert(on.status_codes.end(), parsed->status_codes.begin(),
-                           parsed->status_codes.end());
-  }
-}
-
 void read_wish(CallerWishes& wishes, std::string_view name, std::string_view value) {
   using std::chrono::milliseconds;
   const auto count = number(value);
@@ -88,10 +75,8 @@ void read_wish(CallerWishes& wishes, std::string_view name, std::string_view val
     if (count) wishes.timeout = milliseconds(*count);
   } else if (name == "x-envoy-upstream-rq-per-try-timeout-ms") {
     if (count) wishes.per_try = milliseconds(*count);
-  } else if (name == "x-envoy-max-retries") {
-    wishes.max_retries = count;
-  } else if (name == "x-envoy-retry-on" || name == "x-envoy-retry-grpc-on") {
-    add_conditions(wishes, value);
+  } else {
+    l7::read_retry_wish(wishes.retries, name, value);
   }
 }
 

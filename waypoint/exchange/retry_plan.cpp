@@ -1,5 +1,7 @@
 #include "waypoint/exchange/retry_plan.hpp"
 
+#include <algorithm>
+
 #include "culvert/io/loop.hpp"
 
 namespace culvert::waypoint {
@@ -17,21 +19,15 @@ bool is_less(std::chrono::milliseconds time, std::chrono::milliseconds than) {
 }  // namespace
 
 RetryPlan::RetryPlan(Exchange& exchange, ClusterState& cluster)
-    : exchange_(exchange), cluster_(cluster) {
-  const auto& wishes = exchange.wishes;
-  const auto* written = l7::retry_policy(exchange.decision);
-  if (written != nullptr) {
-    policy_ = *written;
-    left_ = written->attempts;
-  }
-  if (wishes.retry_on) {
-    auto& on = policy_.on;
-    on.conditions = static_cast<std::uint16_t>(on.conditions | wishes.retry_on->conditions);
-    on.status_codes.insert(on.status_codes.end(), wishes.retry_on->status_codes.begin(),
-                           wishes.retry_on->status_codes.end());
-    if (written == nullptr) left_ = 1;
-  }
-  if (wishes.max_retries) left_ = *wishes.max_retries;
+    : exchange_(exchange),
+      cluster_(cluster),
+      policy_(l7::with_wishes(l7::retry_policy(exchange.decision), exchange.wishes.retries)),
+      left_(policy_.attempts) {}
+
+bool RetryPlan::names_one_of(const http::Fields& fields) const {
+  return std::ranges::any_of(policy_.on.header_names, [&fields](const std::string& name) {
+    return fields.find(name).has_value();
+  });
 }
 
 bool RetryPlan::take(const l7::AttemptResult& result, bool can_replay) {

@@ -18,6 +18,8 @@ class RetryPlan {
   RetryPlan& operator=(const RetryPlan&) = delete;
 
   bool possible() const { return left_ > 0; }
+  /// Whether an answer's head has a header that the caller named for retriable-headers.
+  bool names_one_of(const http::Fields& fields) const;
   /// Takes a retry for what came out of an attempt. False: it is not asked for, or none is left
   /// (URX), or as many run as may (UO).
   bool take(const l7::AttemptResult& result, bool can_replay);
@@ -29,8 +31,8 @@ class RetryPlan {
  private:
   Exchange& exchange_;
   ClusterState& cluster_;
-  l7::RetryPolicy policy_;
-  std::uint32_t left_ = 0;
+  const l7::RetryPolicy policy_;
+  std::uint32_t left_;
   std::uint32_t taken_ = 0;
   bool retrying_ = false;
 };

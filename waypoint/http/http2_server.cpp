@@ -31,6 +31,7 @@ h2::Options h2_options(const ServerOptions& options) {
   out.max_streams = options.max_streams;
   out.extended_connect = true;
   out.judges_messages = false;  // Exchange does, and says why
+  out.head_timeout = options.head_timeout;
   out.ping_interval = options.ping_interval;
   out.ping_timeout = options.ping_timeout;
   out.ping_when_idle = false;

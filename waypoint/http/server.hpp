@@ -29,7 +29,7 @@ inline constexpr std::chrono::seconds kLingerTimeout{5};
 /// Times are Envoy's and Istio's defaults where they have one (docs/http.md).
 struct ServerOptions {
   http::Limits limits;
-  /// From a head's first byte to its last: then 408.
+  /// From a head's first byte to its last: then 408, and the connection ends.
   std::chrono::milliseconds head_timeout{60'000};
   /// Without a request; then the connection is closed.
   std::chrono::milliseconds idle_timeout{3'600'000};

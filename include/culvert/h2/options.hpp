@@ -61,6 +61,11 @@ struct Options {
   bool judges_messages = true;
   std::size_t stream_send_buffer_bytes = 256U << 10;
   std::size_t connection_send_buffer_bytes = 4U << 20;
+  /// Server: from the first frame of a request's head to its last. A head that is later is handed
+  /// over as far as it came (Stream::late), and the connection ends: the peer may send nothing else
+  /// on it before the head's end, and no answer to a PING (RFC 9113 section 4.3). Zero: the stream
+  /// is reset after kLingerTimeout, and PINGs are to be answered.
+  std::chrono::milliseconds head_timeout{0};
   /// PINGs keep the connection; zero: none are sent.
   std::chrono::milliseconds ping_interval{10'000};
   /// Also while no stream is open.

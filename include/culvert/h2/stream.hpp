@@ -138,6 +138,9 @@ class Stream {
   /// header_list_bytes or kMaxHeaderFields. What is beyond them is missing.
   bool oversized() const;
   bool oversized_trailers() const;
+  /// Server, with Options::head_timeout: the rest of the request's head did not come in time. The
+  /// stream can be answered for kGoodbyeTimeout, then the connection ends.
+  bool late() const;
   /// Ended both ways, reset, or its connection is over.
   bool closed() const;
 

@@ -28,11 +28,15 @@ enum class RetryCondition : std::uint16_t {
   kGrpcInternal = 1 << 10,
   kGrpcResourceExhausted = 1 << 11,
   kGrpcUnavailable = 1 << 12,
+  kEnvoyRatelimited = 1 << 13,
+  kRetriableHeaders = 1 << 14,
+  kHttp3PostConnectFailure = 1 << 15,  // never applies: nobody is asked by HTTP/3
 };
 
 struct RetryOn {
   std::uint16_t conditions = 0;  // of RetryCondition
   std::vector<std::uint16_t> status_codes;
+  std::vector<std::string> header_names;  // in small letters; rules name none, callers may
 
   bool has(RetryCondition condition) const {
     return (conditions & static_cast<std::uint16_t>(condition)) != 0;
@@ -59,7 +63,8 @@ struct AttemptResult {
   bool request_sent = true;  // kReset: some of the request's headers had left
   std::uint16_t status = 0;
   std::optional<std::uint32_t> grpc_status;
-  bool rate_limited = false;  // x-envoy-ratelimited: never tried again
+  bool rate_limited = false;      // x-envoy-ratelimited: what no other condition tries again
+  bool retriable_header = false;  // one of RetryOn::header_names
 };
 
 /// Whether the conditions ask for another attempt. What remains of attempts, time and budget is the
@@ -77,6 +82,18 @@ struct RetryPolicy {
 
 /// Where a rule says nothing: Istio's two retries on what is safe to send again.
 RetryPolicy default_retry_policy();
+
+/// What a caller that is believed says of retries in its request's headers.
+struct RetryWishes {
+  std::optional<std::uint32_t> max_retries;  // x-envoy-max-retries
+  RetryOn on;  // x-envoy-retry-on, x-envoy-retry-grpc-on, x-envoy-retriable-status-codes and
+               // x-envoy-retriable-header-names: none of them if empty
+};
+/// Takes in one header, its name in small letters. What it does not know counts for nothing.
+void read_retry_wish(RetryWishes& wishes, std::string_view name, std::string_view value);
+/// The rule's retries (null: it has none) and what the caller wishes beside them: its conditions
+/// come to the rule's, and ask for one retry where there is no rule's; its number is in force.
+RetryPolicy with_wishes(const RetryPolicy* rules, const RetryWishes& wishes);
 
 /// How many times a retry looks for a host that was not tried before it takes any.
 inline constexpr std::uint32_t kHostSelectionAttempts = 5;

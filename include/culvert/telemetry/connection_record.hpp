@@ -21,7 +21,8 @@ const char* to_string(Direction direction);
 /// "source", "destination", "waypoint": Istio's label `reporter`.
 const char* reporter_of(Direction direction);
 
-/// Istio's L4 response_flags (ztunnel's own set). kNone is "-".
+/// Istio's L4 response_flags: ztunnel's own set; and at a waypoint, of a server that was not
+/// reached, those by which Envoy says so of requests too (exchange_end.hpp). kNone is "-".
 enum class ResponseFlag : std::uint8_t {
   kNone,
   kDeny,
@@ -31,11 +32,16 @@ enum class ResponseFlag : std::uint8_t {
   kNetworkPolicy,
   kIdentityError,
   kCertRevoked,
+  kNoHealthyUpstream,
+  kUpstreamFailure,
+  kUpstreamOverflow,
+  kConfigRefused,
 };
-inline constexpr int kResponseFlagCount = static_cast<int>(ResponseFlag::kCertRevoked) + 1;
+inline constexpr int kResponseFlagCount = static_cast<int>(ResponseFlag::kConfigRefused) + 1;
 /// "-", "DENY", "CONNECT", ... as the label says it.
 const char* to_string(ResponseFlag flag);
-/// The flag whose label is `text` (error_info's log_flag); kNone for any other text.
+/// The flag whose label is `text` (error_info's log_flag, an ExchangeFlag's); kNone for any other
+/// text.
 ResponseFlag response_flag(const char* text);
 
 /// What is known of one end. Empty strings are unknown: left out of logs, "unknown" in metrics.

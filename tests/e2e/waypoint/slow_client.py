@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A client that is slow in one way: slow_client.py HOST PORT FAMILY VERSION HOW   (VERSION: 1 or 2, by python3-h2)
 
-HOW: half-head (of HTTP/1.1) and half-body stop in the middle of a request, slow-body sends a byte now and then; no-read takes nothing of
+HOW: half-head and half-body stop in the middle of a request, slow-body sends a byte now and then; no-read takes nothing of
 a large answer until a line comes on standard input, slow-read takes a little of one now and then. The path is /HOW, of readers
 /bytes/N. Prints JSON: `status`, `bytes` of the answer's body, `broken` when it broke off.
 """
@@ -19,6 +19,7 @@ PAUSE_S, PAUSES = 0.2, 40  # slow ones take eight seconds
 PART_BYTES = 1 << 20
 SLOWLY_READ, NEVER_READ = (PAUSES + 4) * PART_BYTES, (PAUSES + 8) * PART_BYTES  # more than all buffers on the way hold
 HALF_BODY, WHOLE_BODY = 10, 1000
+PREFACE, FRAME_HEAD, END_HEADERS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 9, 4
 
 
 def request(how):
@@ -63,10 +64,21 @@ class Http2:
     def flush(self):
         self.link.sendall(self.connection.data_to_send())
 
+    def half_head(self):
+        """What would be said, but for END_HEADERS of the last frame (RFC 9113 section 6.2). Nothing may come behind it."""
+        said = bytearray(self.connection.data_to_send())
+        at, last = len(PREFACE), None
+        while at < len(said):
+            last, at = at, at + FRAME_HEAD + int.from_bytes(said[at:at + 3], "big")
+        said[last + 4] &= ~END_HEADERS
+        self.link.sendall(said)
+
     def ask(self):
         method, path, length = request(self.how)
         fields = [(":method", method), (":scheme", "http"), (":authority", "web"), (":path", path)]
         self.connection.send_headers(1, fields + ([("content-length", str(length))] if length else []), end_stream=length is None)
+        if self.how == "half-head":
+            return self.half_head()
         self.flush()
         for _ in range(PAUSES if self.how == "slow-body" else HALF_BODY if self.how == "half-body" else 0):
             time.sleep(PAUSE_S if self.how == "slow-body" else 0)
@@ -94,9 +106,13 @@ class Http2:
     def run(self):
         self.ask()
         while not self.over:
-            for event in self.connection.receive_data(self.link.recv(PART_BYTES)):
+            said = self.link.recv(PART_BYTES)
+            if not said:
+                self.over = self.out["broken"] = True
+            for event in self.connection.receive_data(said):
                 self.take(event)
-            self.flush()
+            if self.how != "half-head":
+                self.flush()
         return self.out
 
 

@@ -1,10 +1,11 @@
-"""How requests end, as a real waypoint's log says it: status, flags and details of each way; over both address families."""
+"""How requests end, as a real waypoint's log says it: status, flags and details of each way; over both address families. TCP too."""
+import json
 import os
 
 import pytest
 import yaml
 
-from flows import NODES, client_pod
+from flows import NODES, client_pod, endpoint
 from lab import APPS, Lab, wait_until
 
 WAYPOINT = "shop/waypoint-1"
@@ -54,9 +55,33 @@ ENDS = {
 RULES = [{"match": [{"uri": {"exact": path}}], **rule} for path, (rule, _) in ENDS.items() if rule]
 
 
-def service(name, app, *ports):
+# Services of plain TCP: where each leads, and the flags of one connection after the other, all held.
+TCP = {"few": ("web", 8080, [None, "UO"]), "closed": ("web", 8099, ["UF"]), "nowhere": ("none", 8080, ["UH"])}
+FEW = {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "few", "namespace": "shop"},
+       "spec": {"host": "few", "trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 1}}}}}
+# Opens them in turn, and tells each one's own port and whether its server spoke.
+HOLD = """
+import json, socket, sys
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+held, told = [], []
+for host, port in json.load(sys.stdin):
+    to = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)[0][4]
+    link = socket.create_connection(to[:2], timeout=60)
+    held.append(link)
+    own = link.getsockname()[1]
+    try:
+        link.sendall(b"GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n")
+        told.append([own, bool(link.recv(1))])
+    except OSError:
+        told.append([own, False])
+print(json.dumps(told))
+"""
+
+
+def service(name, app, *ports, protocol="http"):
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
-            "spec": {"ipFamilyPolicy": "PreferDualStack", "selector": {"app": app}, "ports": [{"name": f"http-{port}", "port": port} for port in ports]}}
+            "spec": {"ipFamilyPolicy": "PreferDualStack", "selector": {"app": app},
+                     "ports": [{"name": f"{protocol}-{port}", "port": port} for port in ports]}}
 
 
 WORLD = NODES + client_pod("shop", "client", "east") + "---\n" + yaml.safe_dump_all([
@@ -69,6 +94,7 @@ WORLD = NODES + client_pod("shop", "client", "east") + "---\n" + yaml.safe_dump_
     {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "waypoint", "namespace": "shop"},
      "spec": {"gatewayClassName": "culvert-waypoint", "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]}},
     service("web", "web", 8080, 8090, 8099), service("empty", "none", 8080),
+    *(service(name, app, port, protocol="tcp") for name, (app, port, _) in TCP.items()), FEW,
     {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "web", "namespace": "shop"},
      "spec": {"hosts": ["web"], "http": RULES}}], sort_keys=False)
 
@@ -98,3 +124,17 @@ def test_the_log_says_how_each_request_ended(lab, family, version):
                                                 for path in ENDS))
     said = wait_until(lambda: now if set(now := ends_of(lab, agent)) == set(ENDS) else None, "a line of each")
     assert said == {path: line for path, (_, line) in ENDS.items()}
+
+
+def test_the_log_says_why_tcp_did_not_reach_its_server(lab, family):
+    asked = [(name, port, flag) for name, (_, port, flags) in TCP.items() for flag in flags]
+    done = lab.exec("shop/client", "python3", "-c", HOLD, str(family), input=json.dumps([one[:2] for one in asked]), check=True)
+    told = json.loads(done.stdout)
+    assert [spoke for _, spoke in told] == [flag is None for *_, flag in asked]
+    client = lab.ips("shop/client")[0 if family == 4 else 1]
+    wanted = {endpoint([client, port]): flag for (port, _), (*_, flag) in zip(told, asked, strict=True)}
+
+    def flags():
+        lines = [line for line in lab.log_lines(WAYPOINT) if line.get("src.addr") in wanted]
+        return {line["src.addr"]: line.get("response_flags") for line in lines} if len(lines) == len(wanted) else None
+    assert wait_until(flags, "a line of each") == wanted

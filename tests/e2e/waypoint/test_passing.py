@@ -374,6 +374,8 @@ def test_a_refused_destination_rule_is_not_passed_over_for_tcp(lab):
     refused = {"loadBalancer": {"consistentHash": {"useSourceIp": True}}}
     lab.apply(late("DestinationRule", "networking.istio.io/v1", {"host": "late", "trafficPolicy": refused}), check=False)
     wait_until(lambda: heard() == "", "it is refused")
+    wait_until(lambda: any(line.get("dst.service") == "late.shop.svc.cluster.local" and line.get("response_flags") == "CR"
+                           for line in access_log(lab.logs("shop/waypoint-1"))), "its line says so")
     lab.delete("DestinationRule", "shop/late", check=False)
     wait_until(lambda: heard() == "220", "it is served again")
     lab.delete("Service", "shop/late")

@@ -72,6 +72,19 @@ TEST_CASE("each condition asks for what it says and nothing near it") {
            Row{"unavailable", grpc(0), false},
            Row{"5xx,reset", end(Kind::kOverflow), false},
            Row{"5xx", {.status = 503, .rate_limited = true}, false},
+           Row{"503,unavailable,retriable-headers",
+               {.status = 503, .grpc_status = 14, .rate_limited = true, .retriable_header = true},
+               false},
+           Row{"envoy-ratelimited", {.status = 429, .rate_limited = true}, true},
+           Row{"envoy-ratelimited", {.status = 200, .rate_limited = true}, true},
+           Row{"envoy-ratelimited", status(429), false},
+           Row{"envoy-ratelimited", end(Kind::kReset), false},
+           Row{"retriable-headers", {.status = 200, .retriable_header = true}, true},
+           Row{"retriable-headers", status(500), false},
+           Row{"5xx", {.status = 200, .retriable_header = true}, false},
+           Row{"http3-post-connect-failure", end(Kind::kConnectFailure), false},
+           Row{"http3-post-connect-failure", end(Kind::kReset), false},
+           Row{"http3-post-connect-failure", status(500), false},
        }) {
     CAPTURE(row.on);
     CAPTURE(static_cast<int>(row.result.kind));
@@ -103,6 +116,47 @@ TEST_CASE("by default two retries, on what is safe to send again") {
   CHECK(asks_for_retry(policy.on, grpc(1)));
   CHECK_FALSE(asks_for_retry(policy.on, status(503)));
   CHECK_FALSE(asks_for_retry(policy.on, end(Kind::kReset)));
+}
+
+TEST_CASE("a caller's wishes come to the rule's conditions, and its number is in force") {
+  RetryPolicy rules;
+  rules.attempts = 3;
+  rules.on = *parse_retry_on("gateway-error,404");
+  RetryWishes wishes;
+  for (const auto& [name, value] : {
+           std::pair{"x-envoy-retry-on", "retriable-headers, of-tomorrow ,reset"},
+           std::pair{"x-envoy-retry-grpc-on", "unavailable"},
+           std::pair{"x-envoy-retriable-status-codes", " 418,x,,1000, 429"},
+           std::pair{"x-envoy-retriable-header-names", "X-Again, ,x-other"},
+           std::pair{"x-envoy-retriable-header-names", "x-third"},
+           std::pair{"x-envoy-retry", "5xx"},
+       }) {
+    read_retry_wish(wishes, name, value);
+  }
+  auto both = with_wishes(&rules, wishes);
+  CHECK(both.attempts == 3);
+  CHECK(both.on.status_codes == std::vector<std::uint16_t>{404, 418, 429});
+  CHECK(both.on.header_names == std::vector<std::string>{"x-again", "x-other", "x-third"});
+  both.on.status_codes.clear();
+  both.on.header_names.clear();
+  auto conditions = *parse_retry_on("gateway-error,retriable-status-codes,retriable-headers,reset");
+  conditions.conditions |= parse_retry_on("unavailable")->conditions;
+  CHECK(both.on == conditions);
+  CHECK(with_wishes(nullptr, wishes).attempts == 1);
+  read_retry_wish(wishes, "x-envoy-max-retries", "7");
+  CHECK(with_wishes(&rules, wishes).attempts == 7);
+  CHECK(with_wishes(nullptr, wishes).attempts == 7);
+  CHECK(with_wishes(&rules, {}) == rules);
+}
+
+TEST_CASE("codes and names alone ask for no retry, nor does a number that is none") {
+  RetryWishes wishes;
+  read_retry_wish(wishes, "x-envoy-retriable-status-codes", "503");
+  read_retry_wish(wishes, "x-envoy-retriable-header-names", "x-again");
+  read_retry_wish(wishes, "x-envoy-max-retries", "-1");
+  const auto policy = with_wishes(nullptr, wishes);
+  CHECK(policy.attempts == 0);
+  CHECK_FALSE(asks_for_retry(policy.on, {.status = 503, .retriable_header = true}));
 }
 
 TEST_CASE("back-off grows to ten times the base, and is drawn below that") {

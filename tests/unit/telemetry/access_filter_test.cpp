@@ -65,8 +65,12 @@ TEST_CASE("what passes a waypoint is chosen by its own direction, requests by fl
   CHECK(filter_of("reason=URX").wants(late));
   CHECK(filter_of("reason=-").wants(fine));
   CHECK_FALSE(filter_of("reason=-").wants(full));
-  // Flags of requests alone keep no connection, and the other way round.
+  // What a server that is not reached has of either kind.
+  CHECK(filter_of("reason=UO").wants(failed_record(ResponseFlag::kUpstreamOverflow)));
+  CHECK_FALSE(filter_of("reason=UO").wants(failed_record(ResponseFlag::kUpstreamFailure)));
   CHECK_FALSE(filter_of("reason=UO").wants(sample_record()));
+  // Flags of requests alone keep no connection, and the other way round.
+  CHECK_FALSE(filter_of("reason=UT").wants(failed_record(ResponseFlag::kUpstreamFailure)));
   CHECK_FALSE(filter_of("reason=DENY").wants(full));
 }
 

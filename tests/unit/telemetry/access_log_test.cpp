@@ -38,6 +38,20 @@ TEST_CASE("a refusal names its reason and its policy") {
   CHECK(access_level(AccessEvent::kComplete, record) == log::Level::kError);
 }
 
+TEST_CASE("a waypoint's line has the flag of what failed, and a ztunnel's never") {
+  auto record = sample_record();
+  record.outcome = Outcome{"no healthy upstream", ""};
+  record.flag = ResponseFlag::kUpstreamOverflow;
+  const std::string key = "response_flags";
+  CHECK(access_text(AccessEvent::kComplete, record).find(key) == std::string::npos);
+  record.direction = Direction::kWaypoint;
+  CHECK(access_text(AccessEvent::kComplete, record).find(" " + key + "=\"UO\" error=") !=
+        std::string::npos);
+  CHECK(nlohmann::json::parse(access_json(AccessEvent::kFailed, record, {}))[key] == "UO");
+  record.flag = ResponseFlag::kNone;
+  CHECK(access_text(AccessEvent::kComplete, record).find(key) == std::string::npos);
+}
+
 TEST_CASE("what is unknown is left out, and an open line has no result") {
   ConnectionRecord record;
   record.source_address = *SocketAddress::parse("10.0.0.5:41000");

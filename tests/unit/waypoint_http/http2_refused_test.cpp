@@ -9,7 +9,14 @@ using namespace culvert::waypoint::testing;
 
 namespace {
 
-enum : std::uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kContinuation = 9 };
+enum : std::uint8_t {
+  kData = 0,
+  kHeaders = 1,
+  kReset = 3,
+  kSettings = 4,
+  kGoaway = 7,
+  kContinuation = 9
+};
 enum : std::uint8_t { kNoFlags = 0, kEndStream = 1, kEndHeaders = 4 };
 using FieldRow = std::vector<std::pair<std::string_view, std::string_view>>;
 
@@ -83,6 +90,10 @@ FieldRow post(FieldRow more = {}) {
   return out;
 }
 
+std::string preface() {
+  return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(kSettings, kNoFlags, 0, "");
+}
+
 /// Reads a body to its end and answers 200; leaves where that fails.
 struct Reader final : Handler {
   Task<> serve(ServerExchange& exchange) override {
@@ -115,7 +126,7 @@ struct Heard {
 Task<> talk(std::string said, Heard* out) {
   Reader reader;
   ServerPair pair(reader, HttpVersion::kHttp2);
-  pair.say("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(kSettings, kNoFlags, 0, "") + said);
+  pair.say(preface() + said);
   pair.start();
   co_await settle();
   pair.say(frame(kHeaders, kEndHeaders | kEndStream, 3, block(post())));
@@ -269,4 +280,68 @@ TEST_CASE("more fields than fit are answered 431 with their reason, and others a
   CHECK(trailers.why == kTrailersTooLong.text);
   REQUIRE(!trailers.answer.empty());
   CHECK(trailers.answer[0].payload.find("431") != std::string::npos);
+}
+
+namespace {
+
+ServerOptions hasty() {
+  ServerOptions out;
+  out.head_timeout = milliseconds(30);
+  out.ping_interval = out.ping_timeout = milliseconds(5);  // which no client can answer meanwhile
+  return out;
+}
+
+// A sound request, and behind it on stream 3 a part of a head.
+Task<> begin_a_head(std::string begun) {
+  Reader reader;
+  ServerPair pair(reader, HttpVersion::kHttp2, hasty());
+  pair.say(preface() + frame(kHeaders, kEndHeaders | kEndStream, 1, block(post())) + begun);
+  pair.start();
+  co_await pair.finish();
+  CHECK(reader.begun == 1);
+  CHECK(pair.refused == std::vector<std::string>{http::refusals::kHeadTimeout.text});
+  REQUIRE_FALSE(pair.result);
+  CHECK(pair.result.error().code == ErrorCode::kTimeout);
+  CHECK(pair.result.error().origin == Origin::kClient);
+  bool answered = false;
+  bool goodbye = false;
+  for (const auto& one : frames_in(pair.heard())) {
+    answered =
+        answered || (one.type == kHeaders && one.stream == 3 &&
+                     one.payload.find("408") != std::string::npos && (one.flags & kEndStream) != 0);
+    goodbye = goodbye || one.type == kGoaway;
+  }
+  CHECK(answered);
+  CHECK(goodbye);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a head of HTTP/2 that never ends is answered 408, told, and the last of its connection") {
+  const auto head = block(post());
+  const auto whole = frame(kHeaders, kEndHeaders | kEndStream, 3, head);
+  run_loop(begin_a_head, frame(kHeaders, kEndStream, 3, head));
+  run_loop(begin_a_head, frame(kHeaders, kEndStream, 3, head) +
+                             frame(kContinuation, kNoFlags, 3, block({{"x", "y"}})));
+  run_loop(begin_a_head, whole.substr(0, whole.size() - 1));
+  run_loop(begin_a_head, whole.substr(0, 10));
+}
+
+TEST_CASE("the time of a head is over with the head") {
+  run_loop([]() -> Task<> {
+    Reader reader;
+    auto options = hasty();
+    options.ping_interval = options.ping_timeout = seconds(10);
+    ServerPair pair(reader, HttpVersion::kHttp2, options);
+    pair.say(preface() + frame(kHeaders, kEndHeaders, 1, block(post())));
+    pair.start();
+    co_await io::sleep_until(io::in(2 * options.head_timeout));
+    pair.say(frame(kData, kEndStream, 1, "body"));
+    co_await settle();
+    CHECK(reader.bodies == std::vector<std::string>{"body"});
+    CHECK(pair.refused.empty());
+    pair.close();
+    co_await pair.finish();
+  });
 }

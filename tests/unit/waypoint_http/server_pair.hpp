@@ -78,7 +78,9 @@ struct Told final : Handler {
 };
 
 struct ServerPair {
-  explicit ServerPair(Handler& handler, HttpVersion version = HttpVersion::kHttp1) {
+  explicit ServerPair(Handler& handler, HttpVersion version = HttpVersion::kHttp1,
+                      const ServerOptions& with = {})
+      : options(with) {
     told.handler = &handler;
     server = ServerConnection::make(version, std::make_unique<MemoryStream>(to_server, to_client),
                                     options, told);
