@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "waypoint/upstream/own_waypoint.hpp"
+#include "culvert/mesh/waypoint.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -39,7 +39,9 @@ mesh::ServicePtr service_named(const mesh::Snapshot& mesh, const std::string& ho
 
 Result<Target> of_service(const mesh::Snapshot& mesh, const mesh::Workload& self,
                           mesh::ServicePtr service, const SocketAddress& destination) {
-  if (!service->waypoint || !is_own(mesh, *service->waypoint, self)) return refuse(kNotOurs);
+  if (!service->waypoint || !mesh::is_own_waypoint(mesh, *service->waypoint, self)) {
+    return refuse(kNotOurs);
+  }
   if (service->find_port(destination.port) == nullptr) {
     return refuse("CONNECT to a port that the service does not have");
   }
@@ -64,7 +66,7 @@ Result<Target> find_target(const mesh::Snapshot& mesh, const mesh::Workload& sel
   auto workload = mesh.workload_at({self.network, address.ip});
   if (workload == nullptr) return refuse("CONNECT to an address that is not in the mesh");
   if (address.port == mesh::kHbonePort || !workload->waypoint ||
-      !is_own(mesh, *workload->waypoint, self)) {
+      !mesh::is_own_waypoint(mesh, *workload->waypoint, self)) {
     return refuse(kNotOurs);
   }
   return Target{nullptr, std::move(workload), address};

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "culvert/mesh/waypoint.hpp"
-#include "waypoint/upstream/own_waypoint.hpp"
 
 namespace culvert::waypoint {
 namespace {
@@ -35,7 +34,7 @@ bool leads_to_waypoint(const View& view, const mesh::ServicePtr& service,
                        const mesh::Workload* self) {
   if (service == nullptr || !service->waypoint) return false;
   if (view.is_edge()) return true;
-  return self != nullptr && !is_own(*view.mesh, *service->waypoint, *self);
+  return self != nullptr && !mesh::is_own_waypoint(*view.mesh, *service->waypoint, *self);
 }
 
 /// Whether a replica is there, where the workload's own waypoint is in an edge's way.
