@@ -23,7 +23,9 @@ EXPECTED = {"to", "rule", "status", "flag", "path", "host", "sees", "gets", "loc
             "delay", "abort", "timeout", "retries", "policy", "statPrefix", "labels", "why", "attempts", "took"}
 ASKED = {"ask", "with", "from", "port", "via", "scheme", "authority", "to_service", "times", "servers", "note", "differs"}
 GROUP = {"about", "http", "virtualService", "destinationRule", "more", "yaml", "file", "services", "refused", "cases", "reports",
-         "envoy", "ownNamespace"}
+         "envoy", "ownNamespace", "proxies"}
+# Who asks where only proxies answer: one of the mesh, or anybody at an edge.
+PROXIES = {"mesh", "edge"}
 
 
 class BadTable(Exception):
@@ -62,6 +64,11 @@ class Group:
     @property
     def refused(self):
         return self.given.get("refused", [])
+
+    @property
+    def proxies(self):
+        """Not "" where the compiler and matcher alone cannot answer."""
+        return self.given.get("proxies", "")
 
     def objects(self):
         """The group's objects, oldest first; [] where they are given as text."""
@@ -123,7 +130,8 @@ def question(case):
            "host": given.get("to_service", f"reviews.{SHOP}.svc.cluster.local"), "port": given.get("port", 80),
            "times": given.get("times", 1)}
     if "servers" in given:
-        out["script"] = script(given["servers"])
+        played = script(given["servers"])
+        out.update({"script": played} if played else {})
     if "via" in given:
         gateway, port = EDGES[given["via"]]
         out.update(gateway=gateway, host=out["authority"], port=given.get("port", port))
@@ -133,9 +141,11 @@ def question(case):
 def script(servers):
     """`v2: 500 twice`, `v2: wait 3s once`, `v2: grpc 14 once` as the program takes it; without a number of times, always."""
     (subset, text), = servers.items()
-    match = re.fullmatch(r"(?:wait (?P<wait>\w+)|grpc (?P<grpc>\d+)|(?P<status>\d{3}))(?: (?P<times>once|twice|always))?", text)
+    match = re.fullmatch(r"(?:wait (?P<wait>\w+)|grpc (?P<grpc>\d+)|(?P<status>\d{3})|(?P<reset>reset))(?: (?P<times>once|twice|always))?", text)
     if not match:
         raise BadTable(f"servers: {text!r} is no script")
+    if match["reset"]:
+        return None  # no status comes: for proxies alone
     out = {"subset": subset, "times": {"once": 1, "twice": 2}.get(match["times"], 1_000_000)}
     if match["wait"]:
         out["waitMs"] = int(milliseconds(match["wait"]))
@@ -154,6 +164,8 @@ def check(group):
             raise BadTable(f"{case.name}: expects nothing")
     if unknown:
         raise BadTable(f"{group.name}: unknown: {', '.join(sorted(unknown))}")
+    if group.given.get("proxies", "mesh") not in PROXIES:
+        raise BadTable(f"{group.name}: proxies is one of {', '.join(sorted(PROXIES))}")
     if not group.cases and not group.refused:
         raise BadTable(f"{group.name}: has no case")
 
