@@ -32,16 +32,20 @@ def cluster(name, ports):
             **CLUSTERS[name]}
 
 
-def config(place, log, ports):
-    routes = [{"match": {"path": f"/{name}"}, "route": {"cluster": name, "timeout": "10s", "retry_policy": RETRIES}} for name in CLUSTERS]
+def routes():
+    return [{"match": {"path": f"/{name}"}, "route": {"cluster": name, "timeout": "10s", "retry_policy": RETRIES}} for name in CLUSTERS]
+
+
+def config(place, log, clusters, routes):
+    """Of an Envoy at this socket, whose log has "PATH STATUS FLAGS" of each request."""
     line = {"@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": log,
             "log_format": {"text_format_source": {"inline_string": "%PATH% %RESPONSE_CODE% %RESPONSE_FLAGS%\n"}}}
-    manager = envoy.typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix="dead",
+    manager = envoy.typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix="told",
                           access_log=[{"name": "envoy.access_loggers.file", "typed_config": line}],
                           route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
                           http_filters=[{"name": "envoy.filters.http.router", "typed_config": envoy.typed("http.router.v3.Router")}])
-    return {"static_resources": {"clusters": [cluster(name, ports) for name in CLUSTERS], "listeners": [
-        {"name": "dead", "address": {"pipe": {"path": place}}, "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}]}}
+    return {"static_resources": {"clusters": clusters, "listeners": [
+        {"name": "told", "address": {"pipe": {"path": place}}, "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}]}}
 
 
 def told():
@@ -50,7 +54,8 @@ def told():
     with tempfile.TemporaryDirectory(prefix="culvert-envoy-") as name:
         folder = pathlib.Path(name)
         place, log = str(folder / "dead.sock"), folder / "access.log"
-        (folder / "envoy.json").write_text(json.dumps(config(place, str(log), [one.getsockname()[1] for one in held])))
+        ports = [one.getsockname()[1] for one in held]
+        (folder / "envoy.json").write_text(json.dumps(config(place, str(log), [cluster(one, ports) for one in CLUSTERS], routes())))
         process = subprocess.Popen([envoy.binary(), "-c", folder / "envoy.json", "--concurrency", "1", "-l", "off",
                                     "--disable-hot-restart", "--file-flush-interval-msec", "50"])
         try:

@@ -1,4 +1,5 @@
 """Envoy with the routes that groups have for it, written by hand: a listener a group, a cluster a version."""
+import collections
 import contextlib
 import importlib.util
 import json
@@ -63,7 +64,7 @@ class Envoy(contextlib.ExitStack):
         try:
             self.folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory(prefix="culvert-envoy-")))
             self.groups = [group for group in tables.groups() if "envoy" in group.given]
-            ports = {version: self.server(version) for version in tables.VERSIONS}
+            self.ports = ports = {version: self.server(version) for version in tables.VERSIONS}
             config = {"static_resources": {
                 "listeners": [listener(group, self.place(group)) for group in self.groups],
                 "clusters": [cluster(version, port) for version, port in ports.items()]}}
@@ -99,7 +100,26 @@ class Envoy(contextlib.ExitStack):
         """(case, what came back) of each case of groups with routes for Envoy."""
         cases = [case for group in self.groups for case in group.cases if case.given.get("times", 1) == 1]
         asked = [outside.request(case, self.place(case.group)) for case in cases]
-        return list(zip(cases, ask.ask_all(asked), strict=True))
+        results = ask.ask_all(asked)
+        copies = self.copies({number(one): len(case.given.get("mirrored", [])) for case, one in zip(cases, asked, strict=True)})
+        return [(case, {**result, "mirrored": copies[number(one)]}) for case, one, result in zip(cases, asked, results, strict=True)]
+
+    def copies(self, least):
+        """By request: "VERSION as HOST" of the copies that servers got, once there are so many: they come behind the answers."""
+        until = time.monotonic() + READY_S
+        while True:
+            out = collections.defaultdict(list)
+            for version, port in self.ports.items():
+                told = ask.ask({"to": ["localhost", port], "method": "GET", "path": "/_mirrored", "authority": "a", "headers": []})
+                for asked, hosts in json.loads(told["body"]).items():
+                    out[asked] += [f"{version} as {host}" for host in hosts]
+            if all(len(out[one]) >= count for one, count in least.items()) or time.monotonic() > until:
+                return out
+            time.sleep(0.05)
+
+
+def number(request):
+    return dict(request["headers"])["x-ask"]
 
 
 def end(process):
