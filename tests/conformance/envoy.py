@@ -56,6 +56,39 @@ def cluster(version, port):
             "load_assignment": {"cluster_name": version, "endpoints": endpoints}}
 
 
+def logged(place, log, clusters, routes):
+    """The configuration of an Envoy at this socket."""
+    line = {"@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": log,
+            "log_format": {"text_format_source": {"inline_string": "%PATH% %RESPONSE_CODE% %RESPONSE_FLAGS%\n"}}}
+    manager = typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix="told",
+                          access_log=[{"name": "envoy.access_loggers.file", "typed_config": line}],
+                          route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+                          http_filters=[{"name": "envoy.filters.http.router", "typed_config": typed("http.router.v3.Router")}])
+    return {"static_resources": {"clusters": clusters, "listeners": [
+        {"name": "told", "address": {"pipe": {"path": place}}, "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}]}}
+
+
+@contextlib.contextmanager
+def running(clusters, routes):
+    """An Envoy that answers, inside `with`: its socket, and its log with "PATH STATUS FLAGS" of each request."""
+    with tempfile.TemporaryDirectory(prefix="culvert-envoy-") as name:
+        folder = pathlib.Path(name)
+        place, log = str(folder / "told.sock"), folder / "access.log"
+        (folder / "envoy.json").write_text(json.dumps(logged(place, str(log), clusters, routes)))
+        log.touch()
+        process = subprocess.Popen([binary(), "-c", folder / "envoy.json", "--concurrency", "1", "-l", "off", "--disable-hot-restart",
+                                    "--file-flush-interval-msec", "50"])
+        try:
+            until = time.monotonic() + READY_S
+            while "error" in ask.ask({"to": place, "method": "GET", "path": "/ready", "authority": "a", "headers": []}):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise RuntimeError("Envoy does not answer")
+                time.sleep(0.1)
+            yield place, log
+        finally:
+            end(process)
+
+
 class Envoy(contextlib.ExitStack):
     """Running inside `with`, beside an echo server a version."""
 

@@ -1,15 +1,11 @@
 """What Envoy tells of requests beyond a cluster's limits: one connection and one that may wait for it, or one request at all."""
-import contextlib
 import json
-import pathlib
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 import ask
-import dead_envoy
 import envoy
 
 # By cluster: its thresholds, as Istio writes a connectionPool, and how many may wait behind the one that is under way.
@@ -27,23 +23,17 @@ def request(place, path, headers=()):
 
 
 def told():
-    """By limit, "STATUS FLAGS x-envoy-overloaded" of each request: of the one that is held, and of one more than may wait behind it."""
-    with tempfile.TemporaryDirectory(prefix="culvert-envoy-") as name, contextlib.ExitStack() as stack:
-        folder = pathlib.Path(name)
-        place, log = str(folder / "limited.sock"), folder / "access.log"
-        server = subprocess.Popen([sys.executable, envoy.HERE / "echo.py", "v1"], stdout=subprocess.PIPE, text=True)
-        stack.callback(envoy.end, server)
+    """By limit, the log's "STATUS FLAGS" of each request, of one that is held and of one more than may wait behind it; and what
+    x-envoy-overloaded says to those that are refused.
+    """
+    server = subprocess.Popen([sys.executable, envoy.HERE / "echo.py", "v1"], stdout=subprocess.PIPE, text=True)
+    try:
         port = int(server.stdout.readline())
         routes = [{"match": {"prefix": f"/{one}/"}, "route": {"cluster": one, "timeout": "0s"}} for one in LIMITS]
-        (folder / "envoy.json").write_text(json.dumps(dead_envoy.config(place, str(log), [cluster(one, port) for one in LIMITS], routes)))
-        process = subprocess.Popen([envoy.binary(), "-c", folder / "envoy.json", "--concurrency", "1", "-l", "off",
-                                    "--disable-hot-restart", "--file-flush-interval-msec", "50"])
-        stack.callback(envoy.end, process)
-        until = time.monotonic() + envoy.READY_S
-        while "error" in ask.ask(request(place, "/waiting/ready")):
-            assert process.poll() is None and time.monotonic() < until, "Envoy does not answer"
-            time.sleep(0.1)
-        return {one: beyond(place, log, ["localhost", port], one, may_wait) for one, (_, may_wait) in LIMITS.items()}
+        with envoy.running([cluster(one, port) for one in LIMITS], routes) as (place, log):
+            return {one: beyond(place, log, ["localhost", port], one, may_wait) for one, (_, may_wait) in LIMITS.items()}
+    finally:
+        envoy.end(server)
 
 
 def beyond(place, log, server, limit, may_wait):

@@ -100,8 +100,7 @@ class Levels:
 @pytest.fixture
 def levels(shop, family):
     """With the pod of v3 alone."""
-    yield Levels(shop, family, {"version": "v3"})
-    shop.delete("DestinationRule", "shop/levels")
+    return Levels(shop, family, {"version": "v3"})
 
 
 def requests(n):
@@ -222,7 +221,24 @@ def test_each_level_says_how_its_pods_are_chosen(shop, family):
             reached = pods(levels.ask([(name, port)], 10 * V2_PODS))
             assert len(set(reached)) == V2_PODS
             assert all(one == two for one, two in zip(reached, reached[V2_PODS:], strict=False)) == so, (name, port, reached)
-    shop.delete("DestinationRule", "shop/levels")
+
+
+@pytest.mark.parametrize("policy, spared", [({}, True), (balanced("LEAST_REQUEST"), True), (balanced("LEAST_CONN"), True),
+                                            (balanced("RANDOM"), False), (balanced("ROUND_ROBIN"), False)],
+                         ids=["absent", "LEAST_REQUEST", "LEAST_CONN", "RANDOM", "ROUND_ROBIN"])
+def test_the_busiest_pod_is_spared_where_the_least_requests_decide(shop, family, policy, spared):
+    levels, cluster = Levels(shop, family, {"version": "v2"}), ("whole", HTTP)
+    levels.apply(policy, {})
+    asking = levels.begin([cluster], 10 * V2_PODS, [["x-play", "v2-1: hold"]])
+    try:
+        wait_until(lambda: local(shop, "v2-1", "/_held")["held"] > 0, "the pod is busy")
+        # Who holds nothing has answered: all that is under way is at one pod.
+        wait_until(lambda: local(shop, "v2-1", "/_held")["held"] + len(levels.told()[cluster]) == 10 * V2_PODS, "the others are answered")
+        reached = set(pods(levels.ask([cluster], 10 * V2_PODS)))
+    finally:
+        local(shop, "v2-1", "/_release")
+        levels.end(asking)
+    assert reached == {f"v2-{i}" for i in range(2 if spared else 1, V2_PODS + 1)}
 
 
 def budget(n, **more):

@@ -7,6 +7,7 @@ import threading
 import pytest
 import yaml
 
+import refused_envoy
 from proof_lab import HERE, PORTS, V2_PODS, ask, dual, local, logged, numbered, rule, rules_of, to, told
 from test_proof_failures import Held, dead, statuses
 from waypoint_lab import wait_until
@@ -105,7 +106,7 @@ def test_a_pod_with_a_closed_port_is_hidden_by_the_conditions_that_have_it(shop,
     ("refused-stream", REFUSED_STREAM, 1, 200), ("refused-stream", REFUSED_STREAM, 2, 503), ("refused-stream", CANCEL, 1, 503),
     ("reset", REFUSED_STREAM, 1, 200), ("reset", CANCEL, 1, 200), ("connect-failure", REFUSED_STREAM, 1, 503),
     ("retriable-4xx", REFUSED_STREAM, 1, 503), (None, REFUSED_STREAM, 2, 200), (None, CANCEL, 1, 503)])
-def test_a_stream_that_is_refused_is_tried_again_where_the_condition_has_it(shop, family, condition, code, count, status):
+def test_a_stream_that_is_refused_is_tried_again_where_the_condition_has_it_as_by_envoy(shop, family, condition, code, count, status):
     shop.apply(yaml.safe_dump(dual("refusing", {"app": "servers"}, [{"name": "http2", "port": 80, "targetPort": REFUSING_PORT}])))
     retries = {"retries": {"attempts": 1, "retryOn": condition, "backoff": "1ms"}} if condition else {}  # absent: two, and on it
     shop.apply(rules_of("refusing", [{"route": [{"destination": {"host": "refusing"}}], **retries}]))
@@ -113,7 +114,7 @@ def test_a_stream_that_is_refused_is_tried_again_where_the_condition_has_it(shop
     try:
         assert server.stdout.readline() == "listening\n"
         answer, = ask(shop, family, place=("refusing", 80), authority="refusing")
-        assert answer["status"] == status, answer
+        assert answer["status"] == refused_envoy.status(condition, code, count) == status, answer
     finally:
         server.kill()
         server.communicate()
