@@ -4,12 +4,13 @@
 usage: echo.py VERSION [--port N]     prints the port it listens on; 0, the default, takes any
 
 `x-play: v2: 500 twice` makes version v2 answer its first two requests of that `x-ask` so; other versions answer as ever.
-`v2-.: 500` means all of v2-1 to v2-9, `v2: grpc 14` answers 200 with that grpc-status, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone,
-`v2: cut` ends the connection in the middle of the answer's body, and `v2: reset` resets it before there is any answer. Of several, `v2: 500 once, v2: hold`, the first that holds counts.
+`v2-.: 500` means all of v2-1 to v2-9, `v2: grpc 14` answers 200 with that grpc-status, `v2: hold` keeps the request until `/_release` is asked for, or who asked has gone, and
+`v2: cut` ends the connection in the middle of the answer's body. Of several, `v2: 500 once, v2: hold`, the first that holds counts.
 The answer is JSON: version, method, path, headers in order, trailers, the body's length, and how many requests with this
 `x-ask` have come so far, and how many on this connection; that of `/trailers` ends in a trailer, x-end. `/_told` is answered with what came before: how often each
 "HOST BYTES HASH OF THE BODY"; `/_held` with how many requests are held, and how many of
 the held had gone; `/_mirrored` with the hosts of each `x-ask` that was a copy (HOST-shadow); `/_tries` with the pairs of `x-request-id` and `x-envoy-attempt-count` of what had an `x-play`.
+`v2: reset`, alone, resets the connection before there is any answer.
 """
 import argparse
 import collections
@@ -23,10 +24,11 @@ import struct
 import threading
 import time
 
-PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut|reset)|grpc (?P<grpc>\d+))(?: (?P<times>once|twice|always))?$")
+PLAY = re.compile(r"([\w.-]+): (?:wait (\d+)s|(\d{3})|(hold|cut)|grpc (?P<grpc>\d+))(?: (?P<times>once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
-NO_LINGER = struct.pack("ii", 1, 0)  # closing resets
 LOOK_S = 0.02  # how often a held request looks around
+RESET = re.compile(r"([\w.-]+): reset(?: (?P<times>once|twice|always))?$")
+NO_LINGER = struct.pack("ii", 1, 0)  # closing resets
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -85,9 +87,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "x-play" in self.headers:
             self.server.tries.append([self.headers.get("x-request-id"), self.headers.get("x-envoy-attempt-count")])
         number = self.server.count(self.headers.get("x-ask", ""))
-        status = self.play(number)
-        if not status:
+        if self.is_reset(number):
             return self.reset()
+        status = self.play(number)
         return self.answer(status, {"version": self.server.version, "method": self.command, "path": self.path,
                                     "headers": [[name.lower(), value] for name, value in self.headers.items()],
                                     "trailers": self.trailers, "bytes": len(body), "number": number, "nth": self.nth})
@@ -136,16 +138,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if match[2]:
             time.sleep(int(match[2]))
         self.grpc = match["grpc"]
-        if match[4] == "reset":
-            return 0
         if match[4] == "hold":
             self.hold()
         if match[4] == "cut":
             self.close_connection = self.cut = True
         return int(match[3] or 200)
 
+    def is_reset(self, number):
+        match = RESET.match(self.headers.get("x-play", ""))
+        return bool(match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match["times"], number))
+
     def reset(self):
-        """Whose turn was `reset`: a RST instead of an answer."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self.connection.close()

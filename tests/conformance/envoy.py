@@ -40,10 +40,10 @@ def listener(group, path):
                {"name": "envoy.filters.http.fault", "typed_config": typed("http.fault.v3.HTTPFault")},
                {"name": "envoy.filters.http.router", "typed_config": typed("http.router.v3.Router")}]
     hosts = [{"name": "all", "domains": ["*"], "routes": group.given["envoy"]}]
-    # Who asks at its socket is of the mesh, or anybody; a group that does not say is about neither.
-    trust = {"use_remote_address": True, "internal_address_config": {"unix_sockets": group.proxies == "mesh"}} if group.proxies else {}
     manager = typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix=group.name,
-                    route_config={"virtual_hosts": hosts}, http_filters=filters, **trust)
+                    route_config={"virtual_hosts": hosts}, http_filters=filters)
+    if group.proxies:  # who asks at its socket is of the mesh, or anybody
+        manager.update(use_remote_address=True, internal_address_config={"unix_sockets": group.proxies == "mesh"})
     return {"name": group.name, "address": {"pipe": {"path": path}},
             "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}
 
