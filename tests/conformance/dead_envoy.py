@@ -1,9 +1,5 @@
 """What Envoy tells of a cluster whose endpoints are all dead: with retries, and with outlier detection beside them or without."""
-import json
-import pathlib
 import socket
-import subprocess
-import tempfile
 import time
 
 import ask
@@ -32,43 +28,30 @@ def cluster(name, ports):
             **CLUSTERS[name]}
 
 
-def config(place, log, ports):
-    routes = [{"match": {"path": f"/{name}"}, "route": {"cluster": name, "timeout": "10s", "retry_policy": RETRIES}} for name in CLUSTERS]
-    line = {"@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog", "path": log,
-            "log_format": {"text_format_source": {"inline_string": "%PATH% %RESPONSE_CODE% %RESPONSE_FLAGS%\n"}}}
-    manager = envoy.typed("network.http_connection_manager.v3.HttpConnectionManager", stat_prefix="dead",
-                          access_log=[{"name": "envoy.access_loggers.file", "typed_config": line}],
-                          route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-                          http_filters=[{"name": "envoy.filters.http.router", "typed_config": envoy.typed("http.router.v3.Router")}])
-    return {"static_resources": {"clusters": [cluster(name, ports) for name in CLUSTERS], "listeners": [
-        {"name": "dead", "address": {"pipe": {"path": place}}, "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}]}]}}
+def routes():
+    return [{"match": {"path": f"/{name}"}, "route": {"cluster": name, "timeout": "10s", "retry_policy": RETRIES}} for name in CLUSTERS]
 
 
 def told():
     """By cluster, what one request is answered with in the end: {"plain": ("503", {"UF", "URX"}), ...}."""
     held = closed_ports()
-    with tempfile.TemporaryDirectory(prefix="culvert-envoy-") as name:
-        folder = pathlib.Path(name)
-        place, log = str(folder / "dead.sock"), folder / "access.log"
-        (folder / "envoy.json").write_text(json.dumps(config(place, str(log), [one.getsockname()[1] for one in held])))
-        process = subprocess.Popen([envoy.binary(), "-c", folder / "envoy.json", "--concurrency", "1", "-l", "off",
-                                    "--disable-hot-restart", "--file-flush-interval-msec", "50"])
-        try:
-            return {path: answered(process, place, log, path) for path in CLUSTERS}
-        finally:
-            envoy.end(process)
-            for one in held:
-                one.close()
+    ports = [one.getsockname()[1] for one in held]
+    try:
+        with envoy.running([cluster(name, ports) for name in CLUSTERS], routes()) as (place, log):
+            return {path: answered(place, log, path) for path in CLUSTERS}
+    finally:
+        for one in held:
+            one.close()
 
 
-def answered(process, place, log, path):
+def answered(place, log, path):
     """The status and the flags of the last of many requests, or the first that nobody could be asked for."""
     request = {"to": place, "method": "GET", "path": f"/{path}", "authority": "a", "headers": []}
     until, lines = time.monotonic() + envoy.READY_S, []
     while (len(lines) < TIMES or path == "ejecting") and not (lines and lines[-1].endswith(" UH")):
-        assert process.poll() is None and time.monotonic() < until, lines[-3:] or "Envoy does not answer"
+        assert time.monotonic() < until, lines[-3:]
         ask.ask(request)
         time.sleep(0.1)  # the log is written later
-        lines = [line for line in log.read_text().splitlines() if line.startswith(f"/{path} ")] if log.exists() else []
+        lines = [line for line in log.read_text().splitlines() if line.startswith(f"/{path} ")]
     _, status, flags = lines[-1].split()
     return status, set(flags.split(","))

@@ -10,6 +10,7 @@ The answer is JSON: version, method, path, headers in order, trailers, the body'
 `x-ask` have come so far, and how many on this connection; that of `/trailers` ends in a trailer, x-end. `/_told` is answered with what came before: how often each
 "HOST BYTES HASH OF THE BODY"; `/_held` with how many requests are held, and how many of
 the held had gone; `/_mirrored` with the hosts of each `x-ask` that was a copy (HOST-shadow); `/_tries` with the pairs of `x-request-id` and `x-envoy-attempt-count` of what had an `x-play`.
+`v2: reset`, alone, resets the connection before there is any answer.
 """
 import argparse
 import collections
@@ -19,6 +20,7 @@ import json
 import re
 import select
 import socket
+import struct
 import threading
 import time
 
@@ -26,6 +28,8 @@ PLAY = re.compile(r"(?P<who>[\w.-]+): (?:wait (?P<wait>\d+)s|(?P<status>\d{3})(?
                   r"(?: (?P<times>once|twice|always))?$")
 TIMES = {"once": 1, "twice": 2}
 LOOK_S = 0.02  # how often a held request looks around
+RESET = re.compile(r"([\w.-]+): reset(?: (?P<times>once|twice|always))?$")
+NO_LINGER = struct.pack("ii", 1, 0)  # closing resets
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -85,6 +89,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "x-play" in self.headers:
             self.server.tries.append([self.headers.get("x-request-id"), self.headers.get("x-envoy-attempt-count")])
         number = self.server.count(self.headers.get("x-ask", ""))
+        if self.is_reset(number):
+            return self.reset()
         status = self.play(number)
         return self.answer(status, {"version": self.server.version, "method": self.command, "path": self.path,
                                     "headers": [[name.lower(), value] for name, value in self.headers.items()],
@@ -141,6 +147,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if match["act"] == "cut":
             self.close_connection = self.cut = True
         return int(match["status"] or 200)
+
+    def is_reset(self, number):
+        match = RESET.match(self.headers.get("x-play", ""))
+        return bool(match and re.fullmatch(match[1], self.server.version) and number <= TIMES.get(match["times"], number))
+
+    def reset(self):
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.connection.close()
 
     def hold(self):
         releases, held = self.server.releases, self.server.held

@@ -158,6 +158,7 @@ def faults_of(group, result):
         lines = result["reports"].get(name, {})
         have = lines.get("lines", []) + [f"unknown {one}" for one in lines.get("unknown", [])]
         out += [f"{group.name}: report of {name} has no {text!r} but {have}" for text in wanted if text not in have]
-    for case, answer in zip(group.cases, result["answers"], strict=True):
-        out += [f"{case.name}: {one}" for one in differences(case, answer)]
+    if not group.proxies:
+        for case, answer in zip(group.cases, result["answers"], strict=True):
+            out += [f"{case.name}: {one}" for one in differences(case, answer)]
     return out

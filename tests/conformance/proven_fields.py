@@ -117,7 +117,7 @@ def variants(group):
 
 def proven():
     """Fields that the tables prove."""
-    groups = [g for g in tables.groups() if g.cases and not g.refused and g.objects()]
+    groups = [g for g in tables.groups() if g.cases and not g.refused and not g.proxies and g.objects()]
     tried = [(group, field, objects) for group in groups for field, objects in variants(group)]
     answers = judge.decide([judge.asked(group, yaml.safe_dump_all(objects)) for group, _, objects in tried])
     out = set()

@@ -23,7 +23,9 @@ EXPECTED = {"to", "rule", "status", "flag", "path", "host", "sees", "gets", "loc
             "delay", "abort", "timeout", "retries", "policy", "statPrefix", "labels", "why", "attempts", "took"}
 ASKED = {"ask", "with", "from", "port", "via", "scheme", "authority", "to_service", "times", "servers", "note", "differs"}
 GROUP = {"about", "http", "virtualService", "destinationRule", "more", "yaml", "file", "services", "refused", "cases", "reports",
-         "envoy", "ownNamespace"}
+         "envoy", "ownNamespace", "proxies"}
+# Who asks where only proxies answer: one of the mesh, or anybody at an edge.
+PROXIES = {"mesh", "edge"}
 
 
 class BadTable(Exception):
@@ -62,6 +64,11 @@ class Group:
     @property
     def refused(self):
         return self.given.get("refused", [])
+
+    @property
+    def proxies(self):
+        """Not "" where the compiler and matcher alone cannot answer."""
+        return self.given.get("proxies", "")
 
     def objects(self):
         """The group's objects, oldest first; [] where they are given as text."""
@@ -110,6 +117,11 @@ def destination(short):
     return {"host": "reviews" if short == "any" else short}
 
 
+def resets(servers):
+    """`v2: reset once`: no answer comes, so that proxies alone know what to do."""
+    return any(re.fullmatch(r"reset(?: (?:once|twice|always))?", text) for text in servers.values())
+
+
 def question(case):
     """A case's request as conformance-decide takes it."""
     given = case.given
@@ -122,7 +134,7 @@ def question(case):
            "namespace": namespace, "labels": labels, "authority": given.get("authority", "reviews"),
            "host": given.get("to_service", f"reviews.{SHOP}.svc.cluster.local"), "port": given.get("port", 80),
            "times": given.get("times", 1)}
-    if "servers" in given:
+    if "servers" in given and not resets(given["servers"]):
         out["script"] = script(given["servers"])
     if "via" in given:
         gateway, port = EDGES[given["via"]]
@@ -157,6 +169,8 @@ def check(group):
             raise BadTable(f"{case.name}: expects nothing")
     if unknown:
         raise BadTable(f"{group.name}: unknown: {', '.join(sorted(unknown))}")
+    if group.given.get("proxies", "mesh") not in PROXIES:
+        raise BadTable(f"{group.name}: proxies is one of {', '.join(sorted(PROXIES))}")
     if not group.cases and not group.refused:
         raise BadTable(f"{group.name}: has no case")
 

@@ -4,7 +4,7 @@ import pytest
 import envoy
 import outside
 
-LEAST_CASES = 100
+LEAST_CASES = 280
 
 
 @pytest.fixture(scope="module")

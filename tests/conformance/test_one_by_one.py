@@ -7,7 +7,7 @@ import one_by_one
 import outside
 from waypoint_lab import watched
 
-LEAST_SHOWN = 64  # cases of which the waypoint or the edge shows what they are about
+LEAST_SHOWN = 72  # cases of which the waypoint or the edge shows what they are about
 GROUPS = one_by_one.groups()
 
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import dead_envoy
+import limited_envoy
 from chance import drawn
 from proof_lab import V2_PODS, WAYPOINT, ask, local, logged, memory_kib, pods, process_of, rule, to, told
 from waypoint_lab import wait_until
@@ -193,6 +194,29 @@ def test_what_is_beyond_a_hundred_is_told_at_once(shop, family, limits, more_lim
     refused = next(one for one in answers if one["status"] == 503)
     assert dict(refused["headers"])["x-envoy-overloaded"] == "true"
     wait_until(lambda: len(logged(shop, path)) == 1 + may_wait, "a line for each")
+
+
+@pytest.fixture(scope="module")
+def refused_by_envoy():
+    return limited_envoy.told()
+
+
+@pytest.mark.parametrize("limit, pool", [
+    ("waiting", {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}), ("requests", {"http": {"http2MaxRequests": 1}})])
+def test_of_several_as_many_are_refused_as_by_envoy(shop, family, refused_by_envoy, limit, pool):
+    path, (_, may_wait) = f"/few/{family}/{limit}", limited_envoy.LIMITS[limit]
+    shop.apply(rule([to("v3", retries={"attempts": 0})], connectionPool=pool))
+    held, answers = Held(shop, family, 1), []
+    more = threading.Thread(target=lambda: answers.extend(ask(shop, family, 1 + may_wait, path=path)))
+    more.start()
+    wait_until(lambda: any(" 503 UO " in line for line in logged(shop, path)), "one too many")
+    released = held.release()
+    more.join()
+    lines = wait_until(lambda: found if len(found := logged(shop, path)) == 1 + may_wait else None, "a line for each")
+    told = sorted([f"{status} -" for status in released] + [" ".join(line.partition(' HTTP/1.1" ')[2].split()[:2]) for line in lines])
+    overloaded = [dict(one["headers"]).get("x-envoy-overloaded") for one in answers if one["status"] == 503]
+    assert (told, overloaded) == refused_by_envoy[limit]
+    assert overloaded == ["true"]
 
 
 def test_beyond_a_hundred_connections_requests_wait_and_only_a_bound_on_those_that_wait_refuses_one(shop, family):

@@ -1,6 +1,7 @@
 """What a DestinationRule bounds at a real waypoint, over both address families: connections, their age and their streams, time to
 connect, servers that fall silent, how far ejection goes, who is chosen, and in which HTTP it is spoken to. (A hundred at once, and requests a connection: test_proof_failures.py.)
 """
+import itertools
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ CALLS = 6
 GRPC = 2  # which container of servers-1
 NEVER = {"attempts": 0}
 SECONDS = 1, 5  # to connect
+_numbers = itertools.count(1)
 
 # A port whose queue is full: who connects gets no answer.
 FULL_PORT = 8099
@@ -175,6 +177,35 @@ def test_gateway_errors_in_a_row_eject_apart_from_other_errors(shop, family, sta
     assert flags(shop, family, path, headers=[["x-play", f"v3-1: {status}"]]) == ["-", "-", *(["UH"] if ejected else ["-"]) * 2]
     shop.apply(rule([to("v3")]))
     assert statuses(ask(shop, family)) == {200: 1}
+
+
+MANY = 1000  # errors, that no test makes
+
+
+@pytest.mark.parametrize("counted, status, ejected", [
+    ({"consecutiveErrors": 2}, 503, True), ({"consecutiveErrors": 2}, 500, False), ({"consecutiveErrors": MANY}, 503, False),
+    ({"consecutive5xxErrors": 2}, 429, False), ({"consecutive5xxErrors": 2}, 500, True),
+    ({"consecutive5xxErrors": 2, "outlierDetectionHttpErrorCodes": [429, 404]}, 429, True),
+    ({"consecutive5xxErrors": 2, "outlierDetectionHttpErrorCodes": [429, 404]}, 404, True),
+    ({"consecutive5xxErrors": 2, "outlierDetectionHttpErrorCodes": [429, 404]}, 500, False),
+    ({"consecutive5xxErrors": 0, "consecutiveGatewayErrors": 2, "outlierDetectionHttpErrorCodes": [502]}, 502, True),
+    ({"consecutive5xxErrors": 0, "consecutiveGatewayErrors": 2, "outlierDetectionHttpErrorCodes": [502]}, 503, False)])
+def test_the_rule_says_which_answers_are_errors(shop, family, counted, status, ejected):
+    outlier(shop, "v3", **counted)
+    path = f"/counted/{family}/{status}/{next(_numbers)}"
+    assert flags(shop, family, path, headers=[["x-play", f"v3-1: {status}"]]) == ["-", "-", *(["UH"] if ejected else ["-"]) * 2]
+    shop.apply(rule([to("v3")]))
+    assert statuses(ask(shop, family)) == {200: 1}
+
+
+@pytest.mark.parametrize("times", [{"baseEjectionTime": "3s", "interval": "0.1s"}, {"baseEjectionTime": "1s", "interval": "3s"}],
+                         ids=["baseEjectionTime", "interval"])
+def test_an_ejected_pod_is_asked_again_when_its_time_and_the_interval_are_over(shop, family, times):
+    outlier(shop, "v3", consecutive5xxErrors=1, **times)
+    began = time.monotonic()
+    assert [one["status"] for one in ask(shop, family, 2, [["x-play", "v3-1: 500"]], at_once=1)] == [500, 503]
+    wait_until(lambda: statuses(ask(shop, family)) == {200: 1}, "the pod is asked again")
+    assert time.monotonic() - began >= 3
 
 
 @pytest.mark.parametrize("balancer, in_turn", [("PASSTHROUGH", False), ("ROUND_ROBIN", True)])

@@ -5,15 +5,19 @@ import os
 import threading
 
 import pytest
+import yaml
 
-from proof_lab import HERE, PORTS, ask, local, logged, numbered, rule, rules_of, to, told
-from test_proof_failures import Held, statuses
+import refused_envoy
+from proof_lab import HERE, PORTS, V2_PODS, ask, dual, local, logged, numbered, rule, rules_of, to, told
+from test_proof_failures import Held, dead, statuses
 from waypoint_lab import wait_until
 
 BODY_BYTES = 200_000  # of several frames, records and reads
 UPLOADS = {"length": ["--http1.1"], "chunks": ["--http1.1", "-H", "transfer-encoding: chunked"], "frames": ["--http2-prior-knowledge"]}
 AT_ONCE = 6
 UNAVAILABLE = 14
+REFUSED_STREAM, CANCEL = 7, 8  # RFC 9113, section 7
+REFUSING_PORT = 8098
 
 
 @pytest.mark.parametrize("how", UPLOADS)
@@ -83,3 +87,34 @@ def test_so_many_retries_are_under_way_at_once_as_the_rule_says(shop, family, po
         asking.join()
     assert released == [200] * under_way
     assert statuses(answers) == {status: count for status, count in ((200, most), (500, AT_ONCE - most)) if count}
+
+
+def test_a_pod_with_a_closed_port_is_hidden_by_the_conditions_that_have_it(shop, family):
+    hidden = {}
+    with dead(shop, "v2-1"):
+        for condition in ("connect-failure", "reset-before-request", "reset", "5xx", "gateway-error", "refused-stream", "retriable-4xx,503"):
+            shop.apply(rule([to("v2", retries={"attempts": 1, "retryOn": condition, "backoff": "1ms"})]))
+            hidden[condition] = statuses(ask(shop, family, 4 * V2_PODS, at_once=1))
+        shop.apply(rule([to("v2")]))  # Istio's own conditions have it
+        hidden["absent"] = statuses(ask(shop, family, 4 * V2_PODS, at_once=1))
+    shown = {"refused-stream", "retriable-4xx,503"}
+    assert {name for name, counts in hidden.items() if counts != {200: 4 * V2_PODS}} == shown, hidden
+    assert all(hidden[name] == {200: 4 * V2_PODS - 4, 503: 4} for name in shown), hidden
+
+
+@pytest.mark.parametrize("condition, code, count, status", [
+    ("refused-stream", REFUSED_STREAM, 1, 200), ("refused-stream", REFUSED_STREAM, 2, 503), ("refused-stream", CANCEL, 1, 503),
+    ("reset", REFUSED_STREAM, 1, 200), ("reset", CANCEL, 1, 200), ("connect-failure", REFUSED_STREAM, 1, 503),
+    ("retriable-4xx", REFUSED_STREAM, 1, 503), (None, REFUSED_STREAM, 2, 200), (None, CANCEL, 1, 503)])
+def test_a_stream_that_is_refused_is_tried_again_where_the_condition_has_it_as_by_envoy(shop, family, condition, code, count, status):
+    shop.apply(yaml.safe_dump(dual("refusing", {"app": "servers"}, [{"name": "http2", "port": 80, "targetPort": REFUSING_PORT}])))
+    retries = {"retries": {"attempts": 1, "retryOn": condition, "backoff": "1ms"}} if condition else {}  # absent: two, and on it
+    shop.apply(rules_of("refusing", [{"route": [{"destination": {"host": "refusing"}}], **retries}]))
+    server = shop.popen("shop/servers-1", "/usr/bin/python3", HERE / "refusing.py", REFUSING_PORT, count, code)
+    try:
+        assert server.stdout.readline() == "listening\n"
+        answer, = ask(shop, family, place=("refusing", 80), authority="refusing")
+        assert answer["status"] == refused_envoy.status(condition, code, count) == status, answer
+    finally:
+        server.kill()
+        server.communicate()
