@@ -98,6 +98,49 @@ def test_an_answer_before_the_bodys_end_is_told_at_once_and_spoils_no_other_requ
     assert all(one["path"] == path and one["came"] <= 10 for one in came), came
 
 
+# Ten bytes of a thousand, then nothing until it is answered; a second request on the same connection. What came of each: status, body, and
+# the code with which the stream was reset behind the answer.
+EARLY_2 = """
+import json, socket, sys, h2.config, h2.connection, h2.events
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+link = socket.create_connection(socket.getaddrinfo("early", 8080, family=family, type=socket.SOCK_STREAM)[0][4][:2], 60)
+h = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+h.initiate_connection()
+def ask(stream, method, length):
+    out = {"body": ""}
+    fields = [(":method", method), (":scheme", "http"), (":authority", "early"), (":path", sys.argv[2])]
+    h.send_headers(stream, fields + ([("content-length", str(length))] if length else []), end_stream=not length)
+    if length:
+        h.send_data(stream, b"0123456789")
+    while not ("ended" in out and (not length or "reset" in out)):
+        link.sendall(h.data_to_send())
+        for event in h.receive_data(link.recv(65536) or sys.exit("it ended")):
+            if isinstance(event, h2.events.ResponseReceived):
+                out["status"] = dict(event.headers)[":status"]
+            elif isinstance(event, h2.events.DataReceived):
+                out["body"] += event.data.decode()
+            elif isinstance(event, h2.events.StreamEnded):
+                out["ended"] = True
+            elif isinstance(event, h2.events.StreamReset):
+                out["reset"] = int(event.error_code)
+    return out
+print(json.dumps([ask(1, "POST", 1000), ask(3, "GET", 0)]))
+"""
+NO_ERROR = 0  # RFC 9113 section 8.1: the answer was whole, the rest of the request is not wanted
+
+
+def test_an_answer_before_the_end_of_a_stream_of_http_2_is_told_at_once_and_the_rest_is_not_wanted(shop, family):
+    shop.apply(rules_of("early", [{"route": [{"destination": {"host": "early"}}]}]))
+    before, path = len(of_early(shop)), f"/early-2/{family}"
+    done = shop.exec("shop/web", "/usr/bin/python3", "-c", EARLY_2, family, path, check=True)
+    assert json.loads(done.stdout) == [{"status": "413", "body": "early", "ended": True, "reset": NO_ERROR},
+                                       {"status": "200", "body": "early", "ended": True}]
+    lines = wait_until(lambda: len(now := logged(shop, path)) == 2 and now, "the log's lines")
+    assert " 413 - via_upstream " in lines[0] and lines[0].endswith(" 1"), lines
+    came = wait_until(lambda: of_early(shop)[before:], "the server knows that no more will come")
+    assert [one["announced"] for one in came] == [1000] and came[0]["came"] <= 10
+
+
 PER_TRY_S, WHOLE_S, FAR_S = 1, 3, 12
 
 
