@@ -2,7 +2,7 @@
 """Makes gRPC calls and tells what came of them: a JSON list on standard input, another on standard output. (python3-grpcio)
 
 A call: `to` [host, port], `family` 4 or 6, `method`, `requests` (texts), `metadata` as pairs, `timeout` in seconds, `count` how
-often, `lockstep` (each message waits for the answer to the one before), `cancel` (after so many seconds). What came of it: `code`,
+often, `lockstep` (each message waits for the answer to the one before), `hold` (the client ends its side only once the call is over), `cancel` (after so many seconds). What came of it: `code`,
 `details`, `messages`, `first` and `last` (metadata before and behind the messages), `seconds`.
 """
 import concurrent.futures
@@ -35,6 +35,8 @@ def messages_of(call, answers):
         yield text.encode()
         if call.get("lockstep") and answers.get() is None:
             return
+    while call.get("hold") and answers.get() is not None:
+        pass
 
 
 def make(channel, call):

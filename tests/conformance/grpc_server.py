@@ -2,7 +2,7 @@
 """A gRPC server that says what it saw: grpc_server.py NAME PORT     (python3-grpcio)
 
 Any service; by method: Tell (one message: JSON of name, metadata, seconds that are left, bytes), Fail ("CODE TEXT", with a
-trailer), Part (a message, then fails as unavailable), Down (as many messages as asked for), Up (how many came, how many bytes), Echo (each message back), Hang (until
+trailer), Part (a message, then fails as unavailable), Down (as many messages as asked for), Up (how many came, how many bytes), Echo (each message back), First (the first message back, and it ends well), Hang (until
 cancelled), Told (what came so far: calls by method, attempts by request id, how many hung and were cancelled). Metadata
 `x-fail: NAME CODE` makes that server fail so.
 """
@@ -71,6 +71,9 @@ class Calls(grpc.GenericRpcHandler):
 
     def echo(self, requests, context):
         yield from requests
+
+    def first(self, requests, context):
+        yield next(requests)
 
     def hang(self, requests, context):
         cancelled = threading.Event()

@@ -27,7 +27,7 @@ HTTP2_SOCKET = 8085  # leads to the same server as http-socket, in HTTP/2
 
 
 def servers():
-    """A pod with a server of each kind, and a second one for gRPC."""
+    """A pod with a server of each kind, a second one for gRPC, and one that answers early."""
     containers = [["python3", HERE / "echo.py", "one", "--port", PORTS["http"]],
                   [f"{BUILD}/tests/e2e/h2/h2_server", f"[::]:{PORTS['http2']}"],
                   ["/usr/bin/python3", HERE / "grpc_server.py", "servers-1", PORTS["grpc"]],
@@ -39,7 +39,9 @@ def servers():
               str(PORTS["grpc"]), ports=[PORTS["grpc"]])
     ports = [{"name": name, "port": port} for name, port in PORTS.items()]
     ports.append({"name": "http2-socket", "port": HTTP2_SOCKET, "targetPort": PORTS["http-socket"]})
-    return [one, two, dual("servers", {"app": "servers"}, ports), dual("calls", {"calls": "yes"}, [{"name": "grpc", "port": 8083}])]
+    early = pod("early", "shop", {"app": "early"}, "python3", str(HERE / "early.py"), "8080", ports=[8080])
+    return [one, two, early, dual("early", {"app": "early"}, [{"name": "http", "port": 8080}]),
+            dual("servers", {"app": "servers"}, ports), dual("calls", {"calls": "yes"}, [{"name": "grpc", "port": 8083}])]
 
 
 def dual(name, selector, ports):

@@ -1,10 +1,13 @@
 """Every leaf field of `http` and of DestinationRule has a case that needs it and a neighbour that does not."""
+import json
+
 import pytest
 
 import judge
 import mutants
 import proven_fields
 import tables
+from waypoint_lab import culvert
 
 # Changes nothing where it is taken: between workloads of the mesh TLS is mutual whatever is said. Every other value is refused.
 NEUTRAL = {
@@ -52,6 +55,19 @@ def test_each_field_that_is_not_honoured_is_refused_by_some_group():
                and not any(row["field"] in text and row["value"].rstrip("*") in text and row["why"] in told
                            for text, told in refused)]
     assert not missing, "no group has:\n" + "\n".join(map(str, missing))
+
+
+# The list may only shrink: what comes to be honoured leaves it, and this bound goes down with it. It goes up for nothing but a field that
+# was passed over in silence before. Rows of another consequence, of fields without effect, do not count here.
+MOST_REFUSED = 42
+REFUSED = "object refused"
+
+
+def test_the_list_of_fields_by_which_objects_are_refused_may_only_shrink():
+    rows = json.loads(culvert("routes", "--unsupported", "-o", "json").stdout)
+    refused = [f"{row['message']}.{row['field']}: {row['value']}" for row in rows if row.get("consequence", REFUSED) == REFUSED]
+    assert 0 < len(set(refused)) == len(refused) <= MOST_REFUSED, refused
+    assert len(culvert("routes", "--unsupported").stdout.splitlines()) == 1 + len(rows), "a line each, below its head"
 
 
 def test_each_mutant_is_of_text_that_is_there():

@@ -1,9 +1,10 @@
 """gRPC before a real waypoint, by gRPC's own library at both ends, over both address families."""
 import json
+import time
 
 import pytest
 
-from proof_lab import HERE, PORTS, always, rules_of
+from proof_lab import HERE, PORTS, always, logged, rules_of
 from waypoint_lab import wait_until
 
 OK, CANCELLED, UNKNOWN, DEADLINE, NOT_FOUND, UNAVAILABLE = 0, 1, 2, 4, 5, 14
@@ -81,6 +82,46 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_server(shop, call):
     assert answer["code"] == CANCELLED
     wait_until(lambda: told(call).get("cancelled", 0) > before.get("cancelled", 0), "the server knows of it")
     assert told(call)["hangs"] == before.get("hangs", 0) + 1
+
+
+def test_a_method_that_ends_while_its_client_still_streams_is_told_at_once(shop, call):
+    """Its client sends a second message once the first is answered, and ends its side behind that: not before the call is over."""
+    rule(shop, retries={"attempts": 3, "retryOn": "unavailable,reset"})
+    before = told(call)
+    well, failed, broken = call({"method": "First", "requests": ["a", "b"], "hold": True}, {"method": "Fail", "requests": ["9 no", "b"], "hold": True},
+                                {"method": "Part", "requests": ["a", "b"], "hold": True})
+    assert (well["code"], well["messages"]) == (OK, ["a"]), well
+    assert (failed["code"], failed["details"]) == (9, "no") and ["x-why", "told to"] in failed["last"], failed
+    assert (broken["code"], broken["messages"]) == (UNAVAILABLE, ["part"]), broken
+    assert [told(call)[one] - before.get(one, 0) for one in ("First", "Fail", "Part")] == [1, 1, 1]
+
+
+# How the calls fail over and over: at once, so that they wait for the next attempt mostly; or by hanging, so that an attempt is under way mostly.
+PENDING = {"waiting": ("Tell", {"retryOn": "unavailable", "backoff": "100ms"}, [["x-fail", f"servers-1 {UNAVAILABLE}"]]),
+           "hanging": ("Hang", {"retryOn": "5xx,deadline-exceeded", "perTryTimeout": "400ms", "backoff": "1ms"}, [])}
+LONGEST_BACKOFF_S = 1  # ten times the rule's
+
+
+@pytest.mark.parametrize("how", PENDING)
+def test_a_call_that_is_cancelled_while_it_is_tried_again_is_tried_no_more(shop, call, how):
+    method, retries, metadata = PENDING[how]
+    rule(shop, retries={"attempts": 1000, **retries})
+    before, lines = told(call), len(logged(shop, f"/test.Calls/{method}"))
+    answer, = call({"method": method, "cancel": 1.5, "metadata": metadata})
+    assert answer["code"] == CANCELLED, answer
+    line = wait_until(lambda: logged(shop, f"/test.Calls/{method}")[lines:], "the log's line")[0]
+    made = int(line.rpartition(" ")[2])
+    assert made > 2 and (" DC " in line or " DR " in line), line
+
+    def since():
+        now = told(call)
+        return {name: now.get(name, 0) - before.get(name, 0) for name in (method, "hangs", "cancelled")}
+    if how == "hanging":
+        wait_until(lambda: since()["cancelled"] == since()["hangs"], "no attempt is left at the server")
+    time.sleep(1.5 * LONGEST_BACKOFF_S)
+    now = since()
+    assert made - 1 <= now[method] <= made, line  # the last may not have come to the server
+    assert now["cancelled"] == now["hangs"]
 
 
 @pytest.mark.parametrize("abort, code", [({"grpcStatus": "NOT_FOUND"}, NOT_FOUND), ({"httpStatus": 503}, UNAVAILABLE),

@@ -22,6 +22,7 @@ MIRRORS_KIB = 32 * 1024  # bytes that wait for mirrors, together: docs/defaults.
 SLACK_KIB = 32 * 1024  # connections, and what an allocator keeps
 ASKED = 300
 CONNECTIONS, WAITING = 100, 20
+LOOK_S = 0.02
 QUIET_S = 1  # without another copy of a request: there are none under way
 V2_FAILS = [["x-play", "v2-.: 500"]]
 
@@ -298,6 +299,26 @@ def test_a_client_that_goes_away_cancels_its_attempt_and_all_retries(shop, famil
     assert local(shop, "v3-1", "/_held")["held"] == 0
 
 
+class Memory:
+    """The most that a process had in memory while inside `with`."""
+
+    def __init__(self, pid):
+        self.pid, self.most, self.over = pid, 0, threading.Event()
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        while not self.over.wait(LOOK_S):
+            self.most = max(self.most, memory_kib(self.pid))
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 # The last one: mirrors that nobody answers keep their places in the cluster until their time is up.
 def test_a_mirror_that_fails_stalls_or_is_dead_changes_nothing_and_costs_a_bounded_memory(shop, family):
     shop.apply(rule([to("v1", mirror={"host": "reviews", "subset": "v3"})]))
@@ -307,14 +328,17 @@ def test_a_mirror_that_fails_stalls_or_is_dead_changes_nothing_and_costs_a_bound
         assert all(one.startswith("v1") for one in pods(answers)) and max(one["seconds"] for one in answers) < 10
     post(100)
     waypoint, mirror = process_of(shop, WAYPOINT), process_of(shop, "shop/v3-1")
-    most = memory_kib(waypoint) + MIRRORS_KIB + SLACK_KIB
-    post(100, [["x-play", "v3-1: 500"]])
+    bound = memory_kib(waypoint) + MIRRORS_KIB + SLACK_KIB
+    with Memory(waypoint) as memory:
+        post(COPIES, [["x-play", "v3-1: 500"]])
+    assert 0 < memory.most < bound, "it fails"
     os.kill(mirror, signal.SIGSTOP)  # takes what its socket holds, and reads nothing of it
     try:
-        post()
-        assert memory_kib(waypoint) < most
+        with Memory(waypoint) as memory:
+            post()
+        assert 0 < memory.most < bound, "it stalls"
     finally:
         os.kill(mirror, signal.SIGCONT)
-    with dead(shop, "v3-1"):
-        post(100)
-    assert memory_kib(waypoint) < most
+    with dead(shop, "v3-1"), Memory(waypoint) as memory:
+        post()
+    assert 0 < memory.most < bound, "it is dead"

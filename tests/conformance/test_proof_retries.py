@@ -2,7 +2,9 @@
 import hashlib
 import json
 import os
+import subprocess
 import threading
+import time
 
 import pytest
 import yaml
@@ -33,6 +35,137 @@ def test_every_try_gets_the_whole_body_as_it_was_sent(shop, family, how, tmp_pat
     answer = json.loads(done.stdout)
     assert (answer["number"], answer["bytes"]) == (3, BODY_BYTES)
     assert told(shop, "v3") - before == {f"reviews {BODY_BYTES} {hashlib.sha256(body).hexdigest()}": 3}
+
+
+LARGE, KEPT, BROKEN = 3 << 20, 1 << 20, 2 << 20  # of which a waypoint keeps so much for another try; of which a server takes so much
+
+
+@pytest.mark.parametrize("play", ["v3-1: 500 once", "v3-1: 503", "nobody: 500"])
+def test_a_body_larger_than_what_is_kept_is_sent_once_and_whole(shop, family, play):
+    shop.apply(rule([to("v3", retries={"attempts": 3, "retryOn": "5xx,reset,connect-failure", "backoff": "1ms"})]))
+
+    def post(size):
+        before, tries = told(shop, "v3"), len(local(shop, "v3-1", "/_tries"))
+        answer, = ask(shop, family, 1, [["x-play", play]], method="POST", body_bytes=size, apart=True)
+        words = f"reviews {size} {hashlib.sha256(b'x' * size).hexdigest()}"
+        came = told(shop, "v3") - before
+        assert set(came) == {words}, "each that came was whole"
+        assert came[words] == len(local(shop, "v3-1", "/_tries")) - tries
+        return answer["status"], came[words]
+    assert post(LARGE) == ({"v3-1: 500 once": 500, "v3-1: 503": 503}.get(play, 200), 1)
+    # A near miss: what fits is tried again.
+    assert post(KEPT // 2) == {"v3-1: 500 once": (200, 2), "v3-1: 503": (503, 4)}.get(play, (200, 1))
+
+
+def of_early(lab):
+    return json.loads(lab.exec("shop/early", "curl", "-sS", "http://localhost:8080/_seen", check=True).stdout)
+
+
+def test_a_server_that_goes_in_the_middle_of_a_large_body_is_not_sent_it_again(shop, family):
+    shop.apply(rules_of("early", [{"route": [{"destination": {"host": "early"}}],
+                                   "retries": {"attempts": 3, "retryOn": "5xx,reset,connect-failure", "backoff": "1ms"}}]))
+    before, path = len(of_early(shop)), f"/break/{family}/{BROKEN}"
+    answer, = ask(shop, family, method="POST", body_bytes=LARGE, path=path, place=("early", 8080), authority="early")
+    assert answer["status"] == 503, answer
+    line, = wait_until(lambda: logged(shop, path), "the log's line")
+    assert " 503 UC " in line and line.endswith(" 1"), line
+    assert of_early(shop)[before:] == [{"path": path, "announced": BROKEN, "came": BROKEN}]
+
+
+EARLY = """
+import json, socket, sys
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+to = socket.getaddrinfo("early", 8080, family=family, type=socket.SOCK_STREAM)[0][4]
+link = socket.create_connection(to[:2], 60)
+link.sendall(f"POST {sys.argv[2]} HTTP/1.1\\r\\nHost: early\\r\\ncontent-length: 1000\\r\\n\\r\\n0123456789".encode())
+got = b""
+while not got.endswith(b"early"):
+    got += link.recv(65536) or sys.exit("it ended")
+print(got.split()[1].decode(), flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_an_answer_before_the_bodys_end_is_told_at_once_and_spoils_no_other_request(shop, family):
+    shop.apply(rules_of("early", [{"route": [{"destination": {"host": "early"}}]}]))
+    before, path = len(of_early(shop)), f"/early/{family}"
+    clients = [shop.popen("shop/web", "/usr/bin/python3", "-c", EARLY, family, path, stdin=subprocess.PIPE) for _ in range(3)]
+    assert [client.stdout.readline() for client in clients] == ["413\n"] * 3  # none of them has sent the rest
+    # Nobody's request becomes a part of theirs.
+    others = ask(shop, family, 12, path="/other", place=("early", 8080), authority="early")
+    assert {(one.get("status"), one.get("body")) for one in others} == {(200, "early")}, others
+    for client in clients:
+        client.communicate("go\n", timeout=60)
+    lines = wait_until(lambda: len(now := logged(shop, path)) == 3 and now, "the log's lines")
+    assert all(" 413 - via_upstream " in line and line.endswith(" 1") for line in lines), lines
+    came = wait_until(lambda: len(now := of_early(shop)[before:]) == 3 and now, "the server knows that no more will come")
+    assert all(one["path"] == path and one["came"] <= 10 for one in came), came
+
+
+# Ten bytes of a thousand, then nothing until it is answered; a second request on the same connection. What came of each: status, body, and
+# the code with which the stream was reset behind the answer.
+EARLY_2 = """
+import json, socket, sys, h2.config, h2.connection, h2.events
+family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
+link = socket.create_connection(socket.getaddrinfo("early", 8080, family=family, type=socket.SOCK_STREAM)[0][4][:2], 60)
+h = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+h.initiate_connection()
+def ask(stream, method, length):
+    out = {"body": ""}
+    fields = [(":method", method), (":scheme", "http"), (":authority", "early"), (":path", sys.argv[2])]
+    h.send_headers(stream, fields + ([("content-length", str(length))] if length else []), end_stream=not length)
+    if length:
+        h.send_data(stream, b"0123456789")
+    while not ("ended" in out and (not length or "reset" in out)):
+        link.sendall(h.data_to_send())
+        for event in h.receive_data(link.recv(65536) or sys.exit("it ended")):
+            if isinstance(event, h2.events.ResponseReceived):
+                out["status"] = dict(event.headers)[":status"]
+            elif isinstance(event, h2.events.DataReceived):
+                out["body"] += event.data.decode()
+            elif isinstance(event, h2.events.StreamEnded):
+                out["ended"] = True
+            elif isinstance(event, h2.events.StreamReset):
+                out["reset"] = int(event.error_code)
+    return out
+print(json.dumps([ask(1, "POST", 1000), ask(3, "GET", 0)]))
+"""
+NO_ERROR = 0  # RFC 9113 section 8.1: the answer was whole, the rest of the request is not wanted
+
+
+def test_an_answer_before_the_end_of_a_stream_of_http_2_is_told_at_once_and_the_rest_is_not_wanted(shop, family):
+    shop.apply(rules_of("early", [{"route": [{"destination": {"host": "early"}}]}]))
+    before, path = len(of_early(shop)), f"/early-2/{family}"
+    done = shop.exec("shop/web", "/usr/bin/python3", "-c", EARLY_2, family, path, check=True)
+    assert json.loads(done.stdout) == [{"status": "413", "body": "early", "ended": True, "reset": NO_ERROR},
+                                       {"status": "200", "body": "early", "ended": True}]
+    lines = wait_until(lambda: len(now := logged(shop, path)) == 2 and now, "the log's lines")
+    assert " 413 - via_upstream " in lines[0] and lines[0].endswith(" 1"), lines
+    came = wait_until(lambda: of_early(shop)[before:], "the server knows that no more will come")
+    assert [one["announced"] for one in came] == [1000] and came[0]["came"] <= 10
+
+
+PER_TRY_S, WHOLE_S, FAR_S = 1, 3, 12
+
+
+@pytest.mark.parametrize("how, play, retries, most", [
+    ("hang", "v3-1: hold", {"perTryTimeout": f"{PER_TRY_S}s"}, WHOLE_S // PER_TRY_S),
+    ("back-off", "v3-1: 500", {"backoff": "20s"}, 50)], ids=["attempts", "back-offs"])
+def test_a_routes_timeout_bounds_all_attempts_and_the_waits_between_them(shop, family, how, play, retries, most):
+    shop.apply(rule([to("v3", timeout=f"{WHOLE_S}s", retries={"attempts": 50, "retryOn": "5xx", **retries})]))
+    path, tries = f"/whole/{family}/{how}", len(local(shop, "v3-1", "/_tries"))
+    answer, = ask(shop, family, 1, [["x-play", play]], path=path)
+    assert answer["status"] == 504 and WHOLE_S - 0.1 < answer["seconds"] < FAR_S, answer
+    line, = wait_until(lambda: logged(shop, path), "the log's line")
+    assert " 504 UT response_timeout " in line, line
+    made = int(line.rpartition(" ")[2])
+    assert (2 if how == "hang" else 1) <= made <= most, line
+
+    def over():
+        return local(shop, "v3-1", "/_held")["held"] == 0 and len(local(shop, "v3-1", "/_tries")) - tries == made
+    wait_until(over, "the server knows of each, and none is left there")
+    time.sleep(1.5 * PER_TRY_S)
+    assert over(), "nothing comes behind the answer"
 
 
 def test_what_was_partly_answered_is_not_sent_again(shop, family):

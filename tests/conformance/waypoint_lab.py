@@ -14,7 +14,7 @@ import tables
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import watched  # noqa: E402
-from lab import Lab, free_port, wait_until  # noqa: E402, F401
+from lab import Lab, culvert, free_port, wait_until  # noqa: E402, F401
 
 CLIENTS = {"web": "shop/web", "admin": "other/admin"}
 SERVERS = {f"shop/reviews-{version}": version for version in tables.VERSIONS} | {"shop/ratings": "ratings"}

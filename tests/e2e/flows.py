@@ -114,6 +114,14 @@ def access_log(text):
     return out
 
 
+def control_status(lab):
+    """Control's GET /status."""
+    socket = f"/run/culvert/lab/{lab.name}/control/admin.sock"
+    done = subprocess.run(["curl", "-sS", "--unix-socket", socket, "http://control/status"],
+                          text=True, capture_output=True, check=True)
+    return json.loads(done.stdout)
+
+
 class Mesh:
     """A lab, its pods' addresses, and a line_client.py in each of `clients`."""
 
@@ -164,11 +172,7 @@ class Mesh:
         return access_log(self.lab.logs(f"node/{node}", "ztunnel"))
 
     def control_status(self):
-        """Control's GET /status."""
-        socket = f"/run/culvert/lab/{self.lab.name}/control/admin.sock"
-        done = subprocess.run(["curl", "-sS", "--unix-socket", socket, "http://control/status"],
-                              text=True, capture_output=True, check=True)
-        return json.loads(done.stdout)
+        return control_status(self.lab)
 
     def inbound_line(self, node, local):
         """The access log's line of an inbound connection from `local`, once it is there."""

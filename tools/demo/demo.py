@@ -10,7 +10,6 @@ import time
 import books
 from observe import Capture, Failed, HBONE_PORT, Lab, REPO
 
-LAB, PLAIN_LAB, BOOKS_LAB = "demo", "demo-plain", "demo-books"
 SAMPLE = REPO / "manifests" / "samples" / "bookshop.yaml"
 REQUESTS = 300  # of the latency measurement, each kind
 # Who asks whom; what comes of it is read from the run, never assumed.
@@ -120,19 +119,19 @@ def show_latency(meshed, plain):
             print(f"  {words + ', ' + quantile:28}{a:13.0f} us{b:13.0f} us{a / b:8.1f}")
 
 
-def keep(lab):
+def keep(name):
     title("The lab stays up; try")
-    for command in (f"culvert lab exec --name {LAB} shop/web -- curl -s http://stock.warehouse:8080/",
-                    f"culvert lab logs --name {LAB} node/west ztunnel", f"culvert maps programs --lab {LAB}",
-                    f"culvert lab kill --name {LAB} node/west ztunnel --hold      # and ask again: refused",
-                    f"culvert lab restart --name {LAB} node/west ztunnel",
-                    f"culvert lab apply --name {LAB} -f YOUR.yaml", f"culvert lab down --name {LAB}"):
+    for command in (f"culvert lab exec --name {name} shop/web -- curl -s http://stock.warehouse:8080/",
+                    f"culvert lab logs --name {name} node/west ztunnel", f"culvert maps programs --lab {name}",
+                    f"culvert lab kill --name {name} node/west ztunnel --hold      # and ask again: refused",
+                    f"culvert lab restart --name {name} node/west ztunnel",
+                    f"culvert lab apply --name {name} -f YOUR.yaml", f"culvert lab down --name {name}"):
         print(f"  build/bin/{command}")
 
 
 def run(options):
     words = {inside: "secret-" + secrets.token_hex(8) for inside in (True, False)}
-    lab = Lab(LAB, SAMPLE, mesh=True)
+    lab = Lab(options.lab, SAMPLE, mesh=True)
     lab.__enter__()
     try:
         nodes = [node["name"] for node in lab.status()["nodes"]]
@@ -145,14 +144,14 @@ def run(options):
         show_hooks(lab)
         print("\n  measuring latency, here and in the same lab without the mesh ...", flush=True)
         meshed = measure(lab, "shop/web", "stock.warehouse")
-        with Lab(PLAIN_LAB, SAMPLE, mesh=False) as plain_lab:
+        with Lab(f"{options.lab}-plain", SAMPLE, mesh=False) as plain_lab:
             plain = measure(plain_lab, "shop/web", "stock.warehouse")
         show_latency(meshed, plain)
         title(f"What rules about HTTP do (a waypoint before {books.APP.relative_to(REPO)})")
-        with Lab(BOOKS_LAB, books.APP, mesh=True) as books_lab:
+        with Lab(f"{options.lab}-books", books.APP, mesh=True) as books_lab:
             books.show(books_lab, lambda line: print(line, flush=True))
         if options.keep:
-            return keep(lab)
+            return keep(options.lab)
     except BaseException:
         lab.__exit__()
         raise
@@ -163,6 +162,7 @@ def run(options):
 def main():
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the lab up, and name commands to try")
+    parser.add_argument("--lab", default="demo", help="its name; those of the other two begin with it")
     try:
         run(parser.parse_args())
     except Failed as failure:

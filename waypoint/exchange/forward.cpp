@@ -109,6 +109,10 @@ io::Task<> forward(Exchange& x) {
   x.cluster = find_cluster(x);
   auto& cluster = *x.cluster;
   x.record.cluster = cluster.name();
+  // Of an edge no service was asked: the rules lead to one.
+  if (x.arrival.gateway != l7::kMesh && cluster.service() != nullptr) {
+    x.record.service = x.context.parties().of(cluster.service());
+  }
   set_times(x);
   prepare_upstream_head(x);
   RetryPlan plan(x, cluster);

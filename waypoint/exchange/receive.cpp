@@ -129,7 +129,7 @@ void set_client_cert(Exchange& x, http::Fields& fields) {
     fields.remove(kName);
     return;
   }
-  if (auto told = fields.joined(kName)) {
+  if (auto told = fields.joined(kName); told && !told->empty()) {
     text = std::move(*told);
     text += ',';
   }

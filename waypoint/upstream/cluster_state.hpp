@@ -87,6 +87,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
 
   const std::string& name() const { return name_; }
   const std::string& service_key() const { return service_key_; }
+  const mesh::ServicePtr& service() const { return service_; }  // null: nobody has it now
   const l7::TrafficPolicy& policy() const { return policy_; }
   const std::shared_ptr<ClusterQuota>& quota() const { return quota_; }
   std::span<const HostPtr> hosts() const { return hosts_; }

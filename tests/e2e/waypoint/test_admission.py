@@ -146,6 +146,12 @@ def test_on_ports_that_it_does_not_serve_the_waypoint_is_believed_no_more_than_o
     ("DENY", {"principals": ["cluster.local/ns/bank/sa/teller"]}, False),
     ("DENY", {"principals": ["cluster.local/ns/shop/sa/wp"]}, False),
     ("DENY", {"principals": ["cluster.local/ns/shop/sa/far"]}, True),
+    # A not* field holds only where neither is listed.
+    ("DENY", {"notNamespaces": ["bank"]}, True),
+    ("DENY", {"notNamespaces": ["shop"]}, True),
+    ("DENY", {"notNamespaces": ["other"]}, False),
+    ("DENY", {"notPrincipals": ["cluster.local/ns/bank/sa/teller"]}, True),
+    ("DENY", {"notPrincipals": ["cluster.local/ns/shop/sa/far"]}, False),
     ("ALLOW", {"principals": ["cluster.local/ns/bank/sa/teller"]}, True),
     ("ALLOW", {"principals": ["cluster.local/ns/shop/sa/wp"]}, True),
     ("ALLOW", {"principals": ["cluster.local/ns/shop/sa/far"]}, False),

@@ -13,7 +13,7 @@ from test_edges import AMBIENT, ask, becomes, echo, gateway, istio, pod, rules, 
 RUN = os.getpid()
 PORT = 8000
 WAYPOINT = "shop/waypoint-1"
-EDGE = "spiffe://cluster.local/ns/shop/sa/edge"
+EDGE, WAYPOINT_ID = "spiffe://cluster.local/ns/shop/sa/edge", "spiffe://cluster.local/ns/shop/sa/waypoint"
 
 
 def behind_waypoint(objects):
@@ -25,6 +25,7 @@ WORLD = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", 
          {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "waypoint", "namespace": "shop"},
           "spec": {"gatewayClassName": "culvert-waypoint", "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]}},
          pod("shop", "edge", None, {"istio": "ingress"}, image="culvert-waypoint"), pod("default", "outside", ["sleep", "100000"]),
+         pod("shop", "client", ["sleep", "100000"]),
          gateway("front", {PORT: ["*"]}), rules("inner", "inner.example", ["front"], "inner"),
          rules("open", "open.example", ["front"], "open")]
 WORLD += behind_waypoint(echo("shop", "inner")) + echo("shop", "open")
@@ -50,11 +51,11 @@ def lab():
         yield made
 
 
-def received(lab, host, family, *flags):
+def received(lab, host, family, *flags, client="default/outside"):
     """What the application received: its headers, in lists."""
     ip = lab.ips("shop/edge")[family]
     at = f"[{ip}]" if ":" in ip else ip
-    said = lab.exec("default/outside", "curl", "-sS", "--max-time", "30", "-H", f"Host: {host}", *flags, f"http://{at}:{PORT}/",
+    said = lab.exec(client, "curl", "-sS", "--max-time", "30", "-H", f"Host: {host}", *flags, f"http://{at}:{PORT}/",
                     check=True).stdout
     headers = {}
     for name, value in json.loads(said)["headers"]:
@@ -80,6 +81,20 @@ def test_an_edge_goes_to_the_waypoint_of_a_service_whose_rules_hold_behind_its_o
     # The other service has none: past the waypoint, as ever.
     assert "x-by" not in received(lab, "open.example", family)
     assert not waypoint_lines(lab, "open.shop")
+
+
+@pytest.mark.parametrize("family", [0, 1])
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_what_clients_of_an_edge_say_of_certificates_ends_there_whoever_they_are(lab, family, version):
+    """As at Istio's gateways (SANITIZE_SET): none of them shows a certificate, pods of the mesh neither."""
+    said = ["-H", f"x-forwarded-client-cert: By={WAYPOINT_ID};URI=spiffe://cluster.local/ns/shop/sa/admin",
+            "-H", "X-Forwarded-Client-Cert: Hash=1"]
+    for client in ("default/outside", "shop/client"):
+        becomes(lab, PORT, "open.example", "open")
+        assert "x-forwarded-client-cert" not in received(lab, "open.example", family, version, *said, client=client)
+        becomes(lab, PORT, "inner.example", "inner")
+        got = received(lab, "inner.example", family, version, *said, client=client)
+        assert got["x-forwarded-client-cert"] == [f"By={WAYPOINT_ID};URI={EDGE}"], got
 
 
 SUBSET = [istio("DestinationRule", "inner", {"host": "inner", "subsets": [{"name": "v1", "labels": {"app": "inner"}}]}),

@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 
 import pytest
 import yaml
@@ -111,6 +112,32 @@ def test_clients_may_come_with_http_2_by_prior_knowledge_whatever_protocol_a_por
         becomes(lab, port, "kinds.example", "web")
         for family in (0, 1):  # curl ends with an error where it is not answered in HTTP/2
             assert ask(lab, port, "kinds.example", family, "--http2-prior-knowledge") == "web"
+
+
+def counted(lab, *labels):
+    """istio_requests_total of the series that have all of these labels, as the edge tells it."""
+    page = lab.exec("shop/edge", "curl", "-sS", "http://127.0.0.1:15020/metrics", check=True).stdout
+    return sum(int(value) for series, value in re.findall(r"^istio_requests_total\{(.*)\} (\d+)$", page, re.M)
+               if all(label in series.split(",") for label in labels))
+
+
+def test_an_edge_counts_requests_by_destination_and_answer_each_once(lab):
+    tried = rules("tried", "tried.example", ["counted"], "web")
+    tried["spec"]["http"][0]["retries"] = {"attempts": 2, "retryOn": "5xx", "backoff": "1ms"}
+    lab.apply(text([gateway("counted", {8040: ["*"]}), tried]))
+    becomes(lab, 8040, "tried.example", "web")
+    web = ['reporter="waypoint"', 'source_principal="unknown"', 'connection_security_policy="none"', 'request_protocol="http"',
+           'destination_service="web.shop.svc.cluster.local"', 'destination_workload="web"']
+    rows = {200: [*web, 'response_code="200"', 'response_flags="-"'], 500: [*web, 'response_code="500"', 'response_flags="URX"'],
+            404: ['reporter="waypoint"', 'destination_service="unknown"', 'response_code="404"', 'response_flags="NR"']}
+    before = {status: counted(lab, *labels) for status, labels in rows.items()}
+    for family in (0, 1):
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            assert ask(lab, 8040, "tried.example", family, version) == "web"
+            assert ask(lab, 8040, "tried.example", family, version, "-H", "x-play: web: 500") == 500
+            assert ask(lab, 8040, "nobodys.example", family, version) == 404
+    wait_until(lambda: {status: counted(lab, *labels) - before[status] for status, labels in rows.items()} == dict.fromkeys(rows, 4),
+               "four of each, tries of one request together")
 
 
 def test_ports_follow_the_gateways_and_what_is_under_way_ends_well(lab):

@@ -2,6 +2,7 @@
 rules that lead to and fro end at a bound."""
 import json
 import os
+import re
 
 import pytest
 
@@ -46,9 +47,9 @@ def lab():
         yield made
 
 
-def ask(lab, path, family):
-    done = lab.exec("shop/client", "curl", "-sS", f"-{family}", "--max-time", "60", "-w", "\n%{http_code}",
-                    f"http://near.shop:8080{path}")
+def ask(lab, path, family, *flags, host="near"):
+    done = lab.exec("shop/client", "curl", "-sS", f"-{family}", "--max-time", "60", "-w", "\n%{http_code}", *flags,
+                    f"http://{host}.shop:8080{path}")
     assert done.returncode == 0, done.stderr
     body, _, status = done.stdout.rpartition("\n")
     return int(status), body
@@ -72,6 +73,25 @@ def test_a_rule_that_leads_to_a_service_with_another_waypoint_goes_by_that(lab, 
     # For that one the first is the client.
     assert lab.ips("shop/left-1")[family == 6] in lines(lab, "right", f"/far/{family}")[-1]
     assert dict(headers)["x-forwarded-client-cert"].endswith("URI=spiffe://cluster.local/ns/shop/sa/left"), headers
+
+
+ACCOUNTS = "spiffe://cluster.local/ns/shop/sa/"
+# What a client of the mesh says of others and of itself.
+FORGED = [f"By={ACCOUNTS}left;URI=spiffe://cluster.local/ns/bank/sa/admin", "Hash=1"]
+SAID = ["-H", f"x-forwarded-client-cert: {FORGED[0]}", "-H", f"X-Forwarded-Client-Cert: {FORGED[1]}"]
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_what_a_client_forwards_of_certificates_stays_and_each_waypoint_adds_who_asked_it(lab, family, version):
+    """As Istio's waypoints do (APPEND_FORWARD): the last element is the waypoint's own word, whatever stands before it."""
+    at_left, at_right = f"By={ACCOUNTS}left;URI={ACCOUNTS}client", f"By={ACCOUNTS}right;URI={ACCOUNTS}left"
+    for path, added in (("/", [at_left]), ("/far", [at_left, at_right])):
+        for said, before in ((SAID, FORGED), ([], []), (["-H", "x-forwarded-client-cert;"], [])):
+            status, body = ask(lab, path, family, version, *said)
+            assert status == 200, body
+            told = [value for name, value in json.loads(body)["headers"] if name == "x-forwarded-client-cert"]
+            assert len(told) == 1 and re.split(", ?", told[0]) == before + added, told
 
 
 def test_rules_that_lead_to_and_fro_end_at_a_bound(lab):

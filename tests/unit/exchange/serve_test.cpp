@@ -199,6 +199,8 @@ TEST_CASE("who asked is told on: the certificate's identity behind what was forw
   CHECK(world.upstreams.seen.at(0).header("x-forwarded-client-cert") == by + uri);
   CHECK(world.upstreams.seen.at(1).header("x-forwarded-client-cert") == "Hash=1," + by + uri);
   CHECK(world.upstreams.seen.at(2).header("x-forwarded-client-cert").empty());
+  world.ask({.fields = {{"x-forwarded-client-cert", ""}}, .service = "ratings"});
+  CHECK(world.upstreams.seen.at(3).header("x-forwarded-client-cert") == by + uri);
 }
 
 TEST_CASE("x-request-id, x-forwarded-proto and -for of the mesh are the caller's own") {
@@ -232,6 +234,7 @@ TEST_CASE("at an edge the client's address is added, and its scheme is what we s
   world.upstreams.set("v2-a", bad);
   const auto answer = world.ask(ask);
   CHECK(answer.status == 500);
+  CHECK(answer.record.service->hostname == "reviews.shop.svc.cluster.local");  // by the rules
   REQUIRE(world.upstreams.seen.size() == 1);  // a stranger's x-envoy- headers count for nothing
   const auto& seen = world.upstreams.seen.at(0);
   CHECK(seen.header("x-forwarded-for") == "1.2.3.4,10.0.0.5");
