@@ -90,18 +90,28 @@ void ClusterQuota::pass_on() {
 }
 
 void ClusterQuota::wait_no_more(PoolWaiter& waiter) {
-  if (std::exchange(waiter.listed, false)) shared_->wait_no_more(part());
+  if (std::exchange(waiter.listed, false)) shared_->wait_no_more(part(), oldest_listed());
   if (std::exchange(waiter.promised, false)) shared_->pass_on(part(), true);
 }
 
-bool ClusterQuota::others_wait() {
-  return shared_->should_yield(part(), first_waiter != nullptr, io::Loop::current().now());
+bool ClusterQuota::others_wait() const {
+  return shared_->should_yield(*part_, first_waiter != nullptr, io::Loop::current().now());
+}
+
+void ClusterQuota::yields() {
+  shared_->yields(*part_, io::Loop::current().now());
+}
+
+io::Deadline ClusterQuota::oldest_listed() const {
+  const auto* one = first_waiter;
+  while (one != nullptr && !one->listed) one = one->next;
+  return one != nullptr ? one->since : io::Deadline{};
 }
 
 void ClusterQuota::hear(PlaceNews news) {
   if (news != PlaceNews::kWanted) return hear_of_place(news == PlaceNews::kPromised);
   shared_->heard(part());
-  while (idle != nullptr && should_yield() && idle->close_idle_of(*this)) {
+  while (idle != nullptr && should_yield() && idle->yield_idle_of(*this)) {
   }
 }
 

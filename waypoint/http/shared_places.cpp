@@ -66,10 +66,11 @@ void SharedPlaces::take_promised(Part& part, const SocketAddress* at) {
   count(at);
 }
 
-void SharedPlaces::wait_no_more(Part& part) {
+void SharedPlaces::wait_no_more(Part& part, io::Deadline oldest) {
   const MutexLock hold(mutex_);
   if (part.waiting_ == 0) return;  // its news are on the way, for whoever waits there then
   --part.waiting_;
+  part.since_ = std::max(part.since_, oldest);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
 }
 
@@ -117,15 +118,18 @@ void SharedPlaces::heard(Part& part) {
   part.told_wanted_ = false;
 }
 
-bool SharedPlaces::should_yield(Part& part, bool has_waiters, io::Deadline now) {
+bool SharedPlaces::should_yield(const Part& part, bool has_waiters, io::Deadline now) const {
   if (waiting_.load(std::memory_order_relaxed) == 0) return false;
   const MutexLock hold(mutex_);
-  const bool yields = std::ranges::any_of(parts_, [&](const Part& other) {
+  return std::ranges::any_of(parts_, [&](const Part& other) {
     if (&other == &part || other.waiting_ == 0) return false;
     return !has_waiters || other.since_ + kPlaceTurn <= now;
   });
-  if (yields) part.since_ = now;
-  return yields;
+}
+
+void SharedPlaces::yields(Part& part, io::Deadline now) {
+  const MutexLock hold(mutex_);
+  part.since_ = now;
 }
 
 std::uint32_t SharedPlaces::connections() const {

@@ -55,8 +55,8 @@ class SharedPlaces {
   bool take_or_wait(Part& part, const Wanted& wanted, io::Deadline since);
   /// The place of a kPromised, instead of take().
   void take_promised(Part& part, const SocketAddress* at);
-  /// One who waited does not any more.
-  void wait_no_more(Part& part);
+  /// One who waited does not any more. `oldest`: since when those do who are left.
+  void wait_no_more(Part& part, io::Deadline oldest);
   /// `at`: as with take().
   void give_back(const SocketAddress* at);
   /// For news that nobody in the part had a use for: the next one is told. `promised`: kPromised.
@@ -64,9 +64,10 @@ class SharedPlaces {
   /// kWanted has arrived: the next one may be sent.
   void heard(Part& part);
   /// Whether an idle connection of the part must end because others wait for its place: all who
-  /// wait if nobody waits in the part itself, else those who have for kPlaceTurn; then the part's
-  /// own waiters come behind them.
-  bool should_yield(Part& part, bool has_waiters, io::Deadline now);
+  /// wait if nobody waits in the part itself, else those who have for kPlaceTurn.
+  bool should_yield(const Part& part, bool has_waiters, io::Deadline now) const;
+  /// One is about to end for that: the part's own waiters come behind the others now.
+  void yields(Part& part, io::Deadline now);
 
   std::uint32_t connections() const;
   std::atomic<std::uint32_t>& pending() { return pending_; }

@@ -1,6 +1,7 @@
 // Limits of a cluster over several workers: each has its own pool and quota, one SharedPlaces.
 #include <thread>
 
+#include "../exchange/clock.hpp"
 #include "pool_pair.hpp"
 
 using namespace culvert;
@@ -28,6 +29,26 @@ Task<> ask(WorkerPool* pool, std::string path, std::vector<std::string>* heard, 
       continue;
     }
     heard->push_back(co_await get(opened->get(), path));
+  }
+}
+
+/// Takes its time.
+struct SlowHandler final : Handler {
+  Task<> serve(ServerExchange& exchange) override {
+    co_await io::sleep_until(io::in(takes));
+    http::ResponseHead head;
+    head.status = 204;
+    exchange.send_head(head, true);
+    (void)co_await read_all(&exchange);
+  }
+  milliseconds takes{15};
+};
+
+/// One request more every 10 ms.
+Task<> keep_asking(WorkerPool* pool, Scope* asking, std::vector<std::string>* heard, int times) {
+  for (; times > 0; --times) {
+    asking->spawn(ask, pool, std::string("/"), heard, 1);
+    if (!co_await io::sleep_until(io::in(milliseconds(10)))) co_return;
   }
 }
 
@@ -94,6 +115,30 @@ TEST_CASE("a worker whose own requests always wait lets another's have their tur
     co_await ask(&other, "/turn", &of_other, 3);
     CHECK(of_other == std::vector<std::string>{"/turn", "/turn", "/turn"});
     CHECK(of_greedy.size() < 30'000);
+    asking.request_stop();
+    co_await asking.join();
+    co_await greedy.stop();
+    co_await other.stop();
+    CHECK(places->pending() == 0);
+    CHECK(places->connections() == 0);
+  });
+}
+
+TEST_CASE(
+    "who waits has its turn although more and more wait at the worker that has the connection") {
+  test::simulate([]() -> Task<> {
+    const auto places = std::make_shared<SharedPlaces>();
+    WorkerPool greedy(places, 1, 1000), other(places, 1, 1000);
+    SlowHandler slow;
+    greedy.dialer.handler = &slow;
+    std::vector<std::string> of_greedy, of_other;
+    Scope asking;
+    asking.spawn(keep_asking, &greedy, &asking, &of_greedy, 150);
+    co_await io::sleep_until(io::in(milliseconds(45)));
+    const auto began = io::Loop::current().now();
+    co_await ask(&other, "/turn", &of_other);
+    CHECK(of_other == std::vector<std::string>{"/turn"});
+    CHECK(io::Loop::current().now() - began < 2 * kPlaceTurn);
     asking.request_stop();
     co_await asking.join();
     co_await greedy.stop();
@@ -182,7 +227,7 @@ TEST_CASE("places of many threads are never more than the limit, and none is los
       auto& part = places.join([&told](PlaceNews news) { told += news == PlaceNews::kPromised; });
       for (int n = 0; n < 2000; ++n) {
         if (!places.take_or_wait(part, {&endpoint, kLimit}, io::Clock::now())) {
-          places.wait_no_more(part);
+          places.wait_no_more(part, {});
           if (told.exchange(0) > 0) places.pass_on(part, true);
           continue;
         }
