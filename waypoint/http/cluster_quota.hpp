@@ -54,8 +54,8 @@ class ClusterQuota : public std::enable_shared_from_this<ClusterQuota> {
   bool take_pending(std::uint32_t limit);
   void give_pending_back();
 
-  /// The next who waits may have what the one before has no use for.
-  void pass_on();
+  /// The next who waits may have what the one before, who was woken, has no use for: at `at`.
+  void pass_on(const SocketAddress& at);
   /// An idle connection is to end, as requests of other workers wait for its place.
   bool should_yield() const { return shared_ != nullptr && part_ != nullptr && others_wait(); }
   /// It does so now.
@@ -72,8 +72,10 @@ class ClusterQuota : public std::enable_shared_from_this<ClusterQuota> {
 
  private:
   SharedPlaces::Part& part();
-  void hear(PlaceNews news);
-  void hear_of_place(bool promised);
+  void hear(PlaceNews news, const SharedPlaces::At& at);
+  void hear_of_promise(const SharedPlaces::At& at);
+  bool wake_next(const SocketAddress* at);
+  void yield_idle();
   bool others_wait() const;
   io::Deadline oldest_listed() const;
   SharedPlaces::Wanted shared_wish(const Wanted& wanted) const;

@@ -148,7 +148,7 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
                          io::Loop::current().now() < deadline;
       if (waiter.failure) co_return std::unexpected(*waiter.failure);
       if (!woken && !looks) {
-        if (waiter.woken) request.quota->pass_on();  // it was meant for who needs it
+        if (waiter.woken) request.quota->pass_on(request.to.address);  // for who needs it
         co_return std::unexpected(woken.error());
       }
     }
