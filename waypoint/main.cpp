@@ -2,6 +2,7 @@
 // SIGTERM or SIGINT.
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -38,6 +39,18 @@ CLI::AsNumberWithUnit duration() {
       std::map<std::string, std::int64_t>{
           {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}},
       CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION");
+}
+
+// By the milliseconds that duration() makes. Longer is as good as for ever, and clocks go no
+// further.
+std::string check_time(const std::string& ms, std::int64_t least) {
+  constexpr std::int64_t kLongestMs = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+  std::int64_t time = -1;
+  std::from_chars(ms.data(), ms.data() + ms.size(), time);
+  if (time > kLongestMs) return "at most a hundred years, e.g. 24h";
+  if (time >= least) return "";
+  return least > 0 ? "must be more than 0s: there is no \"off\", but a long time, e.g. 24h"
+                   : "cannot be less than 0s";
 }
 
 std::string check_address(const std::string& text) {
@@ -101,21 +114,25 @@ void add_path_normalization(CLI::App& cli, culvert::waypoint::Settings& settings
 }
 
 void add_time(CLI::App& cli, const char* name, std::chrono::milliseconds& time,
-              const char* default_text, const char* help) {
+              const char* default_text, const char* help, std::int64_t least_ms = 1) {
   cli.add_option_function<std::int64_t>(
          name, [&time](std::int64_t ms) { time = std::chrono::milliseconds(ms); }, help)
       ->transform(duration())
+      ->check([least_ms](const std::string& ms) { return check_time(ms, least_ms); })
       ->default_str(default_text);
 }
 
 void add_times(CLI::App& cli, culvert::waypoint::Settings& settings) {
-  add_time(cli, "--request-head-timeout", settings.request_head_timeout, "60s",
-           "what a client may take for a request's head, from its first byte: then 408");
-  add_time(cli, "--stream-idle-timeout", settings.stream_idle_timeout, "5m",
-           "what a client may take for the next byte of its request, while it has no answer: then "
-           "408; or to take the next byte of its answer, which then breaks off");
+  add_time(
+      cli, "--request-head-timeout", settings.request_head_timeout, "60s",
+      "what a client may take for a request's head, from its first byte: then 408. More than 0s");
+  add_time(
+      cli, "--stream-idle-timeout", settings.stream_idle_timeout, "5m",
+      "what a client may take for the next byte of its request, while it has no answer: then "
+      "408; or to take the next byte of its answer, which then breaks off. More than 0s: there is "
+      "no \"off\", but a long time");
   add_time(cli, "--drain-time", settings.drain_time, "25s",
-           "how long what is under way may last after SIGTERM");
+           "how long what is under way may last after SIGTERM; 0s: it is cut at once", 0);
 }
 
 void add_sandbox(CLI::App& cli, culvert::waypoint::Settings& settings) {

@@ -2,6 +2,7 @@
 // was routed by until it ends; the control loop makes the next one (ARCHITECTURE.md, "Threads").
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -52,6 +53,7 @@ struct Edges {
 };
 
 struct View {
+  std::uint64_t number = 0;  // later ones of a process have higher ones
   mesh::SnapshotPtr mesh = std::make_shared<const mesh::Snapshot>();
   l7::RouteTablePtr routes = std::make_shared<const l7::RouteTable>();
   std::shared_ptr<const Labels> labels = std::make_shared<const Labels>();

@@ -1,6 +1,7 @@
 // culvert-ztunnel: reads its flags and runs the node's tunnel until SIGTERM or SIGINT.
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <map>
@@ -37,6 +38,16 @@ CLI::AsNumberWithUnit duration() {
       std::map<std::string, std::int64_t>{
           {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}},
       CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION");
+}
+
+// By the milliseconds that duration() makes. Longer is as good as for ever, and clocks go no
+// further.
+std::string check_time(const std::string& ms) {
+  constexpr std::int64_t kLongestMs = std::int64_t{100} * 365 * 24 * 3600 * 1000;
+  std::int64_t time = -1;
+  std::from_chars(ms.data(), ms.data() + ms.size(), time);
+  if (time > kLongestMs) return "at most a hundred years, e.g. 24h";
+  return time >= 0 ? "" : "cannot be less than 0s";
 }
 
 std::string check_address(const std::string& text) {
@@ -168,11 +179,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   cli.add_option("--drain-time", drain_ms, "how long connections may last after SIGTERM")
       ->transform(duration())
+      ->check(check_time)
       ->default_str("5s");
   add_telemetry(cli, settings, telemetry_flags);
   cli.add_option("--handover-drain-time", handover_ms,
                  "how long connections may last after a successor took over")
       ->transform(duration())
+      ->check(check_time)
       ->default_str("24h");
   add_security(cli, settings);
   CLI11_PARSE(cli, argc, argv);

@@ -18,18 +18,6 @@ mesh::AppProtocol declared(const mesh::ServicePtr& service, std::uint16_t port) 
   return found ? found->protocol : mesh::AppProtocol::kUnknown;
 }
 
-/// The same where it is asked for a pod: what a service says that leads to the port.
-mesh::AppProtocol declared_of_pod(const mesh::Snapshot& snapshot, const mesh::Workload& pod,
-                                  std::uint16_t port) {
-  for (const auto& [key, own] : pod.services) {
-    const auto mapping = std::ranges::find(own, port, &mesh::PortMapping::target_port);
-    if (mapping == own.end()) continue;
-    const auto protocol = declared(snapshot.service(key), mapping->service_port);
-    if (protocol != mesh::AppProtocol::kUnknown) return protocol;
-  }
-  return mesh::AppProtocol::kUnknown;
-}
-
 /// Only the policies that select the waypoint itself are asked there.
 mesh::Verdict own_verdict(const mesh::Snapshot& snapshot, const mesh::Workload& waypoint,
                           const mesh::Connection& connection) {
@@ -102,7 +90,7 @@ void pass_waypoint(const Question& q, const IpAddress& from, Branch& branch) {
   auto protocol = declared(service, port);
   if (!service) {
     const auto pod = q.snapshot.workload_at({q.source->network, branch.route.target.ip});
-    if (pod) protocol = declared_of_pod(q.snapshot, *pod, port);
+    if (pod) protocol = mesh::declared_protocol(q.snapshot, *pod, port);
   }
   if (is_http(protocol)) {
     return finish(branch, Outcome::kAnswered, "-",

@@ -95,6 +95,23 @@ std::vector<const GatewayAddress*> waypoints_in_force(const Snapshot& snapshot,
   return out;
 }
 
+AppProtocol declared_protocol(const Snapshot& snapshot, const Workload& workload,
+                              std::uint16_t port) {
+  for (const auto& [key, mappings] : workload.services) {
+    const auto service = snapshot.service(key);
+    // Another namespace's service must have no say in what this one's pods speak.
+    if (service == nullptr || service->ns != workload.ns) continue;
+    for (const auto& one : mappings) {
+      if (one.target_port != port) continue;
+      const auto* declared = service->find_port(one.service_port);
+      if (declared != nullptr && declared->protocol != AppProtocol::kUnknown) {
+        return declared->protocol;
+      }
+    }
+  }
+  return AppProtocol::kUnknown;
+}
+
 Admission admit(const Snapshot& snapshot, const Workload& destination, Arriving arriving,
                 WaypointBypass bypass) {
   Admission out;

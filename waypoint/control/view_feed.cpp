@@ -57,6 +57,7 @@ RejectedList ViewFeed::apply(std::string_view type_url, AddedList added,
     rejected = mesh_.apply(type_url, std::move(added), std::move(removed));
   }
   auto next = std::make_shared<View>();
+  next->number = view_->number + 1;
   next->mesh = mesh_.snapshot();
   next->routes = compiler_.compile();
   next->labels = labels_;

@@ -1,34 +1,20 @@
 #include "waypoint/entry/protocol.hpp"
 
+#include "culvert/mesh/waypoint.hpp"
+
 namespace culvert::waypoint {
 
 using http::Detected;
 using mesh::AppProtocol;
 
-namespace {
-
-AppProtocol declared_by(const mesh::Service& service, std::uint16_t service_port) {
-  const auto* found = service.find_port(service_port);
-  return found == nullptr ? AppProtocol::kUnknown : found->protocol;
-}
-
-}  // namespace
-
 AppProtocol declared_at(const mesh::Snapshot& mesh, const Arrival& arrival) {
   const auto port = arrival.destination.port;
-  if (arrival.service != nullptr) return declared_by(*arrival.service, port);
-  if (arrival.workload == nullptr) return AppProtocol::kHttp11;
-  for (const auto& [key, mappings] : arrival.workload->services) {
-    for (const auto& one : mappings) {
-      if (one.target_port != port) continue;
-      const auto service = mesh.service(key);
-      // Another namespace's service must have no say in what this one's pods speak.
-      if (service == nullptr || service->ns != arrival.workload->ns) continue;
-      const auto declared = declared_by(*service, one.service_port);
-      if (declared != AppProtocol::kUnknown) return declared;
-    }
+  if (arrival.service != nullptr) {
+    const auto* found = arrival.service->find_port(port);
+    return found == nullptr ? AppProtocol::kUnknown : found->protocol;
   }
-  return AppProtocol::kUnknown;
+  if (arrival.workload == nullptr) return AppProtocol::kHttp11;
+  return mesh::declared_protocol(mesh, *arrival.workload, port);
 }
 
 bool asks_first_bytes(AppProtocol declared) {

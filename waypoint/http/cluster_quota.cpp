@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "culvert/io/loop.hpp"
+#include "waypoint/http/pool_connections.hpp"
 #include "waypoint/http/pool_waiter.hpp"
 
 namespace culvert::waypoint {
@@ -14,9 +15,10 @@ ClusterQuota::~ClusterQuota() {
 // News are for this worker's thread: others only post them there.
 SharedPlaces::Part& ClusterQuota::part() {
   if (part_ != nullptr) return *part_;
-  auto tell = [loop = &io::Loop::current(), weak = weak_from_this()](PlaceNews news) {
-    loop->post([weak, news] {
-      if (const auto quota = weak.lock()) quota->hear(news);
+  auto tell = [loop = &io::Loop::current(), weak = weak_from_this()](PlaceNews news,
+                                                                     const SharedPlaces::At& at) {
+    loop->post([weak, news, at] {
+      if (const auto quota = weak.lock()) quota->hear(news, at);
     });
   };
   part_ = &shared_->join(std::move(tell));
@@ -71,7 +73,13 @@ void ClusterQuota::give_back(const SocketAddress* at) {
     if (--there->second == 0) by_endpoint_.erase(there);
   }
   if (shared_ != nullptr) return shared_->give_back(at);
-  wake_one(*this, nullptr);
+  (void)wake_next(at);
+}
+
+// Who waits for an endpoint without a connection has it in any case, others may be refused still.
+bool ClusterQuota::wake_next(const SocketAddress* at) {
+  if (at != nullptr && !by_endpoint_.contains(*at) && wake_one_at(*this, *at)) return true;
+  return wake_one(*this, nullptr);
 }
 
 bool ClusterQuota::take_pending(std::uint32_t limit) {
@@ -85,33 +93,59 @@ void ClusterQuota::give_pending_back() {
   if (shared_ != nullptr) shared_->pending().fetch_sub(1, std::memory_order_relaxed);
 }
 
-void ClusterQuota::pass_on() {
-  if (!wake_one(*this, nullptr) && shared_ != nullptr) shared_->pass_on(part(), false);
+// Nobody here: then it may be idle, and others wait. Once who was woken is gone.
+void ClusterQuota::pass_on(const SocketAddress& at) {
+  if (wake_next(&at) || part_ == nullptr) return;
+  io::Loop::current().post([weak = weak_from_this()] {
+    if (const auto quota = weak.lock()) quota->yield_idle();
+  });
 }
 
 void ClusterQuota::wait_no_more(PoolWaiter& waiter) {
-  if (std::exchange(waiter.listed, false)) shared_->wait_no_more(part());
-  if (std::exchange(waiter.promised, false)) shared_->pass_on(part(), true);
+  if (std::exchange(waiter.listed, false)) shared_->wait_no_more(part(), oldest_listed());
+  if (std::exchange(waiter.promised, false)) shared_->pass_on(part());
 }
 
-bool ClusterQuota::others_wait() {
-  return shared_->should_yield(part(), first_waiter != nullptr, io::Loop::current().now());
+bool ClusterQuota::others_wait() const {
+  return shared_->should_yield(*part_, first_waiter != nullptr, io::Loop::current().now());
 }
 
-void ClusterQuota::hear(PlaceNews news) {
-  if (news != PlaceNews::kWanted) return hear_of_place(news == PlaceNews::kPromised);
+void ClusterQuota::yields() {
+  shared_->yields(*part_, io::Loop::current().now());
+}
+
+io::Deadline ClusterQuota::oldest_listed() const {
+  const auto* one = first_waiter;
+  while (one != nullptr && !one->listed) one = one->next;
+  return one != nullptr ? one->since : io::Deadline{};
+}
+
+void ClusterQuota::hear(PlaceNews news, const SharedPlaces::At& at) {
+  if (news == PlaceNews::kPromised) return hear_of_promise(at);
+  if (news == PlaceNews::kFree) return (void)wake_one_at(*this, *at);
   shared_->heard(part());
-  while (idle != nullptr && should_yield() && idle->close_idle_of(*this)) {
+  yield_idle();
+}
+
+void ClusterQuota::yield_idle() {
+  while (idle != nullptr && should_yield() && idle->yield_idle_of(*this)) {
   }
 }
 
-// It is for the oldest of those that wait here for a place. Who was woken meanwhile looks anyway.
-void ClusterQuota::hear_of_place(bool promised) {
-  auto* next = first_waiter;
-  while (next != nullptr && !next->listed) next = next->next;
-  if (next == nullptr) return shared_->pass_on(part(), promised);
+// It is for the oldest of those that wait here for a place, at that endpoint first: its last
+// connection may have been there, and then they would have one beside the limit. Who was woken
+// meanwhile looks anyway.
+void ClusterQuota::hear_of_promise(const SharedPlaces::At& at) {
+  PoolWaiter *next = nullptr, *same = nullptr;
+  for (auto* one = first_waiter; one != nullptr && same == nullptr; one = one->next) {
+    if (!one->listed) continue;
+    if (next == nullptr) next = one;
+    if (one->host.key.address == at) same = one;
+  }
+  if (same != nullptr) next = same;
+  if (next == nullptr) return shared_->pass_on(part());
   next->listed = false;
-  next->promised = promised;
+  next->promised = true;
   if (!next->woken) next->wake();
 }
 

@@ -18,8 +18,8 @@ struct PoolWaiter;
 /// Who holds a cluster's connections: the pool.
 class IdleConnections {
  public:
-  /// Ends one of the cluster that serves nobody. False: there is none.
-  virtual bool close_idle_of(const ClusterQuota& quota) = 0;
+  /// Ends one of the cluster that serves nobody, by ClusterQuota::yields(). False: there is none.
+  virtual bool yield_idle_of(ClusterQuota& quota) = 0;
 
  protected:
   ~IdleConnections() = default;
@@ -54,10 +54,12 @@ class ClusterQuota : public std::enable_shared_from_this<ClusterQuota> {
   bool take_pending(std::uint32_t limit);
   void give_pending_back();
 
-  /// The next who waits may have what the one before has no use for.
-  void pass_on();
+  /// The next who waits may have what the one before, who was woken, has no use for: at `at`.
+  void pass_on(const SocketAddress& at);
   /// An idle connection is to end, as requests of other workers wait for its place.
-  bool should_yield() { return shared_ != nullptr && part_ != nullptr && others_wait(); }
+  bool should_yield() const { return shared_ != nullptr && part_ != nullptr && others_wait(); }
+  /// It does so now.
+  void yields();
   /// It needs none any more: who has no use for the place that was kept for it leaves it to others.
   void wait_no_more(PoolWaiter& waiter);
 
@@ -70,9 +72,12 @@ class ClusterQuota : public std::enable_shared_from_this<ClusterQuota> {
 
  private:
   SharedPlaces::Part& part();
-  void hear(PlaceNews news);
-  void hear_of_place(bool promised);
-  bool others_wait();
+  void hear(PlaceNews news, const SharedPlaces::At& at);
+  void hear_of_promise(const SharedPlaces::At& at);
+  bool wake_next(const SocketAddress* at);
+  void yield_idle();
+  bool others_wait() const;
+  io::Deadline oldest_listed() const;
   SharedPlaces::Wanted shared_wish(const Wanted& wanted) const;
   void count(const SocketAddress* at);
 

@@ -51,7 +51,7 @@ class HttpPool::Impl final : public IdleConnections {
   io::Task<> close();
   Counts counts() const { return {connections_, idle_.size(), opened_, reused_}; }
   bool empty() const { return connections_ == 0 && fibers_.empty(); }
-  bool close_idle_of(const ClusterQuota& quota) override;
+  bool yield_idle_of(ClusterQuota& quota) override;
 
  private:
   /// A connection, and where the pool hears of it.
@@ -65,6 +65,7 @@ class HttpPool::Impl final : public IdleConnections {
   void forget_unused(PoolHost& host);
   std::unique_ptr<ClientExchange> take(PoolHost& host, bool websocket);
   bool take_place(const PoolHost& host, const UpstreamRequest& request, PoolWaiter& waiter);
+  PooledConnection* idle_of(const ClusterQuota& quota) const;
   bool make_room();
   io::Task<Result<void>> connect(PoolHost& host, const UpstreamRequest& request,
                                  io::Deadline deadline);
@@ -147,7 +148,7 @@ io::Task<Opened> HttpPool::Impl::wait_turn(PoolHost& host, const UpstreamRequest
                          io::Loop::current().now() < deadline;
       if (waiter.failure) co_return std::unexpected(*waiter.failure);
       if (!woken && !looks) {
-        if (waiter.woken) request.quota->pass_on();  // it was meant for who needs it
+        if (waiter.woken) request.quota->pass_on(request.to.address);  // for who needs it
         co_return std::unexpected(woken.error());
       }
     }
@@ -191,15 +192,24 @@ bool HttpPool::Impl::take_place(const PoolHost& host, const UpstreamRequest& req
   quota.idle = this;
   const ClusterQuota::Wanted wanted{&request.to.address, request.limits.max_connections, http2};
   if (quota.take(waiter, wanted)) return true;
-  if (close_idle_of(quota) && quota.take(waiter, wanted)) return true;
+  if (auto* idle = idle_of(quota)) {
+    idle->connection->retire();
+    if (quota.take(waiter, wanted)) return true;
+  }
   return quota.take_or_wait(waiter, wanted);
 }
 
-bool HttpPool::Impl::close_idle_of(const ClusterQuota& quota) {
+PooledConnection* HttpPool::Impl::idle_of(const ClusterQuota& quota) const {
   const auto found = std::ranges::find_if(
       idle_, [&](const auto* one) { return one->quota.get() == &quota && !one->pinned; });
-  if (found == idle_.end()) return false;
-  (*found)->connection->retire();
+  return found != idle_.end() ? *found : nullptr;
+}
+
+bool HttpPool::Impl::yield_idle_of(ClusterQuota& quota) {
+  auto* idle = idle_of(quota);
+  if (idle == nullptr) return false;
+  quota.yields();  // before the place is given back: to whom, is decided by that
+  idle->connection->retire();
   return true;
 }
 
@@ -299,7 +309,10 @@ void HttpPool::Impl::changed(Member& member) {
     uncount(member);
     if (member.run_ended && !member.pinned && connection.active() == 0) erase(member);
   } else if (connection.can_open()) {
-    if (idle && !member.pinned && member.quota->should_yield()) return connection.retire();
+    if (idle && !member.pinned && member.quota->should_yield()) {
+      member.quota->yields();
+      return connection.retire();
+    }
     (void)wake_one(*member.quota, member.host);
     // Nobody of its host waits: another host's may want its place.
     if (idle && member.quota->first_waiter != nullptr && member.host->waiting == 0) {

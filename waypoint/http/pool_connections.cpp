@@ -67,13 +67,26 @@ void PoolWaiter::wake() {
   event.notify();
 }
 
-bool wake_one(const ClusterQuota& quota, const PoolHost* host) {
+namespace {
+
+template <class Fits>
+bool wake_first(const ClusterQuota& quota, Fits fits) {
   for (PoolWaiter* waiter = quota.first_waiter; waiter != nullptr; waiter = waiter->next) {
-    if (waiter->woken || (host != nullptr && &waiter->host != host)) continue;
+    if (waiter->woken || !fits(*waiter)) continue;
     waiter->wake();
     return true;
   }
   return false;
+}
+
+}  // namespace
+
+bool wake_one(const ClusterQuota& quota, const PoolHost* host) {
+  return wake_first(quota, [host](const PoolWaiter& one) { return !host || &one.host == host; });
+}
+
+bool wake_one_at(const ClusterQuota& quota, const SocketAddress& at) {
+  return wake_first(quota, [&](const PoolWaiter& one) { return one.host.key.address == at; });
 }
 
 }  // namespace culvert::waypoint

@@ -35,5 +35,7 @@ struct PoolWaiter {
 
 /// Wakes the oldest that is not awake yet: of `host`, or of any with null. False: there is none.
 bool wake_one(const ClusterQuota& quota, const PoolHost* host);
+/// The same of those that wait for that endpoint, by whichever way.
+bool wake_one_at(const ClusterQuota& quota, const SocketAddress& at);
 
 }  // namespace culvert::waypoint

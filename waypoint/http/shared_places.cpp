@@ -21,10 +21,10 @@ SharedPlaces::Part& SharedPlaces::join(Tell tell) {
 void SharedPlaces::leave(Part& part) {
   const MutexLock hold(mutex_);
   waiting_.fetch_sub(part.waiting_, std::memory_order_relaxed);
-  const auto promised = part.promised_;  // and not heard of
-  promised_ -= promised;
+  const auto promised = std::move(part.promised_);  // and not heard of
+  promised_ -= static_cast<std::uint32_t>(promised.size());
   parts_.remove_if([&](const Part& one) { return &one == &part; });
-  for (std::uint32_t i = 0; i < promised; ++i) tell_next();
+  for (const auto& at : promised) offer(at);
 }
 
 void SharedPlaces::count(const SocketAddress* at) {
@@ -53,63 +53,77 @@ bool SharedPlaces::take_or_wait(Part& part, const Wanted& wanted, io::Deadline s
   waiting_.fetch_add(1, std::memory_order_relaxed);
   for (auto& other : parts_) {
     if (&other == &part || std::exchange(other.told_wanted_, true)) continue;
-    other.tell_(PlaceNews::kWanted);
+    other.tell_(PlaceNews::kWanted, std::nullopt);
   }
   return false;
 }
 
 void SharedPlaces::take_promised(Part& part, const SocketAddress* at) {
   const MutexLock hold(mutex_);
-  assert(part.promised_ > 0);
-  --part.promised_;
-  --promised_;
   count(at);
+  leave_endpoint(end_promise(part, at));
 }
 
-void SharedPlaces::wait_no_more(Part& part) {
+// One where `at` is, if there is one; else the oldest.
+SharedPlaces::At SharedPlaces::end_promise(Part& part, const SocketAddress* at) {
+  auto& all = part.promised_;
+  assert(!all.empty());
+  auto found = std::ranges::find_if(all, [&](const At& one) { return at && one == *at; });
+  if (found == all.end()) found = all.begin();
+  auto out = *found;
+  all.erase(found);
+  --promised_;
+  return out;
+}
+
+void SharedPlaces::wait_no_more(Part& part, io::Deadline oldest) {
   const MutexLock hold(mutex_);
   if (part.waiting_ == 0) return;  // its news are on the way, for whoever waits there then
   --part.waiting_;
+  part.since_ = std::max(part.since_, oldest);
   waiting_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// To the part whose turn it is; it is behind the others then. Whoever comes first would have the
-// place before the news is there: it is kept.
-void SharedPlaces::tell_next() {
+// A place that counts at its endpoint alone. To the part whose turn it is; it is behind the others
+// then. Whoever comes first would have the place before the news is there, as the first at an
+// endpoint too: it is kept, and counts there still.
+void SharedPlaces::offer(const At& at) {
   Part* next = nullptr;
   for (auto& part : parts_) {
-    if (part.waiting_ > 0 && (next == nullptr || part.since_ < next->since_)) next = &part;
+    if (part.waiting_ == 0 || connections_ + promised_ >= part.limit_) continue;
+    if (next == nullptr || part.since_ < next->since_) next = &part;
   }
-  if (next == nullptr) return;
+  if (next == nullptr) return leave_endpoint(at);
   --next->waiting_;
   waiting_.fetch_sub(1, std::memory_order_relaxed);
   next->since_ = io::Clock::now();
-  const bool room = connections_ + promised_ < next->limit_;
-  if (room) {
-    ++next->promised_;
-    ++promised_;
+  next->promised_.push_back(at);
+  ++promised_;
+  next->tell_(PlaceNews::kPromised, at);
+}
+
+// Who waits for an endpoint that has no connection any more is not refused, however many others
+// have; who that is, and whether there is anybody, the parts know.
+void SharedPlaces::leave_endpoint(const At& at) {
+  if (!at) return;
+  const auto there = by_endpoint_.find(*at);
+  if (--there->second > 0) return;
+  by_endpoint_.erase(there);
+  for (auto& part : parts_) {
+    if (part.waiting_ > 0) part.tell_(PlaceNews::kFree, at);
   }
-  next->tell_(room ? PlaceNews::kPromised : PlaceNews::kChanged);
 }
 
 void SharedPlaces::give_back(const SocketAddress* at) {
   const MutexLock hold(mutex_);
   assert(connections_ > 0);
   --connections_;
-  if (at != nullptr) {
-    const auto there = by_endpoint_.find(*at);
-    if (--there->second == 0) by_endpoint_.erase(there);
-  }
-  tell_next();
+  offer(at != nullptr ? At(*at) : std::nullopt);
 }
 
-void SharedPlaces::pass_on(Part& part, bool promised) {
+void SharedPlaces::pass_on(Part& part) {
   const MutexLock hold(mutex_);
-  if (promised) {
-    --part.promised_;
-    --promised_;
-  }
-  tell_next();
+  offer(end_promise(part, nullptr));
 }
 
 void SharedPlaces::heard(Part& part) {
@@ -117,15 +131,18 @@ void SharedPlaces::heard(Part& part) {
   part.told_wanted_ = false;
 }
 
-bool SharedPlaces::should_yield(Part& part, bool has_waiters, io::Deadline now) {
+bool SharedPlaces::should_yield(const Part& part, bool has_waiters, io::Deadline now) const {
   if (waiting_.load(std::memory_order_relaxed) == 0) return false;
   const MutexLock hold(mutex_);
-  const bool yields = std::ranges::any_of(parts_, [&](const Part& other) {
+  return std::ranges::any_of(parts_, [&](const Part& other) {
     if (&other == &part || other.waiting_ == 0) return false;
     return !has_waiters || other.since_ + kPlaceTurn <= now;
   });
-  if (yields) part.since_ = now;
-  return yields;
+}
+
+void SharedPlaces::yields(Part& part, io::Deadline now) {
+  const MutexLock hold(mutex_);
+  part.since_ = now;
 }
 
 std::uint32_t SharedPlaces::connections() const {

@@ -100,18 +100,11 @@ ClusterState::ClusterState(std::string name, const l7::Cluster& cluster, SharedC
       service_port_(cluster.port),
       subset_(cluster.subset),
       subset_labels_(cluster.subset_labels),
+      policy_(cluster.policy),
       quota_(std::make_shared<ClusterQuota>(
           shared_ ? std::shared_ptr<SharedPlaces>(shared_, &shared_->places) : nullptr)),
       ejections_(shared_ ? std::shared_ptr<Ejections>(shared_, &shared_->ejections)
-                         : std::make_shared<Ejections>()) {
-  take_policy(cluster.policy);
-}
-
-void ClusterState::take_policy(const l7::TrafficPolicy& policy) {
-  policy_ = policy;
-  ejections_->set_policy(policy_.outlier ? &*policy_.outlier : nullptr);
-  if (mesh_) tell_outlier();
-}
+                         : std::make_shared<Ejections>()) {}
 
 std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View& view,
                                           const mesh::Workload* self) {
@@ -122,7 +115,8 @@ std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View
   const auto& policy = to_waypoint ? kDefaultPolicy : cluster.policy;
   if (policy_ != policy) {
     if (policy_.pool != policy.pool) stale = hosts_;
-    take_policy(policy);
+    policy_ = policy;
+    told_outlier_ = false;
   }
   const bool same_owner = service_key_ == cluster.service_key;
   service_key_ = cluster.service_key;
@@ -137,10 +131,14 @@ std::vector<HostPtr> ClusterState::update(const l7::Cluster& cluster, const View
   service_ = std::move(service);
   endpoints_ = endpoints;
   behind_waypoint_ = to_waypoint;
-  if (unchanged || (to_waypoint && same_mesh)) return stale;
-  subset_labels_ = cluster.subset_labels;
-  const auto left = take_endpoints(view);
-  stale.insert(stale.end(), left.begin(), left.end());
+  if (!unchanged && !(to_waypoint && same_mesh)) {
+    subset_labels_ = cluster.subset_labels;
+    const auto left = take_endpoints(view);
+    stale.insert(stale.end(), left.begin(), left.end());
+    told_outlier_ = told_outlier_ && !policy_.outlier;
+  }
+  // Of both at once: others may know newer endpoints than were here before.
+  if (!told_outlier_) tell_outlier(view);
   return stale;
 }
 
@@ -200,16 +198,16 @@ std::vector<HostPtr> ClusterState::take_endpoints(const View& view) {
   }
   left.insert(left.end(), old, before.end());
   for (const auto& host : left) host->index = Host::kUnlisted;
-  tell_outlier();
   return left;
 }
 
-void ClusterState::tell_outlier() {
-  if (!policy_.outlier) return;
+void ClusterState::tell_outlier(const View& view) {
   std::vector<std::string> ids;
-  ids.reserve(hosts_.size());
-  for (const auto& host : hosts_) ids.push_back(host->workload->uid);
-  ejections_->set_endpoints(ids);
+  if (policy_.outlier) {
+    ids.reserve(hosts_.size());
+    for (const auto& host : hosts_) ids.push_back(host->workload->uid);
+  }
+  told_outlier_ = ejections_->take(view.number, policy_.outlier ? &*policy_.outlier : nullptr, ids);
 }
 
 void ClusterState::learn_usable() {
@@ -308,9 +306,11 @@ bool ClusterState::begin_retry(l7::Time now) {
   if (budget->interval.count() > 0) {
     under_way = std::max(under_way, requests_in_window(now, budget->interval));
   }
-  const bool allowed = budget->allows(under_way, retries.load(std::memory_order_relaxed));
-  if (allowed) retries.fetch_add(1, std::memory_order_relaxed);
-  return allowed;
+  auto seen = retries.load(std::memory_order_relaxed);
+  while (budget->allows(under_way, seen)) {
+    if (retries.compare_exchange_weak(seen, seen + 1, std::memory_order_relaxed)) return true;
+  }
+  return false;
 }
 
 void ClusterState::end_retry() {

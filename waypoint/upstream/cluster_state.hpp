@@ -106,8 +106,7 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   std::vector<Candidate> candidates(const View& view) const;
   std::vector<Candidate> waypoint_candidates(const View& view) const;
   std::vector<HostPtr> take_endpoints(const View& view);
-  void take_policy(const l7::TrafficPolicy& policy);
-  void tell_outlier();
+  void tell_outlier(const View& view);
   HostPtr pick_only(const Wanted& wanted) const;
   HostPtr pick_filtered(std::span<const HostPtr> tried, l7::Random& random);
   std::optional<std::size_t> draw(std::span<const l7::EndpointLoad> loads, bool all,
@@ -138,7 +137,8 @@ class ClusterState : public std::enable_shared_from_this<ClusterState> {
   std::vector<l7::EndpointLoad> loads_;  // of hosts_
   l7::WeightedRoundRobin turns_, turns_of_rest_;
   std::shared_ptr<Ejections> ejections_;
-  std::vector<bool> usable_;  // of hosts_, as of a version of the ejections
+  bool told_outlier_ = false;  // they know the policy and the endpoints
+  std::vector<bool> usable_;   // of hosts_, as of a version of the ejections
   std::uint64_t usable_version_ = 0;
   RequestWindow window_;
   std::uint32_t active_requests_ = 0;

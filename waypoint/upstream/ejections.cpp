@@ -9,8 +9,11 @@ void Ejections::note() {
   version_.fetch_add(1, std::memory_order_release);
 }
 
-void Ejections::set_policy(const l7::OutlierPolicy* policy) {
+bool Ejections::take(std::uint64_t view, const l7::OutlierPolicy* policy,
+                     const std::vector<std::string>& ids) {
   const MutexLock hold(mutex_);
+  if (view < view_) return false;
+  view_ = view;
   if (policy == nullptr) {
     detector_.reset();
   } else if (detector_) {
@@ -18,13 +21,9 @@ void Ejections::set_policy(const l7::OutlierPolicy* policy) {
   } else {
     detector_.emplace(*policy);
   }
-  note();
-}
-
-void Ejections::set_endpoints(const std::vector<std::string>& ids) {
-  const MutexLock hold(mutex_);
   if (detector_) detector_->set_endpoints(ids);
   note();
+  return true;
 }
 
 bool Ejections::record(const l7::OutlierPolicy& policy, std::string_view id,

@@ -17,10 +17,11 @@ namespace culvert::waypoint {
 
 class Ejections {
  public:
-  /// What is known goes on under it; null: outliers are not looked for, and nothing is known.
-  void set_policy(const l7::OutlierPolicy* policy);
-  /// As OutlierDetector::set_endpoints().
-  void set_endpoints(const std::vector<std::string>& ids);
+  /// What is known goes on under `policy` for the endpoints `ids`; null: outliers are not looked
+  /// for, and nothing is known. False, and nothing has changed: `view` (View::number) is older than
+  /// one that was said before, as a worker may be behind the others.
+  bool take(std::uint64_t view, const l7::OutlierPolicy* policy,
+            const std::vector<std::string>& ids);
   /// As OutlierDetector::record(); `policy`: the one in force.
   bool record(const l7::OutlierPolicy& policy, std::string_view id,
               const l7::EndpointResult& result, l7::Time now);
@@ -38,6 +39,7 @@ class Ejections {
 
   mutable Mutex mutex_;
   std::optional<l7::OutlierDetector> detector_ CULVERT_GUARDED_BY(mutex_);
+  std::uint64_t view_ CULVERT_GUARDED_BY(mutex_) = 0;
   // What is looked at without the lock; changed with it.
   std::atomic<std::size_t> failing_{0};
   std::atomic<std::size_t> ejected_{0};

@@ -1,5 +1,6 @@
 // RequestWindow: how many requests began lately, for retry budgets that look further back than at
-// those under way. Plain value; the clock is passed in.
+// those under way. Plain value; clocks are passed in, of which one may be behind another: each
+// worker's stands still while its turn lasts.
 #pragma once
 
 #include <array>
@@ -29,7 +30,7 @@ class RequestWindow {
 
   void advance(l7::Time now, l7::Time interval) {
     const auto slot = now.count() * kSlots / interval.count();
-    if (slot - newest_ >= kSlots || slot < newest_) {
+    if (slot - newest_ >= kSlots || newest_ - slot >= kSlots) {  // long ago, or another interval
       began_ = {};
       newest_ = slot;
     }

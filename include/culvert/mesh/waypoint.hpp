@@ -41,6 +41,11 @@ std::string waypoint_name(const GatewayAddress& address);
 std::vector<const GatewayAddress*> waypoints_in_force(const Snapshot& snapshot,
                                                       const Workload& workload, std::uint16_t port);
 
+/// How `port` of `workload` was declared, for who is asked for the workload itself: by the services
+/// of its own namespace of which a port leads there.
+AppProtocol declared_protocol(const Snapshot& snapshot, const Workload& workload,
+                              std::uint16_t port);
+
 /// Whether a port with a waypoint in force admits others too.
 enum class WaypointBypass : std::uint8_t {
   kRefuse,  // nobody but the waypoint, and nobody when it is gone

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from flows import NODES, client_pod, meshed
-from lab import APPS, REPO, Lab, wait_until
+from lab import APPS, BUILD, REPO, Lab, wait_until
 from slow_client import NEVER_READ, SLOWLY_READ
 
 WAYPOINT = "shop/waypoint-1"
@@ -74,3 +74,18 @@ def test_a_drain_cuts_what_is_still_under_way_and_says_so(lab):
     line = wait_until(lambda: re.search(r'"GET /sleep/40 HTTP/1.1" (.*)', lab.logs(WAYPOINT)), "the line")[1]
     client.communicate(timeout=60)
     assert line.split()[1:3] == ["LR", "local_reset"], line
+
+
+@pytest.mark.parametrize("program, flag, why", [
+    ("waypoint", "stream-idle-timeout=0s", "must be more than 0s"),
+    ("waypoint", "request-head-timeout=0ms", "must be more than 0s"),
+    ("waypoint", "request-head-timeout=-5s", "must be more than 0s"),
+    ("waypoint", "stream-idle-timeout=900000h", "at most a hundred years"),
+    ("waypoint", "drain-time=-1s", "cannot be less than 0s"),
+    ("ztunnel", "drain-time=-1s", "cannot be less than 0s"),
+    ("ztunnel", "handover-drain-time=900000h", "at most a hundred years"),
+])
+def test_a_time_that_would_be_none_is_refused_at_the_start(program, flag, why):
+    done = subprocess.run([BUILD / program / f"culvert-{program}", f"--{flag}"], text=True, capture_output=True, timeout=60)
+    assert done.returncode != 0
+    assert f"--{flag.split('=')[0]}: {why}" in done.stderr

@@ -273,6 +273,20 @@ TEST_CASE("retries over the window of a budget count what began in it") {
   CHECK(window.total(100s, interval) == 0);
 }
 
+TEST_CASE("a budget's window loses nothing where one worker's clock is behind another's") {
+  RequestWindow window;
+  const l7::Time interval = 8s;
+  for (int i = 1; i <= 8; ++i) {
+    window.count(1s * i, interval);
+    window.count(1s * i - 1ms, interval);
+  }
+  CHECK(window.total(8s, interval) == 16);
+  CHECK(window.total(7999ms, interval) == 16);
+  // Another interval: what was counted by the one before is nowhere in it.
+  window.count(8s, 80s);
+  CHECK(window.total(8s, 80s) == 1);
+}
+
 TEST_CASE("an endpoint's weight is its share, whichever way endpoints are chosen") {
   for (const auto* kind : {"ROUND_ROBIN", "RANDOM", "LEAST_REQUEST"}) {
     CAPTURE(kind);

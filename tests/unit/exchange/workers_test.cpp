@@ -1,7 +1,9 @@
 // Clusters of several workers: limits and ejections that are judged over all of them; and a host
 // that another namespace has from now on.
+#include <atomic>
 #include <optional>
 #include <set>
+#include <thread>
 
 #include "../mesh/sample_mesh.hpp"
 #include "waypoint/upstream/cluster_state.hpp"
@@ -118,6 +120,81 @@ TEST_CASE("errors in a row count over all workers, and who is ejected is so for 
   CHECK_FALSE(at_other.record({false, 200}, 50s));
   CHECK_FALSE(at_one.record({false, 500}, 50s));
   CHECK(w.one->ejected() == 0);
+}
+
+TEST_CASE("workers that begin retries at the same moment have no more than a budget allows") {
+  l7::TrafficPolicy policy;
+  policy.retry_budget = l7::RetryBudget{};
+  policy.retry_budget->min_concurrency = 1;
+  TwoWorkers w(policy);
+  std::atomic<int> under_way{0}, most{0};
+  std::vector<std::thread> threads;
+  for (auto* state : {w.one.get(), w.other.get()}) {
+    threads.emplace_back([&, state] {
+      for (int i = 0; i < 200'000; ++i) {
+        if (!state->begin_retry(1s)) continue;
+        const int now = ++under_way;
+        if (now > most) most = now;
+        --under_way;
+        state->end_retry();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(most == 1);
+}
+
+TEST_CASE("a worker that has not looked for a while, or that looks back, ends nobody's ejection") {
+  l7::TrafficPolicy policy;
+  policy.outlier.emplace();
+  policy.outlier->consecutive_5xx = 1;
+  policy.outlier->max_ejection_percent = 100;
+  TwoWorkers w(policy);
+  const auto old_view = w.view;
+  auto service = sample::web_service();
+  std::vector<mesh::Workload> pods{sample::pod("a-0", "10.0.0.1"), sample::pod("c-0", "10.0.0.3")};
+  for (auto& pod : pods) pod.services[sample::kWebKey] = {{80, 8080}};
+  w.view.mesh = sample::mesh_of(pods, {service});
+  w.view.number = 1;
+  w.cluster.policy.pool.max_requests = 7;
+  (void)w.one->update(w.cluster, w.view);
+  CHECK(HostLease(w.one, w.one->hosts()[1]).record({false, 500}, 1s));
+  (void)w.other->update(w.cluster, w.view);
+  CHECK(w.other->ejected() == 1);
+  CHECK(picked(*w.other, 2s) == std::set<std::string>{"a-0"});
+
+  auto old_cluster = w.cluster;
+  old_cluster.policy.outlier.reset();
+  ClusterState late("c", old_cluster, w.counts.of("c"));
+  (void)late.update(old_cluster, old_view);
+  CHECK(w.one->ejected() == 1);
+  (void)late.update(w.cluster, old_view);
+  CHECK(w.one->ejected() == 1);
+  (void)late.update(w.cluster, w.view);
+  CHECK(w.one->ejected() == 1);
+  CHECK(picked(late, 2s) == std::set<std::string>{"a-0"});
+  // What is news by the newest view holds for all.
+  (void)w.one->update(old_cluster, w.view);
+  CHECK(HostLease(w.one, w.one->hosts()[0]).record({false, 500}, 2s) == false);
+}
+
+TEST_CASE("who could say nothing of outliers by an old view does so by a newer one") {
+  l7::TrafficPolicy policy;
+  TwoWorkers w(policy);
+  w.view.number = 2;
+  (void)w.one->update(w.cluster, w.view);
+  auto with_outliers = w.cluster;
+  with_outliers.policy.outlier.emplace();
+  with_outliers.policy.outlier->consecutive_5xx = 1;
+  with_outliers.policy.outlier->max_ejection_percent = 100;
+  auto old_view = w.view;
+  old_view.number = 1;
+  w.view.number = 3;
+  (void)w.one->update(with_outliers, w.view);
+  (void)w.one->update(w.cluster, w.view);
+  (void)w.other->update(with_outliers, old_view);
+  (void)w.other->update(with_outliers, w.view);
+  CHECK(HostLease(w.other, w.other->hosts()[0]).record({false, 500}, 1s));
 }
 
 TEST_CASE("a host that another namespace has from now on gets that one's pods") {

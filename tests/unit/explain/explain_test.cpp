@@ -130,6 +130,28 @@ TEST_CASE("a waypoint's own policies are asked, and what each behind it says of 
   CHECK(ask().branches[0].behind.empty());
 }
 
+TEST_CASE(
+    "a pod's port behind its own waypoint is what its namespace's services declare, all ports") {
+  SmallMesh mesh;
+  auto& web = mesh.pods["shop/web"];
+  web.waypoint =
+      mesh::GatewayAddress{mesh::NetworkAddress{"", testing::ip("10.0.2.3")}, mesh::kHbonePort};
+  web.services = {{"bank/other.example", {{80, 8080}}}};
+  web.policies.push_back("shop/web");
+  mesh.policies.push_back(
+      testing::policy(Action::kDeny, Scope::kWorkload, "shop", "web", from_namespace("bank")));
+  auto other = testing::service("bank", "other", nullptr, 80, 8080);
+  other.hostname = "other.example";
+  other.ports.front().protocol = mesh::AppProtocol::kHttp11;
+  mesh.services.push_back(std::move(other));
+  const auto ask = [&] { return mesh.explain("bank/vault", "10.0.1.1:8080").outcome; };
+  CHECK(ask() == Outcome::kReset);  // what another namespace says of it is nothing
+  web.services["shop/front.shop.svc.cluster.local"] = {{80, 8080}, {81, 8080}};
+  mesh.services.front().ports = {{80, 8080, mesh::AppProtocol::kUnknown},
+                                 {81, 8080, mesh::AppProtocol::kHttp11}};
+  CHECK(ask() == Outcome::kAnswered);
+}
+
 TEST_CASE("endpoints that end differently are said to") {
   SmallMesh mesh;
   mesh.pods["shop/web"].policies.push_back("shop/no");

@@ -82,6 +82,9 @@ TEST_CASE("a view is published at each change, and not before control has told e
   feed.feed.apply(xds::kAddressType, {}, {kKey});
   CHECK(feed.published.back()->mesh->service(kKey) == nullptr);
   CHECK(feed.ask("/").kind != l7::Decision::Kind::kForward);
+  for (std::size_t i = 1; i < feed.published.size(); ++i) {
+    CHECK(feed.published[i]->number > feed.published[i - 1]->number);
+  }
 }
 
 TEST_CASE("what cannot be read is named, and its last good state stays") {
