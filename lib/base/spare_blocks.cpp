@@ -20,6 +20,13 @@ constexpr bool kKept = true;
 
 constinit thread_local SpareBlocks* t_own = nullptr;
 
+/// Rare, and apart from what is not: so that has no registers to save.
+[[gnu::noinline]] void* from_malloc(std::size_t bytes) {
+  void* const made = std::malloc(bytes);
+  if (made == nullptr && bytes > 0) std::abort();
+  return made;
+}
+
 }  // namespace
 
 SpareBlocks::SpareBlocks() {
@@ -85,9 +92,7 @@ void* take_block(std::size_t bytes) noexcept {
     }
     bytes = SpareBlocks::bytes_of(size);
   }
-  void* const made = std::malloc(bytes);
-  if (made == nullptr && bytes > 0) std::abort();
-  return made;
+  return from_malloc(bytes);
 }
 
 void give_block(void* at, std::size_t bytes) noexcept {

@@ -19,6 +19,13 @@ namespace {
 constexpr std::size_t kUsualFields = 14;
 constexpr std::size_t kUsualTrailers = 2;
 
+/// Of nghttp2's; becomes a string where that is to be.
+struct Text {
+  const std::uint8_t* at;
+  std::size_t size;
+  operator std::string() const { return {reinterpret_cast<const char*>(at), size}; }
+};
+
 }  // namespace
 
 struct Callbacks {
@@ -106,9 +113,7 @@ struct Callbacks {
       return 0;
     }
     if (into.empty()) into.reserve(stream->headers_complete ? kUsualTrailers : kUsualFields);
-    Header& field = into.emplace_back();
-    field.name.assign(reinterpret_cast<const char*>(name), name_size);
-    field.value.assign(reinterpret_cast<const char*>(value), value_size);
+    into.emplace_back(Text{name, name_size}, Text{value, value_size});
     return 0;
   }
 

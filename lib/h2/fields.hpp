@@ -3,8 +3,6 @@
 
 #include <nghttp2/nghttp2.h>
 
-#include <algorithm>
-#include <array>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -20,9 +18,16 @@ namespace culvert::h2 {
 /// Of fields whose value no other stream has: an entry in the peers' HPACK tables (RFC 7541 section
 /// 2.3.2) would serve nobody, push out others', and take its memory at both ends.
 inline bool differs_each_time(std::string_view name) {
-  constexpr std::array kNames = {std::string_view("traceparent"), std::string_view("forwarded"),
-                                 std::string_view("x-request-id")};
-  return std::ranges::find(kNames, name) != kNames.end();
+  switch (name.size()) {
+    case 9:
+      return name == "forwarded";
+    case 11:
+      return name == "traceparent";
+    case 12:
+      return name == "x-request-id";
+    default:
+      return false;
+  }
 }
 
 inline nghttp2_nv packed(std::string_view name, std::string_view value, std::uint8_t flags) {
@@ -62,7 +67,8 @@ inline http::Field copied(std::string_view name, std::string_view value, char* t
 template <class Block>
 Result<std::span<const nghttp2_nv>> to_fields(const Block& headers, BlockText* text) {
   thread_local std::vector<nghttp2_nv> fields;
-  fields.clear();
+  fields.resize(headers.size());
+  nghttp2_nv* next = fields.data();
   std::size_t bytes = 0;
   for (const auto& header : headers) {
     if (!is_sound(header)) return fail(ErrorCode::kInvalid, "a header field that HTTP/2 forbids");
@@ -72,11 +78,11 @@ Result<std::span<const nghttp2_nv>> to_fields(const Block& headers, BlockText* t
   char* at = text == nullptr ? nullptr : text->room(bytes);
   for (const auto& header : headers) {
     if (text == nullptr) {
-      fields.push_back(packed(header.name, header.value, NGHTTP2_NV_FLAG_NONE));
+      *next++ = packed(header.name, header.value, NGHTTP2_NV_FLAG_NONE);
       continue;
     }
     const auto own = copied(header.name, header.value, at);
-    fields.push_back(packed(own.name, own.value, kNoCopy));
+    *next++ = packed(own.name, own.value, kNoCopy);
     at += own.name.size() + own.value.size();
   }
   return std::span<const nghttp2_nv>(fields);

@@ -54,6 +54,15 @@ constexpr bool is_token(std::string_view text) {
   return !text.empty();
 }
 
+/// A token of small letters, digits and '-', as the names of most fields are.
+inline bool is_plain_name(std::string_view text) {
+  return !text.empty() && !any_word(text, [](std::uint64_t word) {
+    const auto plain = has_between(word, 'a' - 1, 'z' + 1) | has_between(word, '0' - 1, '9' + 1) |
+                       has_between(word, '-' - 1, '-' + 1);
+    return plain ^ kTopBits;
+  });
+}
+
 /// Visible US-ASCII, from '!' to '~'.
 constexpr bool is_visible(char c) {
   return c > ' ' && c < 0x7f;

@@ -14,7 +14,7 @@ constexpr std::size_t kMaxTextBytes = std::numeric_limits<std::uint32_t>::max();
 }  // namespace
 
 bool is_field_name(std::string_view name) {
-  return name.size() <= kMaxNameBytes && is_token(name);
+  return name.size() <= kMaxNameBytes && (is_plain_name(name) || is_token(name));
 }
 
 bool is_field_value(std::string_view value) {
@@ -36,17 +36,20 @@ Fields::Place Fields::append(std::string_view name, std::string_view value) {
   } else {
     text_.append(name).append(value);
   }
-  if (has_upper_case(name_at(place))) {  // `name` may be gone: it may have been in the old text
-    const auto name_begin = text_.begin() + place.name_at;
-    std::transform(name_begin, name_begin + place.name_bytes, name_begin, lower);
-  }
   return place;
 }
 
 bool Fields::add(std::string_view name, std::string_view value) {
-  if (!is_field_name(name) || !is_field_value(value)) return false;
+  const bool plain = is_plain_name(name);
+  if (name.size() > kMaxNameBytes || (!plain && !is_token(name))) return false;
+  if (!is_field_value(value)) return false;
   if (text_.size() + name.size() + value.size() > kMaxTextBytes) return false;
-  places_.push_back(append(name, value));
+  const Place place = append(name, value);
+  places_.push_back(place);
+  if (!plain) {  // `name` may be gone: it may have been in the old text
+    const auto begin = text_.begin() + place.name_at;
+    std::transform(begin, begin + place.name_bytes, begin, lower);
+  }
   return true;
 }
 

@@ -38,8 +38,26 @@ constexpr auto kPlain = [] {
   return table;
 }();
 
+// Letters, digits, and "-./_", of which kPlain has all.
+bool is_usual(std::string_view path) {
+  return !any_word(path, [](std::uint64_t word) {
+    const auto folded = word | each_byte('a' - 'A');
+    const auto usual = has_between(folded, 'a' - 1, 'z' + 1) | has_between(word, '-' - 1, '9' + 1) |
+                       has_between(word, '_' - 1, '_' + 1);
+    return usual ^ kTopBits;
+  });
+}
+
 // Nothing of it has another spelling: most paths, and then nothing is built.
 bool is_normal(std::string_view path) {
+  if (is_usual(path)) {
+    for (auto slash = path.find('/'); slash != std::string_view::npos;) {
+      const auto next = slash + 1;
+      if (next < path.size() && (path[next] == '/' || path[next] == '.')) return false;
+      slash = path.find('/', next);
+    }
+    return true;
+  }
   char before = 0;
   for (const char c : path) {
     const bool plain = kPlain[static_cast<unsigned char>(c)];

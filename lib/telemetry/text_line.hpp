@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "culvert/base/ip.hpp"
 #include "quoted.hpp"
@@ -17,7 +18,7 @@ namespace culvert::telemetry {
 
 /// Decimal digits of a byte, and how many they are.
 struct ByteDigits {
-  std::array<char, 3> text{};
+  std::array<char, 4> text{};  // the last is none: four are copied in one step
   std::uint8_t size = 0;
 };
 inline constexpr auto kByteDigits = [] {
@@ -35,13 +36,13 @@ inline constexpr auto kByteDigits = [] {
 class TextLine {
  public:
   /// Behind what is in `out`, which is longer than the line until end().
-  TextLine(std::string& out, std::size_t usual_bytes) : out_(out), size_(out.size()) {
-    make_room(usual_bytes);
+  TextLine(std::string& out, std::size_t usual_bytes) : out_(out) {
+    make_room(out.size(), usual_bytes);
   }
   TextLine(const TextLine&) = delete;
   TextLine& operator=(const TextLine&) = delete;
   /// Last, once.
-  void end() { out_.resize(size_); }
+  void end() { out_.resize(size()); }
 
   void put(char c) { *room(1) = c; }
   void text(std::string_view text) { std::memcpy(room(text.size()), text.data(), text.size()); }
@@ -49,8 +50,7 @@ class TextLine {
     if (value < kByteDigits.size()) return digits(static_cast<std::uint8_t>(value));
     constexpr std::size_t kMostDigits = 20;
     char* const at = room(kMostDigits);
-    size_ -=
-        static_cast<std::size_t>(at + kMostDigits - std::to_chars(at, at + kMostDigits, value).ptr);
+    at_ = std::to_chars(at, at_, value).ptr;
   }
   void address(const SocketAddress& value) {
     if (!value.ip.is_v4()) return text(value.to_string());
@@ -64,27 +64,33 @@ class TextLine {
   /// As append_escaped().
   void escaped(std::string_view value) {
     if (is_plain(value)) return text(value);
-    out_.resize(size_);
+    out_.resize(size());
     append_escaped(out_, value);
-    size_ = out_.size();
+    make_room(out_.size(), 0);
   }
 
  private:
   void digits(std::uint8_t byte) {
     const ByteDigits& known = kByteDigits[byte];
     std::memcpy(room(known.text.size()), known.text.data(), known.text.size());
-    size_ -= known.text.size() - known.size;
+    at_ -= known.text.size() - known.size;
   }
-  void make_room(std::size_t bytes) { out_.resize(size_ + 2 * bytes); }
+  std::size_t size() const { return static_cast<std::size_t>(at_ - out_.data()); }
+  /// For so many bytes, twice, behind the first `size`.
+  [[gnu::noinline]] void make_room(std::size_t size, std::size_t bytes) {
+    out_.resize(size + 2 * bytes);
+    at_ = out_.data() + size;
+    end_ = out_.data() + out_.size();
+  }
   char* room(std::size_t bytes) {
-    if (out_.size() - size_ < bytes) make_room(bytes);
-    char* const at = out_.data() + size_;
-    size_ += bytes;
-    return at;
+    if (static_cast<std::size_t>(end_ - at_) < bytes) [[unlikely]]
+      make_room(size(), bytes);
+    return std::exchange(at_, at_ + bytes);
   }
 
   std::string& out_;
-  std::size_t size_;  // of the line so far
+  char* at_ = nullptr;   // the end of the line so far
+  char* end_ = nullptr;  // of the room
 };
 
 }  // namespace culvert::telemetry

@@ -46,17 +46,28 @@ void know_identity(ExchangeMemory& memory, const std::optional<mesh::Identity>& 
   memory.identity = identity ? identity->to_string() : std::string();
 }
 
+/// By byte: its two digits.
+constexpr auto kHexPairs = [] {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::array<std::array<char, 2>, 256> table{};
+  for (std::size_t byte = 0; byte < table.size(); ++byte) {
+    table[byte] = {kDigits[byte >> 4U], kDigits[byte & 15U]};
+  }
+  return table;
+}();
+
 /// UUID, version 4 (RFC 9562 section 5.4).
 void make_request_id(l7::Random& random, std::string& out) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
+  /// Where the sixteen bytes stand among the dashes.
+  constexpr std::array<std::uint8_t, 16> kPlaces{0,  2,  4,  6,  9,  11, 14, 16,
+                                                 19, 21, 24, 26, 28, 30, 32, 34};
   const std::uint64_t high = (random.next() & ~0xf000ULL) | 0x4000U;
   const std::uint64_t low = (random.next() & ~(3ULL << 62U)) | (2ULL << 62U);
   std::array<char, 36> text{};
-  auto at = text.begin();
-  for (int i = 0; i < 32; ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) *at++ = '-';
-    const auto word = i < 16 ? high : low;
-    *at++ = kDigits[word >> (60 - 4 * (i % 16)) & 15U];
+  text[8] = text[13] = text[18] = text[23] = '-';
+  for (std::size_t i = 0; i < kPlaces.size(); ++i) {
+    const auto byte = (i < 8 ? high : low) >> (56 - 8 * (i % 8)) & 0xffU;
+    std::ranges::copy(kHexPairs[byte], text.begin() + kPlaces[i]);
   }
   out.assign(text.data(), text.size());
 }

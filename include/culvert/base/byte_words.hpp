@@ -39,25 +39,36 @@ constexpr std::uint64_t has_high(std::uint64_t word) {
   return word & kTopBits;
 }
 
+/// Fewer than eight bytes, and one at least, as a word: they fill it, some of them more than once.
+inline std::uint64_t short_word(std::string_view text) {
+  const char* const at = text.data();
+  const std::size_t size = text.size();
+  constexpr std::size_t kHalf = sizeof(std::uint32_t);
+  if (size >= kHalf) {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    std::memcpy(&first, at, kHalf);
+    std::memcpy(&last, at + size - kHalf, kHalf);
+    return std::uint64_t{last} << 32U | first;
+  }
+  const auto byte = [&](std::size_t i) { return std::uint64_t{static_cast<std::uint8_t>(at[i])}; };
+  const std::uint64_t two = byte(0) | byte(size - 1) << 8U;
+  return two | byte(size / 2) << 16U | two << 24U | two << 40U | byte(0) << 56U;
+}
+
 /// Whether `found(word)` is not zero for one of the words that make up `text`. What a word has more
-/// than the text are bytes of the text again, or `harmless`, of which `found` says nothing.
+/// than the text are bytes of the text again.
 template <class Found>
-bool any_word(std::string_view text, Found found, char harmless = 'a') {
+bool any_word(std::string_view text, Found found) {
+  if (text.size() < kByteWordBytes) return !text.empty() && found(short_word(text)) != 0;
   const char* at = text.data();
+  const char* const last = at + text.size() - kByteWordBytes;
   std::uint64_t word = 0;
-  if (text.size() >= kByteWordBytes) {
-    const char* const last = at + text.size() - kByteWordBytes;
-    for (; at < last; at += kByteWordBytes) {
-      std::memcpy(&word, at, sizeof word);
-      if (found(word) != 0) return true;
-    }
-    std::memcpy(&word, last, sizeof word);
-    return found(word) != 0;
+  for (; at < last; at += kByteWordBytes) {
+    std::memcpy(&word, at, sizeof word);
+    if (found(word) != 0) return true;
   }
-  word = each_byte(static_cast<std::uint8_t>(harmless));
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    word = word << 8U | static_cast<std::uint8_t>(at[i]);
-  }
+  std::memcpy(&word, last, sizeof word);
   return found(word) != 0;
 }
 

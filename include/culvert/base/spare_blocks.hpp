@@ -55,7 +55,7 @@ class SpareBlocks {
 
   void* take(std::size_t size) noexcept;
   bool keep(void* at, std::size_t size) noexcept;
-  void assert_not_held(const Free* block, std::size_t size) const;
+  [[clang::preserve_most]] void assert_not_held(const Free* block, std::size_t size) const;
   void free_all() noexcept;
 
   std::array<Free*, kSizes> free_{};

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <vector>
 
 #include "culvert/http/message.hpp"
@@ -91,4 +92,25 @@ TEST_CASE("statuses have their phrases") {
   CHECK(reason_phrase(100) == std::string_view("Continue"));
   CHECK(reason_phrase(504) == std::string_view("Gateway Timeout"));
   CHECK(reason_phrase(599) == std::string_view());
+}
+
+TEST_CASE("a name is judged at each place, whatever its length, and lowered whole") {
+  const auto of_token = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != 0 && std::string_view("!#$%&'*+-.^_`|~").contains(c));
+  };
+  for (const std::size_t size : {1, 2, 3, 4, 5, 7, 8, 9, 16, 19}) {
+    for (std::size_t place = 0; place < size; ++place) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string name(size, 'x');
+        name[place] = static_cast<char>(byte);
+        Fields fields;
+        CHECK(is_field_name(name) == of_token(name[place]));
+        REQUIRE(fields.add(name, "v") == of_token(name[place]));
+        if (fields.empty()) continue;
+        if (byte >= 'A' && byte <= 'Z') name[place] = static_cast<char>(byte + ('a' - 'A'));
+        CHECK(fields[0] == Field{name, "v"});
+      }
+    }
+  }
 }

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <string_view>
+
 using namespace culvert::http;
 using enum PathNormalization;
 
@@ -94,5 +97,28 @@ TEST_CASE("a normalized path is normal: another time changes nothing") {
       REQUIRE(once);
       CHECK(normalized_path(*once, how) == once);
     }
+  }
+}
+
+TEST_CASE("whether a path has another spelling is seen at each place") {
+  constexpr std::string_view kAsItIs =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:@!$&'()*+,;=%^|[]#";
+  for (const std::size_t size : {1, 2, 3, 5, 7, 8, 11, 17}) {
+    for (std::size_t place = 0; place < size; ++place) {
+      for (int byte = 1; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        std::string path = "/" + std::string(size, 'x');
+        path[1 + place] = c;
+        const bool dot = c == '.' && size == 1;  // a segment of its own
+        const bool slash = c == '/' && place == 0;
+        const bool kept = (kAsItIs.contains(c) && !dot) || (c == '/' && !slash) || c == '?';
+        const auto merged = normalized_path(path, kMergeSlashes);
+        REQUIRE(merged);
+        CHECK((*merged == path) == kept);
+      }
+    }
+  }
+  for (const auto* path : {"/abcdefg//h", "/abcdefgh/./i", "/abcdefgh/..", "/abcdefg/hi/.", "//"}) {
+    CHECK(normalized_path(path, kMergeSlashes) != path);
   }
 }

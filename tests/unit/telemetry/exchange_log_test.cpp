@@ -48,7 +48,8 @@ TEST_CASE("what there is not is a dash, and an end of ours names flag and detail
 
 TEST_CASE("numbers and texts are written whole, however long") {
   ExchangeRecord record = sample_exchange();
-  for (const std::uint64_t number : {0ULL, 9ULL, 10ULL, 99ULL, 100ULL, 255ULL, 256ULL, ~0ULL}) {
+  for (const std::uint64_t number :
+       {0ULL, 9ULL, 10ULL, 99ULL, 100ULL, 255ULL, 256ULL, 65535ULL, ~0ULL}) {
     record.received_bytes = number;
     CHECK(text_of(record).find(" \"-\" " + std::to_string(number) + " 70000 ") !=
           std::string::npos);
