@@ -71,6 +71,13 @@ std::string in_small_letters(std::string_view name) {
   return out;
 }
 
+constexpr auto kGrpcConditions =
+    static_cast<std::uint16_t>(static_cast<unsigned>(RetryCondition::kGrpcCancelled) |
+                               static_cast<unsigned>(RetryCondition::kGrpcDeadlineExceeded) |
+                               static_cast<unsigned>(RetryCondition::kGrpcInternal) |
+                               static_cast<unsigned>(RetryCondition::kGrpcResourceExhausted) |
+                               static_cast<unsigned>(RetryCondition::kGrpcUnavailable));
+
 /// Status codes of gRPC (grpc/doc/statuscodes.md).
 bool grpc_asks(const RetryOn& on, std::uint32_t status) {
   using enum RetryCondition;
@@ -175,8 +182,13 @@ void read_retry_wish(RetryWishes& wishes, std::string_view name, std::string_vie
     const auto [end, error] = std::from_chars(value.data(), last, number);
     wishes.max_retries = error == std::errc() && end == last ? std::optional(number) : std::nullopt;
   } else if (name == "x-envoy-retry-on" || name == "x-envoy-retry-grpc-on") {
-    for_each_word(value, [&on](std::string_view word) {
-      if (const auto known = parse_retry_on(word)) add(on, *known);  // else of a newer proxy
+    // Each header has conditions of its own kind, and no codes.
+    const auto asked =
+        name == "x-envoy-retry-on" ? static_cast<std::uint16_t>(~kGrpcConditions) : kGrpcConditions;
+    for_each_word(value, [&](std::string_view word) {
+      const auto known = parse_retry_on(word);  // none: of a newer proxy
+      if (known && known->status_codes.empty())
+        on.conditions = static_cast<std::uint16_t>(on.conditions | (known->conditions & asked));
     });
   } else if (name == "x-envoy-retriable-status-codes") {
     for_each_word(value, [&on](std::string_view word) {

@@ -124,8 +124,8 @@ TEST_CASE("a caller's wishes come to the rule's conditions, and its number is in
   rules.on = *parse_retry_on("gateway-error,404");
   RetryWishes wishes;
   for (const auto& [name, value] : {
-           std::pair{"x-envoy-retry-on", "retriable-headers, of-tomorrow ,reset"},
-           std::pair{"x-envoy-retry-grpc-on", "unavailable"},
+           std::pair{"x-envoy-retry-on", "retriable-headers, of-tomorrow ,reset, cancelled,503"},
+           std::pair{"x-envoy-retry-grpc-on", "unavailable,5xx,500"},
            std::pair{"x-envoy-retriable-status-codes", " 418,x,,1000, 429"},
            std::pair{"x-envoy-retriable-header-names", "X-Again, ,x-other"},
            std::pair{"x-envoy-retriable-header-names", "x-third"},
