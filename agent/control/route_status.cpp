@@ -11,6 +11,7 @@
 
 #include "control/compile/waypoints.hpp"
 #include "culvert/l7/wire_object.hpp"
+#include "culvert/mesh/waypoint.hpp"
 #include "culvert/xds/resources.hpp"
 
 namespace culvert::control {
@@ -51,9 +52,33 @@ bool holds_at(const auto& rule, const std::set<std::string>& gateways, const std
   });
 }
 
+/// f(rule, destination, the path of the subset's field, what becomes of requests where it is
+/// refused) for all that requests may be sent to.
+template <class F>
+void each_destination(const auto& spec, F f) {
+  for (int i = 0; i < spec.http_size(); ++i) {
+    const auto& http = spec.http(i);
+    const auto rule = fmt::format("spec.http[{}]", i);
+    for (int j = 0; j < http.route_size(); ++j) {
+      f(http, http.route(j).destination(), fmt::format("{}.route[{}].destination.subset", rule, j),
+        "is answered 503");
+    }
+    if (http.has_mirror()) f(http, http.mirror(), rule + ".mirror.subset", "is not mirrored");
+    for (int j = 0; j < http.mirrors_size(); ++j) {
+      f(http, http.mirrors(j).destination(),
+        fmt::format("{}.mirrors[{}].destination.subset", rule, j), "is not mirrored");
+    }
+  }
+}
+
 bool covers(std::string_view pattern, std::string_view host) {
   if (!pattern.starts_with('*')) return pattern == host;
   return host.ends_with(pattern.substr(1));
+}
+
+/// Of one host's services.
+bool has_waypoint(const std::map<std::string, std::string>& services) {
+  return std::ranges::any_of(services, [](const auto& one) { return !one.second.empty(); });
 }
 
 std::string list(const std::vector<std::string>& all) {
@@ -97,12 +122,36 @@ RouteStatus::RouteStatus(const CompileSettings& settings)
     : domain_(settings.cluster_domain),
       compiler_({settings.cluster_domain, settings.root_namespace, settings.root_namespace}) {}
 
-void RouteStatus::take_service(const std::string& name, const std::string& bytes) {
+void RouteStatus::take_address(const std::string& name, const std::string& bytes) {
+  forget_address(name);
   auto address = xds::parse_address(bytes, "");
-  auto* service = address ? std::get_if<mesh::Service>(&*address) : nullptr;
-  if (service == nullptr) return;
-  services_[service->hostname][name] = service->waypoint.has_value();
-  compiler_.put(std::make_shared<const mesh::Service>(std::move(*service)));
+  if (!address) return;
+  if (const auto* pod = std::get_if<mesh::Workload>(&*address)) {
+    if (!pod->waypoint) return;
+    for (const auto& [key, ports] : pod->services) {
+      if (!key.starts_with(pod->ns + "/")) continue;  // nobody else's rules hold for a pod
+      pods_[key][name] = mesh::waypoint_name(*pod->waypoint);
+      services_of_pods_[name].push_back(key);
+    }
+    return;
+  }
+  auto& service = std::get<mesh::Service>(*address);
+  services_[service.hostname][name] =
+      service.waypoint ? mesh::waypoint_name(*service.waypoint) : std::string();
+  compiler_.put(std::make_shared<const mesh::Service>(std::move(service)));
+}
+
+void RouteStatus::forget_address(const std::string& name) {
+  const auto forget = [&](auto& all, const std::string& at) {
+    const auto found = all.find(at);
+    if (found != all.end() && found->second.erase(name) > 0 && found->second.empty()) {
+      all.erase(found);
+    }
+  };
+  forget(services_, name.substr(name.find('/') + 1));
+  if (const auto pod = services_of_pods_.extract(name)) {
+    for (const auto& key : pod.mapped()) forget(pods_, key);
+  }
 }
 
 void RouteStatus::take(const ResourceSet& resources) {
@@ -119,15 +168,12 @@ void RouteStatus::take(const ResourceSet& resources) {
       if (type == l7::kDestinationRuleType) compiler_.remove_destination_rule(ns, rest);
       if (type != xds::kAddressType) continue;
       compiler_.remove_service(name);
-      if (const auto at = services_.find(rest); at != services_.end()) {
-        at->second.erase(name);
-        if (at->second.empty()) services_.erase(at);
-      }
+      forget_address(name);
     }
     for (const auto& name : delta.updated) {
       const auto& bytes = now.at(type).at(name).bytes;
       if (type == xds::kAddressType) {
-        take_service(name, bytes);
+        take_address(name, bytes);
       } else if (type == l7::kVirtualServiceType) {
         if (auto object = l7::parse_virtual_service(bytes)) compiler_.put(std::move(*object));
       } else if (auto object = l7::parse_destination_rule(bytes)) {
@@ -145,34 +191,69 @@ bool RouteStatus::is_served(const std::string& gateway, const std::string& host)
     return edge != edges_.end() && !edge->second.empty();
   }
   return std::ranges::any_of(services_, [&](const auto& service) {
-    return covers(host, service.first) &&
-           std::ranges::any_of(service.second, [](const auto& one) { return one.second; });
+    return covers(host, service.first) && has_waypoint(service.second);
   });
 }
 
-bool RouteStatus::has_waypoint(const std::string& host) const {
-  const auto found = services_.find(host);
-  return found != services_.end() &&
-         std::ranges::any_of(found->second, [](const auto& one) { return one.second; });
+std::set<std::string> RouteStatus::waypoints_of(const std::string& host) const {
+  std::set<std::string> out;
+  if (const auto found = services_.find(host); found != services_.end()) {
+    for (const auto& [key, waypoint] : found->second) out.insert(waypoint);
+  }
+  out.erase("");
+  return out;
+}
+
+std::set<std::string> RouteStatus::waypoints_that_ask(const std::set<std::string>& hosts) const {
+  std::set<std::string> out;
+  const auto add = [&](const auto& of_host) {
+    for (const auto& [key, waypoint] : of_host.second) {
+      if (!waypoint.empty()) out.insert(waypoint);
+      const auto pods = pods_.find(key);
+      if (pods == pods_.end()) continue;
+      for (const auto& [uid, own] : pods->second) out.insert(own);
+    }
+  };
+  for (const auto& host : hosts) {
+    if (const auto found = services_.find(host); found != services_.end()) {
+      add(*found);
+    } else if (host.starts_with('*')) {
+      for (const auto& one : services_) {
+        if (covers(host, one.first)) add(one);
+      }
+    }
+  }
+  return out;
 }
 
 std::vector<std::string> RouteStatus::refused_subsets(const config::Object& object) const {
   const auto& spec = config::message_as<api::istio::VirtualService>(object).spec();
-  std::set<std::string> out;
-  const auto look = [&](const auto& destination) {
-    const auto host = full_host(destination.host(), object.key.ns, domain_);
-    if (!destination.subset().empty() && has_waypoint(host))
-      out.insert(fmt::format("{} of {}", destination.subset(), host));
-  };
-  auto edges = gateways_of(spec, object.key.ns);
-  std::erase_if(edges, [&](const auto& g) { return g == kMesh || !is_served(g, ""); });
-  for (const auto& http : spec.http()) {
-    if (!holds_at(http, edges, object.key.ns)) continue;
-    for (const auto& route : http.route()) look(route.destination());
-    if (http.has_mirror()) look(http.mirror());
-    for (const auto& mirror : http.mirrors()) look(mirror.destination());
-  }
-  return {out.begin(), out.end()};
+  const auto& ns = object.key.ns;
+  std::set<std::string> hosts;
+  for (const auto& host : spec.hosts()) hosts.insert(full_host(host, ns, domain_));
+  auto edges = gateways_of(spec, ns);
+  const bool in_mesh = edges.erase(std::string(kMesh)) > 0;
+  std::erase_if(edges, [&](const auto& gateway) { return !is_served(gateway, ""); });
+  const std::set<std::string> mesh{std::string(kMesh)};
+  std::vector<std::string> out;
+  each_destination(spec, [&](const auto& http, const auto& destination, const std::string& field,
+                             std::string_view what) {
+    if (destination.subset().empty()) return;
+    const auto host = full_host(destination.host(), ns, domain_);
+    const auto chosen_by = waypoints_of(host);
+    if (chosen_by.empty()) return;
+    std::vector<std::string> at;
+    if (holds_at(http, edges, ns)) at.emplace_back("edges");
+    if (in_mesh && holds_at(http, mesh, ns)) {
+      for (const auto& asking : waypoints_that_ask(hosts)) {
+        if (!chosen_by.contains(asking)) at.push_back(asking);
+      }
+    }
+    if (at.empty()) return;
+    out.push_back(
+        fmt::format("{} ({} of {}) {} at {}", field, destination.subset(), host, what, list(at)));
+  });
+  return out;
 }
 
 config::Condition RouteStatus::of_virtual_service(const config::Object& object) const {
@@ -196,8 +277,7 @@ config::Condition RouteStatus::of_virtual_service(const config::Object& object) 
     out.status = false;
     out.reason = "SubsetBehindWaypoint";
     out.message = fmt::format(
-        "edges answer 503 for subset {}: a service's waypoint, which they go to, chooses subsets "
-        "by the rules of mesh; {}",
+        "{}: a service's waypoint cannot be told of a subset, and chooses by the rules of mesh; {}",
         list(subsets), out.message);
   }
   if (served) return out;
@@ -218,7 +298,7 @@ config::Condition RouteStatus::of_destination_rule(const config::Object& object)
   for (const auto& [name, keys] : services_) {
     if (!covers(host, name)) continue;
     hosts.push_back(name);
-    waypoint = waypoint || std::ranges::any_of(keys, [](const auto& one) { return one.second; });
+    waypoint = waypoint || has_waypoint(keys);
   }
   // Edges and waypoints of other services lead to it, too: a VirtualService may.
   const bool edges = std::ranges::any_of(edges_, [](const auto& e) { return !e.second.empty(); });

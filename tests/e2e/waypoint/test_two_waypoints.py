@@ -79,3 +79,30 @@ def test_rules_that_lead_to_and_fro_end_at_a_bound(lab):
     wait_until(lambda: sum(len(lines(lab, one, "/loop")) for one in ("left", "right")) == PASSED, "a line of each pass")
     assert any("too_many_waypoints" in line for line in lines(lab, "right", "/loop"))
     assert ask(lab, "/", 4)[0] == 200
+
+
+SUBSET = [istio("DestinationRule", "far", {"host": "far", "subsets": [{"name": "v1", "labels": {"app": "far"}}]}),
+          istio("VirtualService", "near", {"hosts": ["near"], "http": [
+              {"match": [{"uri": {"prefix": "/v1"}}], "route": [{"destination": {"host": "far", "subset": "v1"}}]},
+              route("/", "near", by="left")]})]
+
+
+def test_a_subset_of_a_service_with_another_waypoint_is_refused_by_its_field(lab):
+    def said():
+        return [one["message"] for one in lab.status()["conditions"] if one["reason"] == "SubsetBehindWaypoint"]
+    try:
+        lab.apply(text(SUBSET))
+        wait_until(lambda: ask(lab, "/v1", 4)[0] == 503, "503 of the first waypoint")
+        wait_until(lambda: any("|v1|far.shop" in line and " UH " in line for line in lines(lab, "left", "/v1")), "its line")
+        assert not lines(lab, "right", "/v1")
+        told, = said()
+        assert "spec.http[0].route[0].destination.subset (v1 of far.shop.svc.cluster.local) is answered 503" in told
+        assert ask(lab, "/", 4)[0] == 200
+        # It is the service's own waypoint that chooses among its pods.
+        moved = behind("far", "left")
+        lab.apply(text(moved[1:]))
+        wait_until(lambda: ask(lab, "/v1", 4)[0] == 200, "the subset behind its own waypoint")
+        assert not said()
+    finally:
+        lab.apply(text(WORLD))
+        lab.delete("DestinationRule", "shop/far")

@@ -32,10 +32,15 @@ spec: {nodeName: n1, containers: [{name: c}]}
 status: {podIP: 10.0.0.9}
 )";
 
-std::string service(const std::string& name, bool waypoint) {
+std::string service_with(const std::string& name, const std::string& waypoint) {
   return "---\napiVersion: v1\nkind: Service\nmetadata: {name: " + name +
-         ", namespace: shop, labels: {" + (waypoint ? "istio.io/use-waypoint: wp" : "") +
-         "}}\nspec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n";
+         ", namespace: shop, labels: {" +
+         (waypoint.empty() ? "" : "istio.io/use-waypoint: " + waypoint) +
+         "}}\nspec: {clusterIP: 10.96.0.1, selector: {app: " + name + "}, ports: [{port: 80}]}\n";
+}
+
+std::string service(const std::string& name, bool waypoint) {
+  return service_with(name, waypoint ? "wp" : "");
 }
 
 std::string virtual_service(const std::string& name, const std::string& more,
@@ -185,4 +190,77 @@ TEST_CASE("a subset is told only of rules that an edge may meet, and only where 
   }
   lab.load(rules("mesh") + rest + kEdge + kEdgePod);
   CHECK(lab.of("VirtualService", "a").reason == "InForce");
+}
+
+namespace {
+
+std::string gateway(const std::string& name, const std::string& for_what = "service") {
+  return "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: " + name +
+         ", namespace: shop, labels: {istio.io/waypoint-for: " + for_what +
+         "}}\nspec: {gatewayClassName: culvert-waypoint, listeners: [{name: mesh, port: 15008, "
+         "protocol: HBONE}]}\n";
+}
+std::string pod_with(const std::string& name, const std::string& waypoint) {
+  return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+         "-1, namespace: shop, labels: {app: " + name +
+         (waypoint.empty() ? "" : ", istio.io/use-waypoint: " + waypoint) +
+         "}}\nspec: {nodeName: n1, containers: [{name: c}]}\nstatus: {podIP: 10.0.0.8}\n";
+}
+std::string near_to(const std::string& http) {
+  return "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, "
+         "namespace: shop}\nspec: {hosts: [near], http: [" +
+         http + "]}\n";
+}
+const std::string kSubsetsOfFar =
+    "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: far, "
+    "namespace: shop}\nspec: {host: far, subsets: [{name: v1, labels: {version: v1}}]}\n" +
+    gateway("left") + gateway("right") + gateway("pods", "workload");
+const std::string kToSubset = "{route: [{destination: {host: far, subset: v1}}]}";
+
+}  // namespace
+
+TEST_CASE("a subset of a service that another waypoint is before is told, as long as it is") {
+  Lab lab;
+  const auto reason = [&](const std::string& near, const std::string& far,
+                          const std::string& more = "") {
+    lab.load(near_to(kToSubset) + service_with("near", near) + service_with("far", far) +
+             kSubsetsOfFar + more);
+    return lab.of("VirtualService", "a").reason;
+  };
+  CHECK(reason("left", "right") == "SubsetBehindWaypoint");
+  CHECK(lab.of("VirtualService", "a").message ==
+        "spec.http[0].route[0].destination.subset (v1 of far.shop.svc.cluster.local) is answered "
+        "503 at shop/left.shop.svc.cluster.local: a service's waypoint cannot be told of a subset, "
+        "and chooses by the rules of mesh; 1 of 1 matches for near.shop.svc.cluster.local at mesh");
+  // Whose waypoint it is may change on either side.
+  CHECK(reason("right", "right") == "InForce");
+  CHECK(reason("right", "left") == "SubsetBehindWaypoint");
+  CHECK(reason("right", "") == "InForce");
+  CHECK(reason("right", "left") == "SubsetBehindWaypoint");
+  CHECK(reason("", "left") == "NotServed");
+  // Nobody of the services goes; it is a waypoint of the pods' own that asks the rules.
+  CHECK(reason("left", "left", pod_with("near", "pods")) == "SubsetBehindWaypoint");
+  CHECK(lab.of("VirtualService", "a").message.find("503 at shop/pods.shop.svc") !=
+        std::string::npos);
+  CHECK(reason("left", "left", pod_with("near", "")) == "InForce");
+  CHECK(reason("left", "left", pod_with("near", "pods")) == "SubsetBehindWaypoint");
+  CHECK(reason("left", "left") == "InForce");
+}
+
+TEST_CASE("each field that names such a subset is told, mirrors too, and no other") {
+  Lab lab;
+  lab.load(
+      near_to("{match: [{uri: {prefix: /a}}], mirrors: [{destination: {host: near}}, "
+              "{destination: {host: far, subset: v1}}], route: [{destination: {host: far}}]}, " +
+              kToSubset) +
+      service_with("near", "left") + service_with("far", "right") + kSubsetsOfFar);
+  const auto said = lab.of("VirtualService", "a");
+  CHECK_FALSE(said.status);
+  CHECK(said.message.starts_with(
+      "spec.http[0].mirrors[1].destination.subset (v1 of far.shop.svc.cluster.local) is not "
+      "mirrored at shop/left.shop.svc.cluster.local; spec.http[1].route[0].destination.subset (v1 "
+      "of far.shop.svc.cluster.local) is answered 503 at shop/left.shop.svc.cluster.local: a "));
+  lab.load(near_to("{mirror: {host: far, subset: v1}, route: [{destination: {host: near}}]}") +
+           service_with("near", "left") + service_with("far", "right") + kSubsetsOfFar);
+  CHECK(lab.of("VirtualService", "a").message.starts_with("spec.http[0].mirror.subset (v1 of "));
 }

@@ -44,12 +44,15 @@ struct TwoWaypoints {
     clusters.take_view(view, l7::Time(0), self);
   }
   /// Where a request for the service goes: "POD" or "POD for SERVICE:PORT", "" for nowhere.
-  std::string where(const std::string& name) {
-    auto& cluster = made_[name];
+  std::string where(const std::string& name, const std::string& subset = "") {
+    auto& cluster = made_[name + subset];
     cluster.host = name + ".shop.svc.cluster.local";
+    cluster.subset = subset;
+    cluster.policy.balancer = l7::Balancer::kRandom;
     cluster.port = 80;
     cluster.service_key = key_of(name);
     const auto state = clusters.find(cluster, *view);
+    obeyed = state->policy() == cluster.policy;
     std::string out;
     for (const auto& host : state->hosts()) {
       out += host->workload->name;
@@ -64,6 +67,7 @@ struct TwoWaypoints {
   mesh::WorkloadPtr self;
   Upstreams connections;
   UpstreamClusters clusters{connections};
+  bool obeyed = false;  // the DestinationRule of the service that was asked for last
 
  private:
   std::map<std::string, l7::Cluster> made_;
@@ -78,6 +82,15 @@ TEST_CASE("a waypoint goes to the pods of its own services, and to the waypoint 
   CHECK(world.where("far") == "theirs-1 for far:80");
   CHECK(world.where("theirs") == "theirs-1");  // which has none itself
   CHECK(world.where("lost").empty());          // a waypoint that is not there is not passed by
+}
+
+TEST_CASE("a subset and its DestinationRule are for the waypoint of the service, and no other") {
+  TwoWaypoints world;
+  CHECK(world.where("near", "v1") == "near-1");
+  CHECK(world.obeyed);
+  CHECK(world.where("far", "v1").empty());
+  CHECK(world.where("far") == "theirs-1 for far:80");
+  CHECK_FALSE(world.obeyed);
 }
 
 TEST_CASE("rules that lead to and fro between waypoints end at a bound") {
