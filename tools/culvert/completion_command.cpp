@@ -14,13 +14,18 @@ constexpr const char* kBash = R"(_culvert() {
 }
 complete -F _culvert culvert
 )";
+// A file of fpath is read at the first completion, as which it is called itself.
 constexpr const char* kZsh = R"(#compdef culvert
 _culvert() {
   local -a found
   found=("${(@f)$(culvert __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
   compadd -- "${(@)found:#}"
 }
-compdef _culvert culvert
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  _culvert "$@"
+else
+  compdef _culvert culvert
+fi
 )";
 constexpr const char* kFish = R"(function __culvert_complete
   set -l words (commandline -opc) (commandline -ct)

@@ -221,13 +221,16 @@ COMPLETE = {
     # What its widget would be told.
     "zsh": ('compadd() { shift; print -l -- "$@" }; compdef() { }; words=("$@"); CURRENT=$#; '
             'source <(culvert completion zsh); _culvert'),
+    # Installed, at the first TAB of a shell.
+    "zsh by fpath": ('culvert completion zsh >"$HOME/_culvert"; fpath=("$HOME" $fpath); autoload -Uz compinit; compinit -u -D; '
+                     'compadd() { shift; print -l -- "$@" }; words=("$@"); CURRENT=$#; $_comps[culvert]'),
     "fish": 'culvert completion fish | source; complete -C "$argv[2..-1]"',
 }
 
 
 @pytest.mark.parametrize("shell", COMPLETE)
 def test_shells_complete_pods_and_options(mesh, tmp_path, shell):
-    run_as = {"bash": ["bash", "-c"], "zsh": ["zsh", "-f", "-c"], "fish": ["fish", "--no-config", "-c"]}[shell]
+    run_as = {"bash": ["bash", "-c"], "zsh": ["zsh", "-f", "-c"], "fish": ["fish", "--no-config", "-c"]}[shell.split()[0]]
 
     def complete(*words):
         path = f"{BUILD / 'bin'}:{os.environ['PATH']}"
