@@ -5,9 +5,12 @@
 
 #include <algorithm>
 
-#include "request_answer.hpp"
+#include "decided.hpp"
 
 namespace culvert::explain {
+namespace {
+
+/// "reviews.shop.svc.cluster.local v2 port 9080", or what is wrong with it.
 std::string upstream_words(const l7::Destination& destination, std::uint16_t arrived_at) {
   const l7::Upstream& upstream = *destination.upstream;
   const l7::Cluster* cluster = upstream.find(destination.port, arrived_at);
@@ -21,8 +24,6 @@ std::string upstream_words(const l7::Destination& destination, std::uint16_t arr
   if (cluster == nullptr) return out + " (no such port)";
   return out + fmt::format(" port {}", cluster->port);
 }
-
-namespace {
 
 using Kind = l7::Decision::Kind;
 
@@ -111,43 +112,55 @@ void tell_rules(const l7::Explanation& explanation, std::vector<Step>& out) {
 
 }  // namespace
 
-RequestAnswer answer_of(const RequestQuestion& q, const l7::Decision& decision,
-                        const l7::Explanation& asked) {
+Decided::Decided(const RequestQuestion& asked)
+    : question(asked), identity(asked.client ? asked.client->identity().to_string() : "") {
+  for (const auto& [name, value] : asked.headers) headers.push_back({name, value});
+  request = {.method = asked.method,
+             .scheme = "http",
+             .authority = asked.authority.empty() ? asked.host : asked.authority,
+             .path = asked.path,
+             .headers = headers};
+  if (asked.client) client.ns = asked.client->ns;
+  client.labels = asked.client_labels;
+  client.identity = identity;
+  target.host = asked.host;
+  target.port = asked.port;
+}
+
+void decide_at_waypoint(Decided& decided) {
+  l7::Random random(1);
+  decided.decision = l7::choose_route(decided.question.routes, decided.target, decided.request,
+                                      decided.client, random, &decided.explanation);
+}
+
+std::vector<RequestAnswer::Share> shares_of(const Decided& decided) {
+  const auto* forward = decided.decision.forward;
+  if (forward == nullptr || forward->destinations.empty()) return {};
+  return shares_of(*forward, decided.question.port);
+}
+
+RequestAnswer answer_of(const Decided& decided) {
+  const auto& q = decided.question;
+  const auto& decision = decided.decision;
   RequestAnswer out;
   out.kind = decision.kind;
   out.route_name = decision.route_name;
   if (decision.rule != nullptr) out.virtual_service = decision.rule->virtual_service;
-  if (decision.forward != nullptr && !decision.forward->destinations.empty()) {
-    out.shares = shares_of(*decision.forward, q.port);
-  }
+  out.shares = shares_of(decided);
   out.text = words(out, decision, q);
-  tell_rules(asked, out.steps);
-  const auto& authority = q.authority.empty() ? q.host : q.authority;
-  Step last{.name = "request",
-            .text = fmt::format("{} {}{}: {}", q.method, authority, q.path, out.text)};
+  tell_rules(decided.explanation, out.steps);
+  Step last{
+      .name = "request",
+      .text = fmt::format("{} {}{}: {}", q.method, decided.request.authority, q.path, out.text)};
   if (!out.virtual_service.empty()) last.objects.push_back(object_of(out.virtual_service));
   out.steps.push_back(std::move(last));
   return out;
 }
 
 RequestAnswer explain_request(const RequestQuestion& q) {
-  std::vector<l7::HeaderView> headers;
-  for (const auto& [name, value] : q.headers) headers.push_back({name, value});
-  const l7::RequestView request{.method = q.method,
-                                .scheme = "http",
-                                .authority = q.authority.empty() ? q.host : q.authority,
-                                .path = q.path,
-                                .headers = headers};
-  const std::string identity = q.client ? q.client->identity().to_string() : std::string();
-  const l7::ClientView client{.ns = q.client ? std::string_view(q.client->ns) : "",
-                              .labels = q.client_labels,
-                              .address = std::nullopt,
-                              .identity = identity};
-  l7::Random random(1);
-  l7::Explanation explanation;
-  const auto decision = l7::choose_route(q.routes, {.host = q.host, .port = q.port}, request,
-                                         client, random, &explanation);
-  return answer_of(q, decision, explanation);
+  Decided decided(q);
+  decide_at_waypoint(decided);
+  return answer_of(decided);
 }
 
 }  // namespace culvert::explain

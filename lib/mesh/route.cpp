@@ -45,11 +45,6 @@ Route to_workload(const WorkloadPtr& workload, ServicePtr service, const SocketA
   return route;
 }
 
-bool is_own_workload(const Waypoint& waypoint, const Workload& source) {
-  if (waypoint.workload) return waypoint.workload->uid == source.uid;
-  return waypoint.service && source.services.contains(waypoint.service->key());
-}
-
 /// The next healthy workload of the waypoint that was not tried. Its HBONE port need not be a port
 /// of its service. Null when there is none.
 WorkloadPtr choose_waypoint(const Snapshot& snapshot, const Waypoint& waypoint, RoundRobin& state,
@@ -79,7 +74,7 @@ std::optional<Result<Route>> by_waypoint(const Journey& journey,
                                          const ServicePtr& service, const SocketAddress& target) {
   if (!address) return std::nullopt;
   const auto waypoint = find_waypoint(journey.snapshot, *address, journey.source.ns);
-  if (is_own_workload(waypoint, journey.source)) return std::nullopt;
+  if (is_of(waypoint, journey.source)) return std::nullopt;
   auto workload = choose_waypoint(journey.snapshot, waypoint, journey.state, journey.tried);
   if (!workload) return fail(ErrorCode::kNoUpstream, "find a healthy waypoint", Origin::kUpstream);
   const auto ip = workload->address_for(target.ip);

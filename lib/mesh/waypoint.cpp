@@ -62,6 +62,16 @@ std::vector<WorkloadPtr> waypoint_workloads(const Snapshot& snapshot, const Wayp
   return out;
 }
 
+bool is_of(const Waypoint& waypoint, const Workload& workload) {
+  if (waypoint.workload) return waypoint.workload->uid == workload.uid;
+  return waypoint.service && workload.services.contains(waypoint.service->key());
+}
+
+bool is_own_waypoint(const Snapshot& snapshot, const GatewayAddress& address,
+                     const Workload& workload) {
+  return is_of(find_waypoint(snapshot, address, workload.ns), workload);
+}
+
 std::string waypoint_name(const GatewayAddress& address) {
   if (const auto* key = std::get_if<std::string>(&address.destination)) return *key;
   return SocketAddress{std::get<NetworkAddress>(address.destination).ip, address.hbone_port}

@@ -4,7 +4,8 @@ import re
 import tree
 
 HEADERS = ["waypoint/settings.hpp", "include/culvert/http/limits.hpp", "waypoint/http/server.hpp",
-           "waypoint/http/output.hpp", "waypoint/http/http2_windows.hpp", "waypoint/exchange/context.hpp"]
+           "waypoint/http/output.hpp", "waypoint/http/http2_windows.hpp", "waypoint/exchange/context.hpp",
+           "include/culvert/mesh/waypoint.hpp"]
 HTTP, CONNECTIONS, EXCHANGE = "tests/unit/http/bounds_test.cpp", "tests/unit/waypoint_http", "tests/unit/exchange"
 WORKER = "tests/unit/waypoint/worker_test.cpp"
 SHARED = "mirrored requests at once, and what waits to be sent to them, are bounded"

@@ -9,9 +9,13 @@
 namespace culvert::cli {
 namespace {
 
+std::string name_of(const mesh::Workload& pod) {
+  return pod.ns + "/" + pod.name;
+}
+
 const lab::Pod* find_pod(const MeshSource& source, const mesh::Workload& pod) {
   const auto& pods = source.state().objects.pods;
-  const auto found = std::ranges::find(pods, pod.ns + "/" + pod.name, &lab::Pod::key);
+  const auto found = std::ranges::find(pods, name_of(pod), &lab::Pod::key);
   return found == pods.end() ? nullptr : &*found;
 }
 
@@ -25,9 +29,9 @@ std::vector<l7::EdgeObject> serving(const MeshSource& source, const MeshModel& m
   return out;
 }
 
-/// The edge speaks for itself: its process dials.
-explain::Question of_edge(const explain::Question& of_client, mesh::WorkloadPtr pod,
-                          const SocketAddress& asked_at) {
+/// A proxy speaks for itself: its process dials.
+explain::Question of_proxy(const explain::Question& of_client, mesh::WorkloadPtr pod,
+                           const SocketAddress& asked_at) {
   return {of_client.snapshot,   std::move(pod), asked_at,           {},
           of_client.capture_of, false,          of_client.bypass_of};
 }
@@ -40,24 +44,32 @@ const std::map<std::string, std::string>* labels_of(const MeshSource& source,
   return found == nullptr ? nullptr : &found->labels;
 }
 
+bool is_proxy(const MeshSource& source, const mesh::Workload& pod) {
+  const auto* found = find_pod(source, pod);
+  return found != nullptr && lab::is_proxy(*found);
+}
+
 bool is_edge(const MeshSource& source, const mesh::Workload& pod) {
   const auto* found = find_pod(source, pod);
   return found != nullptr && lab::is_proxy(*found) && !lab::is_waypoint(*found);
 }
 
-EdgeKnowledge::EdgeKnowledge(const MeshSource& source, const MeshModel& model,
-                             const explain::Question& of_client, mesh::WorkloadPtr pod,
-                             const SocketAddress& asked_at)
-    : question_(of_edge(of_client, std::move(pod), asked_at)),
+ProxyKnowledge::ProxyKnowledge(const MeshSource& source, const MeshModel& model,
+                               const explain::Question& of_client, mesh::WorkloadPtr pod,
+                               const SocketAddress& asked_at)
+    : question_(of_proxy(of_client, std::move(pod), asked_at)),
       gateways_(serving(source, model, *question_.source)),
       routes_(compile_routes(model, question_.source->ns)),
-      edge_{question_, gateways_, *routes_,
-            [&source](const mesh::Workload& w) { return labels_of(source, w); },
-            [this, &model](const std::string& ns) -> const l7::RouteTable& {
-              auto& table = of_waypoints_[ns];
-              if (table == nullptr) table = compile_routes(model, ns);
-              return *table;
-            }} {}
+      edge_{
+          {question_, is_edge(source, *question_.source) ? "the edge" : name_of(*question_.source),
+           [&source](const mesh::Workload& w) { return labels_of(source, w); },
+           [this, &model](const std::string& ns) -> const l7::RouteTable& {
+             auto& table = of_waypoints_[ns];
+             if (table == nullptr) table = compile_routes(model, ns);
+             return *table;
+           }},
+          gateways_,
+          *routes_} {}
 
 mesh::WorkloadPtr edge_reached(const MeshSource& source, const explain::Explanation& connection) {
   for (const explain::Branch& branch : connection.branches) {
@@ -77,10 +89,9 @@ explain::AskedRequest asked_request(const ExplainOptions& options, const SocketA
   return out;
 }
 
-Json edge_json(const explain::EdgeAnswer& answer, const mesh::Workload& pod,
-               const MeshModel& model) {
-  Json out{{"pod", pod.ns + "/" + pod.name}, {"gateway", answer.gateway}, {"ways", Json::array()}};
-  for (const auto& way : answer.ways) {
+Json ways_json(const std::vector<explain::Way>& ways, const MeshModel& model) {
+  auto out = Json::array();
+  for (const auto& way : ways) {
     Json one{{"cluster", way.share.cluster},
              {"percent", way.share.percent},
              {"result", result_json(way.connection)},
@@ -89,11 +100,18 @@ Json edge_json(const explain::EdgeAnswer& answer, const mesh::Workload& pod,
     for (const auto& branch : way.connection.branches)
       one["branches"].push_back(branch_json(branch, std::nullopt, model));
     for (const auto& behind : way.behind)
-      one["waypoints"].push_back(
-          {{"waypoint", behind.waypoint}, {"request", request_json(behind.answer)}});
-    out["ways"].push_back(std::move(one));
+      one["waypoints"].push_back({{"waypoint", behind.waypoint},
+                                  {"request", request_json(behind.request)},
+                                  {"ways", ways_json(behind.ways, model)}});
+    out.push_back(std::move(one));
   }
   return out;
+}
+
+Json edge_json(const explain::EdgeAnswer& answer, const mesh::Workload& pod,
+               const MeshModel& model) {
+  return {
+      {"pod", name_of(pod)}, {"gateway", answer.gateway}, {"ways", ways_json(answer.ways, model)}};
 }
 
 }  // namespace culvert::cli

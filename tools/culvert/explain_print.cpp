@@ -114,6 +114,7 @@ Json report_json(const ExplainReport& r, const MeshModel& model) {
     out["branches"].push_back(branch_json(e.branches[i], r.listening[i], model));
   for (const auto& step : r.steps) out["steps"].push_back(step_json(step, model));
   if (r.request) out["request"] = request_json(*r.request);
+  if (r.request && !r.edge) out["ways"] = ways_json(r.ways, model);
   if (r.edge) out["edge"] = edge_json(*r.edge, *r.edge_pod, model);
   out["kernel"] = r.observed ? result_json(*r.observed) : Json();
   out["configured_at"] = r.configured_at;

@@ -193,21 +193,21 @@ explain::Explanation predict(const MeshSource& source, const MeshModel& model,
                              const explain::Question& q, const explain::Destination& to) {
   const auto service = service_of_edge(source, model, q, to);
   if (!service) return explain::explain(q);
-  const EdgeKnowledge edge(source, model, q, q.source, q.destination);
-  return explain::explain_from_edge(edge.edge(), service, q.destination.port);
+  const ProxyKnowledge edge(source, model, q, q.source, q.destination);
+  return explain::explain_from_proxy(edge.proxy(), service, q.destination.port);
 }
 
 std::vector<explain::Step> words_of(const MeshSource& source, const MeshModel& model,
                                     const explain::Question& q, const ExplainReport& report) {
   if (!service_of_edge(source, model, q, report.destination))
     return explain::in_words(q, report.predicted);
-  const EdgeKnowledge edge(source, model, q, q.source, q.destination);
+  const ProxyKnowledge edge(source, model, q, q.source, q.destination);
   std::vector<explain::Step> out{
       {.name = "edge",
        .text = fmt::format("{} is an edge: it opens its connections itself, with its own identity",
                            name_of(*q.source)),
        .objects = {{"Pod", q.source->ns, q.source->name}}}};
-  for (auto& step : explain::edge_way_in_words(edge.edge(), report.predicted))
+  for (auto& step : explain::way_in_words(edge.proxy(), report.predicted))
     out.push_back(std::move(step));
   return out;
 }
@@ -220,7 +220,7 @@ std::optional<lab::Problem> add_request(const ExplainOptions& o, const MeshSourc
     out.steps.insert(out.steps.end(), steps.begin(), steps.end());
   };
   if (auto pod = edge_reached(source, out.predicted)) {
-    const EdgeKnowledge edge(source, model, q, pod, out.predicted.destination);
+    const ProxyKnowledge edge(source, model, q, pod, out.predicted.destination);
     const auto port = out.predicted.branches.front().route.target.port;
     if (!o.asks_request()) {
       add_steps({explain::edge_in_words(edge.edge(), port)});
@@ -232,10 +232,12 @@ std::optional<lab::Problem> add_request(const ExplainOptions& o, const MeshSourc
     out.request = out.edge->request;
     add_steps(out.edge->steps);
   } else if (o.asks_request()) {
-    auto answer = explain_http(o, source, model, out);
+    auto answer = explain_http(o, source, model, q, out);
     if (!answer) return answer.error();
-    add_steps(answer->steps);
-    out.request = std::move(*answer);
+    add_steps(answer->request.steps);
+    for (const auto& way : answer->ways) add_steps(way.steps);
+    out.request = std::move(answer->request);
+    out.ways = std::move(answer->ways);
   }
   return std::nullopt;
 }

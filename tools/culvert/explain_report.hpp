@@ -38,8 +38,9 @@ struct ExplainReport {
   std::vector<std::string> differences;           // between prediction and observation
   std::vector<std::string> notes;                 // what was assumed
   std::optional<explain::RequestAnswer> request;  // its steps stand in `steps` too
-  std::optional<explain::EdgeAnswer> edge;        // where an edge takes it: `request` is its first
-  mesh::WorkloadPtr edge_pod;                     // stage then, and this its pod
+  std::vector<explain::Way> ways;           // of the request at a waypoint, to other waypoints
+  std::optional<explain::EdgeAnswer> edge;  // where an edge takes it: `request` is its first
+  mesh::WorkloadPtr edge_pod;               // stage then, and this its pod
 };
 
 /// A problem when the mesh cannot be read, or nothing has the names.

@@ -44,6 +44,9 @@ struct HostAsked {
   std::string host;
   std::uint16_t port = 0;
   std::string rules_of;  // the waypoint's namespace
+  /// The connection to a replica; null: none is ready.
+  const explain::Branch* branch = nullptr;
+  bool dialled = false;  // it is asked for the pod, by its own waypoint
 };
 
 // The service that was addressed or, behind a pod's own waypoint, the first of the pod's that leads
@@ -54,18 +57,23 @@ std::optional<HostAsked> host_asked(const MeshModel& model, const ExplainReport&
   const auto& branches = report.predicted.branches;
   const auto by = std::ranges::find_if(
       branches, [](const explain::Branch& branch) { return branch.route.via_waypoint; });
+  const auto* branch = by == branches.end() ? nullptr : &*by;
   if (const auto service = model.snapshot->service_at(address, report.source->ns)) {
-    if (by != branches.end()) return HostAsked{service->hostname, to.port, by->route.workload->ns};
+    if (branch != nullptr) {
+      return HostAsked{service->hostname, to.port, branch->route.workload->ns, branch,
+                       !service->waypoint};
+    }
     if (!service->waypoint) return std::nullopt;
     return HostAsked{service->hostname, to.port, namespace_of(*service->waypoint, service->ns)};
   }
   const auto pod = model.snapshot->workload_at(address);
-  if (!pod || by == branches.end()) return std::nullopt;
+  if (!pod || branch == nullptr) return std::nullopt;
   for (const auto& [key, ports] : pod->services) {
     const auto mapping = std::ranges::find(ports, to.port, &mesh::PortMapping::target_port);
     const auto service = model.snapshot->service(key);
     if (mapping == ports.end() || !service || service->ns != pod->ns) continue;
-    return HostAsked{service->hostname, mapping->service_port, by->route.workload->ns};
+    return HostAsked{service->hostname, mapping->service_port, branch->route.workload->ns, branch,
+                     true};
   }
   return std::nullopt;
 }
@@ -94,9 +102,10 @@ std::optional<std::pair<std::string, std::string>> parse_header(const std::strin
   return std::pair{std::string(fields[0].name), std::string(fields[0].value)};
 }
 
-lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& o, const MeshSource& source,
-                                                  const MeshModel& model,
-                                                  const ExplainReport& report) {
+lab::Outcome<explain::AtWaypoint> explain_http(const ExplainOptions& o, const MeshSource& source,
+                                               const MeshModel& model,
+                                               const explain::Question& of_client,
+                                               const ExplainReport& report) {
   const auto asked = host_asked(model, report);
   if (!asked)
     return lab::problem(
@@ -114,7 +123,16 @@ lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& o, const
                                     .client_labels = labels_of(source, *report.source)};
   for (const std::string& text : o.headers)
     if (auto header = parse_header(text)) question.headers.push_back(std::move(*header));
-  return explain::explain_request(question);
+  if (asked->branch == nullptr) {
+    explain::AtWaypoint out;
+    out.request = explain::explain_request(question);
+    return out;
+  }
+  const auto& route = asked->branch->route;
+  const ProxyKnowledge waypoint(source, model, of_client, route.workload, route.target);
+  const std::uint32_t passed = is_proxy(source, *report.source) ? 1 : 0;
+  return explain::explain_at_waypoint(waypoint.proxy(),
+                                      {std::move(question), passed, asked->dialled});
 }
 
 Json request_json(const explain::RequestAnswer& answer) {

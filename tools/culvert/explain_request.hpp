@@ -14,10 +14,12 @@ l7::RouteTablePtr compile_routes(const MeshModel& model, const std::string& ns);
 std::optional<std::pair<std::string, std::string>> parse_header(const std::string& text);
 
 /// What the waypoint in front of the report's destination, the service's or a pod's own, does with
-/// the request that `options` name. A problem where there is none.
-lab::Outcome<explain::RequestAnswer> explain_http(const ExplainOptions& options,
-                                                  const MeshSource& source, const MeshModel& model,
-                                                  const ExplainReport& report);
+/// the request that `options` name, and other waypoints that its rules lead to. A problem where
+/// there is none.
+lab::Outcome<explain::AtWaypoint> explain_http(const ExplainOptions& options,
+                                               const MeshSource& source, const MeshModel& model,
+                                               const explain::Question& of_client,
+                                               const ExplainReport& report);
 
 Json request_json(const explain::RequestAnswer& answer);
 

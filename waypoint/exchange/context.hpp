@@ -14,6 +14,7 @@
 #include "culvert/io/deadline.hpp"
 #include "culvert/io/scope.hpp"
 #include "culvert/l7/random.hpp"
+#include "culvert/mesh/waypoint.hpp"
 #include "culvert/proxy/parties.hpp"
 #include "culvert/telemetry/exchange_log.hpp"
 #include "waypoint/http/server.hpp"
@@ -34,9 +35,7 @@ inline constexpr std::size_t kMaxMirrors = 1024;
 inline constexpr std::size_t kMirrorBytes = 1U << 20;
 inline constexpr std::size_t kMaxMirrorBytes = 32U << 20;
 
-/// Waypoints that a request may pass one after another, an edge and this one counted: where rules
-/// of two lead to each other's services it ends here (508).
-inline constexpr std::uint32_t kMaxWaypointsPassed = 4;
+using mesh::kMaxWaypointsPassed;
 
 struct ExchangeSettings {
   http::PathNormalization path_normalization = http::PathNormalization::kBase;

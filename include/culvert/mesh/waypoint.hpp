@@ -2,6 +2,7 @@
 // what a destination decides about a connection that reaches it. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,10 @@
 #include "culvert/mesh/snapshot.hpp"
 
 namespace culvert::mesh {
+
+/// Waypoints that a request may pass one after another, an edge counted: where rules of two lead to
+/// each other's services it ends at the last (508).
+inline constexpr std::uint32_t kMaxWaypointsPassed = 4;
 
 /// Whom a waypoint's address names: a service, or the workload there. Both null: nobody is known.
 struct Waypoint {
@@ -22,6 +27,11 @@ Waypoint find_waypoint(const Snapshot& snapshot, const GatewayAddress& address,
                        std::string_view ns);
 /// All of a waypoint's workloads, healthy or not, in the order of their uids.
 std::vector<WorkloadPtr> waypoint_workloads(const Snapshot& snapshot, const Waypoint& waypoint);
+/// Whether `workload` is one of the waypoint's.
+bool is_of(const Waypoint& waypoint, const Workload& workload);
+/// Whether it is one of those of the waypoint at `address`.
+bool is_own_waypoint(const Snapshot& snapshot, const GatewayAddress& address,
+                     const Workload& workload);
 /// "shop/waypoint.shop.svc.cluster.local", or the address: for people.
 std::string waypoint_name(const GatewayAddress& address);
 

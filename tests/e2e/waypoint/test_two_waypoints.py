@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from lab import Lab, wait_until
+from lab import Lab, culvert, wait_until
+from test_edge_to_waypoints import tapped
 from test_edges import AMBIENT, echo, istio, pod, text
 
 RUN = os.getpid()
@@ -81,6 +82,44 @@ def test_rules_that_lead_to_and_fro_end_at_a_bound(lab):
     assert ask(lab, "/", 4)[0] == 200
 
 
+def explained(lab, path):
+    said = json.loads(culvert("explain", "shop/client", "near.shop:8080", "--path", path, "--name", lab.name, "-o", "json").stdout)
+    return said, [step["text"] for step in said["steps"]]
+
+
+def test_what_explain_tells_of_both_waypoints_is_what_happens(lab):
+    assert ask(lab, "/", 4)[0] == 200
+    assert explained(lab, "/")[0]["ways"] == []
+    said, words = explained(lab, "/far")
+    way, = said["ways"]
+    branch, = way["branches"]
+    behind, = way["waypoints"]
+    at_left, at_right = tapped(lab, "shop/left-1"), tapped(lab, "shop/right-1")
+    status, body = ask(lab, "/far", 4)
+    assert status == 200 and json.loads(body)["version"] == "far"
+    seen = at_left()
+    assert (seen["virtual_service"], seen["rule"]) == (said["request"]["virtual_service"], 0) == ("shop/near", 0)
+    assert "shop/near http[0] matches" in " ".join(words)
+    assert branch["endpoint"] == "shop/right-1" and branch["outcome"] == "answered" and seen["upstream_host"] == branch["target"]
+    seen = at_right()
+    assert (seen["virtual_service"], seen["rule"]) == (behind["request"]["virtual_service"], 1) == ("shop/far", 1)
+    assert seen["source_principal"] == branch["source_identity"] == "spiffe://cluster.local/ns/shop/sa/left"
+    assert [f"shop/{seen['destination_workload']}"] == [one["endpoint"] for one in branch["behind"]] == ["shop/far"]
+    assert behind["ways"] == [] and behind["request"]["shares"] == [{"cluster": "far.shop.svc.cluster.local port 8080", "percent": 100.0}]
+    assert "shop/left-1 goes to it, at shop/right-1" in " ".join(words)
+
+
+def test_explain_tells_where_rules_that_lead_to_and_fro_end(lab):
+    said, words = explained(lab, "/loop")
+    ways, passed = said["ways"], []
+    while ways:
+        way, = ways
+        passed += [branch["endpoint"] for branch in way["branches"]]
+        ways = [one for behind in way["waypoints"] for one in behind["ways"]]
+    assert passed == ["shop/right-1", "shop/left-1", "shop/right-1"]  # behind the first
+    assert way["result"]["flag"] == "NR" and words[-1].startswith("shop/right-1 answers 508") and ask(lab, "/loop", 4)[0] == 508
+
+
 SUBSET = [istio("DestinationRule", "far", {"host": "far", "subsets": [{"name": "v1", "labels": {"app": "far"}}]}),
           istio("VirtualService", "near", {"hosts": ["near"], "http": [
               {"match": [{"uri": {"prefix": "/v1"}}], "route": [{"destination": {"host": "far", "subset": "v1"}}]},
@@ -98,6 +137,8 @@ def test_a_subset_of_a_service_with_another_waypoint_is_refused_by_its_field(lab
         told, = said()
         assert "spec.http[0].route[0].destination.subset (v1 of far.shop.svc.cluster.local) is answered 503" in told
         assert ask(lab, "/", 4)[0] == 200
+        way, = explained(lab, "/v1")[0]["ways"]
+        assert way["result"]["flag"] == "UH" and "cannot be told of subset v1" in way["result"]["reason"]
         # It is the service's own waypoint that chooses among its pods.
         moved = behind("far", "left")
         lab.apply(text(moved[1:]))

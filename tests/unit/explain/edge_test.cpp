@@ -49,15 +49,17 @@ struct EdgeMesh : SmallMesh {
                             {},
                             [this](const mesh::Workload& w) { return capture_of(w); },
                             false};
-    const Edge edge{question, gateways, *lab.table,
-                    [this](const mesh::Workload& w) -> const PodLabels* {
-                      const auto found = labels.find(w.name);
-                      return found == labels.end() ? nullptr : &found->second;
-                    },
-                    [this](const std::string& ns) -> const l7::RouteTable& {
-                      asked_for.push_back(ns);
-                      return *lab.table;
-                    }};
+    const Edge edge{{question, "the edge",
+                     [this](const mesh::Workload& w) -> const PodLabels* {
+                       const auto found = labels.find(w.name);
+                       return found == labels.end() ? nullptr : &found->second;
+                     },
+                     [this](const std::string& ns) -> const l7::RouteTable& {
+                       asked_for.push_back(ns);
+                       return *lab.table;
+                     }},
+                    gateways,
+                    *lab.table};
     return explain_at_edge(edge, kPort, {"GET", path, authority, std::move(headers)});
   }
 
@@ -122,8 +124,8 @@ TEST_CASE("both stages are told: the Gateway's rules, then those of the mesh at 
   CHECK(way.connection.branches[0].route.target == *SocketAddress::parse("10.96.0.7:80"));
   CHECK(way.connection.branches[0].behind.size() == 2);
   REQUIRE(way.behind.size() == 1);
-  CHECK(way.behind[0].answer.virtual_service == "shop/inner");
-  CHECK(way.behind[0].answer.shares[0].cluster == "reviews.shop.svc.cluster.local v2 port 80");
+  CHECK(way.behind[0].request.virtual_service == "shop/inner");
+  CHECK(way.behind[0].request.shares[0].cluster == "reviews.shop.svc.cluster.local v2 port 80");
   CHECK(mesh.asked_for == std::vector<std::string>{"shop"});
 
   CHECK(names_of(answer) ==
@@ -181,7 +183,7 @@ TEST_CASE("a pod's own waypoint is in the way of that pod alone") {
     }
   }
   REQUIRE(way.behind.size() == 1);
-  CHECK(way.behind[0].answer.virtual_service == "shop/inner");
+  CHECK(way.behind[0].request.virtual_service == "shop/inner");
   CHECK(find(answer, "way")
             .text.ends_with(
                 "some have the waypoint 10.0.2.4:15008 of their own, and are reached by it"));
