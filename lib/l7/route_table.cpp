@@ -13,6 +13,7 @@ namespace {
 
 /// "shop.example:8080" and "[::1]:80" without their port.
 std::string_view without_port(std::string_view host) {
+  if (!host.contains(':')) return host;
   const auto colon = host.rfind(':');
   if (colon == std::string_view::npos) return host;
   const auto bracket = host.rfind(']');

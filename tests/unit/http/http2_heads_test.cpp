@@ -135,6 +135,25 @@ TEST_CASE("abused pseudo-headers are refused") {
   }
 }
 
+TEST_CASE("a host is judged at each place, whatever its length") {
+  for (const std::size_t size : {1, 3, 4, 7, 8, 13}) {
+    for (std::size_t place = 0; place < size; ++place) {
+      for (int byte = 0; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        std::string host(size, '1');
+        host[place] = c;
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        const bool own = letter || (c >= '0' && c <= '9') || (c != 0 && "-._~"sv.contains(c));
+        const bool port = c == ':' && place > 0 && place + 1 < size && size - place <= 6;
+        const List fields{
+            {":method", "GET"}, {":scheme", "http"}, {":authority", host}, {":path", "/"}};
+        const auto head = build(Http2RequestBuilder(), fields, true);
+        CHECK(head.has_value() == (own || port));
+      }
+    }
+  }
+}
+
 TEST_CASE("abused fields are refused") {
   using namespace refusals;
   CHECK(with({{"X-a", "b"}}) == kUpperCase.text);
