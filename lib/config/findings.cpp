@@ -1,6 +1,8 @@
 // Collects the problems of one document.
 #include "findings.hpp"
 
+#include <fmt/format.h>
+
 namespace culvert::config {
 
 void Findings::keep(Problem problem) {
@@ -22,6 +24,11 @@ void Findings::add(const std::string& field, std::string reason, std::string sug
 
 void Findings::warn(const std::string& field, std::string reason) {
   keep({find(field), field, std::move(reason), "", true});
+}
+
+void Findings::warn_without_effect(const std::string& field, const std::string& why) {
+  if (problems_.size() < kMaxProblems) without_effect_.push_back(fmt::format("{}: {}", field, why));
+  warn(field, fmt::format("has no effect: {}", why));
 }
 
 Mark Findings::find(std::string_view field) const {

@@ -34,6 +34,8 @@ class Findings {
   /// At the place of `field`, or of the nearest enclosing field that is known.
   void add(const std::string& field, std::string reason, std::string suggestion = "");
   void warn(const std::string& field, std::string reason);
+  /// A field that is not honoured, of an object that is served without it: a warning.
+  void warn_without_effect(const std::string& field, const std::string& why);
 
   /// The messages that are being read, outermost first.
   struct Enclosing {
@@ -60,11 +62,14 @@ class Findings {
   const std::vector<Problem>& problems() const { return problems_; }
   std::size_t dropped() const { return dropped_; }
   bool failed() const { return failed_; }
+  /// "FIELD: why" of each field without effect.
+  const std::vector<std::string>& without_effect() const { return without_effect_; }
 
  private:
   void keep(Problem problem);
 
   std::vector<Problem> problems_;
+  std::vector<std::string> without_effect_;
   std::vector<Enclosing> enclosing_;
   std::unordered_map<std::string, Mark> places_;
   std::size_t dropped_ = 0;

@@ -27,12 +27,16 @@ void validate_as(const google::protobuf::Message& message, Findings& findings) {
   Validate(static_cast<const T&>(message), findings);
 }
 
-/// An object of networking.istio.io: what is not honoured in its spec is refused, too.
+/// The same, and what is not honoured in the spec is refused or told of.
 template <class T, void (*Validate)(const T&, Findings&)>
-void validate_networking(const google::protobuf::Message& message, Findings& findings) {
+void validate_honoured(const google::protobuf::Message& message, Findings& findings) {
   const auto& object = static_cast<const T&>(message);
   for (const auto& use : l7::find_unsupported(object.spec(), "spec")) {
-    findings.add(use.path, use.why);
+    if (use.consequence == l7::Consequence::kObjectRefused) {
+      findings.add(use.path, use.why);
+    } else {
+      findings.warn_without_effect(use.path, use.why);
+    }
   }
   Validate(object, findings);
 }
@@ -42,7 +46,8 @@ void move_superseded_in(google::protobuf::Message& message, Findings& findings) 
   move_superseded(static_cast<T&>(message), findings);
 }
 
-void nothing_more(const google::protobuf::Message&, Findings&) {}
+template <class T>
+void nothing_more(const T&, Findings&) {}
 
 /// The apiVersion of `kind` that is nearest to `text`, else the preferred one.
 std::string nearest_version(const Kind& kind, std::string_view text) {
@@ -68,7 +73,7 @@ std::vector<Kind> kubernetes_kinds() {
        true,
        SERVICE_NAME,
        make<k8s::Service>,
-       validate_as<k8s::Service, validate_service>},
+       validate_honoured<k8s::Service, validate_service>},
       {"ServiceAccount", "", {"v1"}, true, DNS_SUBDOMAIN, make<k8s::ServiceAccount>, nothing_more},
       {"Deployment",
        "apps",
@@ -119,7 +124,7 @@ std::vector<Kind> networking_kinds() {
        true,
        DNS_SUBDOMAIN,
        make<istio::VirtualService>,
-       validate_networking<istio::VirtualService, validate_virtual_service>,
+       validate_honoured<istio::VirtualService, validate_virtual_service>,
        "",
        move_superseded_in<istio::VirtualService>},
       {"DestinationRule",
@@ -128,7 +133,7 @@ std::vector<Kind> networking_kinds() {
        true,
        DNS_SUBDOMAIN,
        make<istio::DestinationRule>,
-       validate_networking<istio::DestinationRule, validate_destination_rule>,
+       validate_honoured<istio::DestinationRule, validate_destination_rule>,
        "",
        move_superseded_in<istio::DestinationRule>},
       {"ServiceEntry",
@@ -137,21 +142,21 @@ std::vector<Kind> networking_kinds() {
        true,
        DNS_SUBDOMAIN,
        make<istio::ServiceEntry>,
-       validate_networking<istio::ServiceEntry, validate_service_entry>},
+       validate_honoured<istio::ServiceEntry, validate_service_entry>},
       {"Gateway",
        "networking.istio.io",
        {"v1", "v1beta1", "v1alpha3"},
        true,
        DNS_SUBDOMAIN,
        make<istio::Gateway>,
-       validate_networking<istio::Gateway, validate_istio_gateway>},
+       validate_honoured<istio::Gateway, validate_istio_gateway>},
       {"Gateway",
        "gateway.networking.k8s.io",
        {"v1", "v1beta1"},
        true,
        DNS_SUBDOMAIN,
        make<gateway::Gateway>,
-       validate_as<gateway::Gateway, validate_gateway>,
+       validate_honoured<gateway::Gateway, validate_gateway>,
        "KubernetesGateway"},
       {"GatewayClass",
        "gateway.networking.k8s.io",
@@ -159,7 +164,7 @@ std::vector<Kind> networking_kinds() {
        false,
        DNS_SUBDOMAIN,
        make<gateway::GatewayClass>,
-       nothing_more},
+       validate_honoured<gateway::GatewayClass, nothing_more>},
   };
 }
 

@@ -2,6 +2,7 @@
 #include "culvert/config/object_store.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -94,6 +95,14 @@ Condition not_accepted(const ObjectKey& key, const char* why, const Object* last
   return c;
 }
 
+void add_not_all_honoured(const ObjectMap& objects, Conditions& out) {
+  for (const auto& [key, object] : objects) {
+    if (object->without_effect.empty()) continue;
+    out.push_back({key, "AllHonoured", false, "FieldsWithoutEffect",
+                   fmt::format("{}", fmt::join(object->without_effect, "; "))});
+  }
+}
+
 Changes compare(const ObjectMap& before, const ObjectMap& after) {
   Changes changes;
   auto old = before.begin();
@@ -153,6 +162,7 @@ LoadReport ObjectStore::load(const std::vector<ParsedFilePtr>& files) {
     std::ranges::copy(file->diagnostics, std::back_inserter(report.diagnostics));
   }
   if (!incomplete.empty()) keep_hidden(claimed(claims), incomplete, *next, report.conditions);
+  add_not_all_honoured(*next, report.conditions);
   std::ranges::sort(report.diagnostics, [](const Diagnostic& a, const Diagnostic& b) {
     return std::tie(a.file, a.line, a.column, a.field, a.reason) <
            std::tie(b.file, b.line, b.column, b.field, b.reason);

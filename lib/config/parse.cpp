@@ -182,6 +182,7 @@ class FileParser {
     object->place = place;
     object->bytes = l7::deterministic_bytes(*message);
     object->message = std::move(message);
+    object->without_effect = findings.without_effect();
     out_.objects.push_back(std::move(object));
   }
 

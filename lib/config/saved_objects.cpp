@@ -98,6 +98,7 @@ Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fie
   object->place = {std::string(fields[3]), *line, *column};
   object->message = std::move(message);
   object->bytes = fields[6];
+  object->without_effect = findings.without_effect();
   return object;
 }
 

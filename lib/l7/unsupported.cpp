@@ -13,7 +13,8 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-constexpr std::string_view kPackage = "istio.networking.v1alpha3.";
+constexpr std::array<std::string_view, 3> kPackages = {"istio.networking.v1alpha3.",
+                                                       "culvert.api.k8s.", "culvert.api.gateway."};
 
 constexpr auto kTcp = "TCP routes are not honoured yet";
 constexpr auto kTls = "TLS routes are not honoured yet";
@@ -27,6 +28,14 @@ constexpr auto kTlsIn = "TLS from outside the mesh is not honoured yet";
 constexpr auto kPlain = "plaintext to a workload of the mesh is chosen by PeerAuthentication";
 constexpr auto kDns = "only static endpoints are honoured yet";
 constexpr auto kProtocol = "an edge serves HTTP, HTTP2 and GRPC so far";
+constexpr auto kSans = "an endpoint has its own identity and no other";
+constexpr auto kAffinity = "each connection and request is balanced by itself";
+constexpr auto kOwnTls = "a waypoint's TLS is the mesh's";
+
+consteval UnsupportedField without_effect(std::string_view message, std::string_view field,
+                                          std::string_view value, std::string_view why) {
+  return {message, field, value, why, Consequence::kNoEffect};
+}
 
 constexpr std::array kFields = {
     UnsupportedField{"VirtualService", "tcp", "", kTcp},
@@ -63,6 +72,7 @@ constexpr std::array kFields = {
     UnsupportedField{"ServiceEntry", "resolution", "DNS_ROUND_ROBIN", kDns},
     UnsupportedField{"ServiceEntry", "resolution", "DYNAMIC_DNS", kDns},
     UnsupportedField{"ServiceEntry", "workloadSelector", "", kDns},
+    UnsupportedField{"ServiceEntry", "subjectAltNames", "", kSans},
     UnsupportedField{"WorkloadEntry", "network", "", "other networks are not honoured yet"},
     UnsupportedField{"WorkloadEntry", "locality", "", kLocality},
     UnsupportedField{"Server", "tls", "", kTlsIn},
@@ -74,6 +84,27 @@ constexpr std::array kFields = {
     UnsupportedField{"Port", "protocol", "TLS", kTlsIn},
     UnsupportedField{"Port", "protocol", "TCP", kProtocol},
     UnsupportedField{"Port", "protocol", "MONGO", kProtocol},
+    without_effect("ServiceEntry", "location", "MESH_INTERNAL",
+                   "HBONE goes to the endpoints that are pods of the mesh, and to no others"),
+    without_effect("ServiceSpec", "sessionAffinity", "ClientIP", kAffinity),
+    without_effect("ServiceSpec", "sessionAffinityConfig", "", kAffinity),
+    without_effect("ServiceSpec", "internalTrafficPolicy", "Local",
+                   "endpoints on all nodes are chosen from"),
+    without_effect("ServiceSpec", "trafficDistribution", "", kLocality),
+    without_effect("ServiceSpec", "type", "ExternalName",
+                   "it is left to DNS, and no service that rules can name"),
+    without_effect("ServiceSpec", "externalIPs", "",
+                   "of a service's addresses the mesh knows the cluster IPs alone"),
+    without_effect("GatewaySpec", "addresses", "",
+                   "a waypoint has the addresses of its pods and its Service"),
+    without_effect("GatewaySpec", "infrastructure", "",
+                   "nothing of it is put on a waypoint's pods"),
+    without_effect("GatewaySpec", "allowedListeners", "", "other objects add no listeners"),
+    without_effect("GatewaySpec", "tls", "", kOwnTls),
+    without_effect("Listener", "tls", "", kOwnTls),
+    without_effect("Listener", "hostname", "", "a waypoint serves what names it, by any host"),
+    without_effect("AllowedRoutes", "kinds", "", "no routes attach to a waypoint yet"),
+    without_effect("GatewayClassSpec", "parametersRef", "", "no parameters are read"),
 };
 
 bool has_key(const Message& message, const FieldDescriptor& field, std::string_view prefix) {
@@ -100,15 +131,25 @@ bool used(const Message& message, const FieldDescriptor& field, std::string_view
   return reflection.GetString(message, &field) == value;
 }
 
-void walk(const Message& message, const std::string& path, std::vector<UnsupportedUse>& out) {
+const FieldDescriptor* find_field(const Message& message, std::string_view json_name) {
   const auto& type = *message.GetDescriptor();
-  std::string_view name = type.full_name();
-  if (name.starts_with(kPackage)) name.remove_prefix(kPackage.size());
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (type.field(i)->json_name() == json_name) return type.field(i);
+  }
+  return nullptr;
+}
+
+void walk(const Message& message, const std::string& path, std::vector<UnsupportedUse>& out) {
+  std::string_view name = message.GetDescriptor()->full_name();
+  const auto package =
+      std::ranges::find_if(kPackages, [&](std::string_view one) { return name.starts_with(one); });
+  if (package == kPackages.end()) return;
+  name.remove_prefix(package->size());
   for (const auto& row : kFields) {
     if (row.message != name) continue;
-    const auto* field = type.FindFieldByCamelcaseName(std::string(row.field));
+    const auto* field = find_field(message, row.field);
     if (field && used(message, *field, row.value)) {
-      out.push_back({fmt::format("{}.{}", path, row.field), std::string(row.why)});
+      out.push_back({fmt::format("{}.{}", path, row.field), std::string(row.why), row.consequence});
     }
   }
   const auto& reflection = *message.GetReflection();
@@ -129,6 +170,10 @@ void walk(const Message& message, const std::string& path, std::vector<Unsupport
 
 }  // namespace
 
+std::string_view to_text(Consequence consequence) {
+  return consequence == Consequence::kObjectRefused ? "object refused" : "no effect";
+}
+
 std::span<const UnsupportedField> unsupported_fields() {
   return kFields;
 }
@@ -137,6 +182,12 @@ std::vector<UnsupportedUse> find_unsupported(const Message& message, const std::
   std::vector<UnsupportedUse> uses;
   walk(message, path, uses);
   return uses;
+}
+
+bool is_refused_by_field(const Message& spec) {
+  return std::ranges::any_of(find_unsupported(spec, "spec"), [](const UnsupportedUse& use) {
+    return use.consequence == Consequence::kObjectRefused;
+  });
 }
 
 }  // namespace culvert::l7

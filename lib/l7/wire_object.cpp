@@ -120,13 +120,13 @@ std::string encode_object(std::string_view ns, std::string_view name, std::int64
 
 Result<VirtualServiceObject> parse_virtual_service(std::string_view wire) {
   auto object = parse<VirtualServiceObject, v1::VirtualService>(wire);
-  if (object) object->refused |= !find_unsupported(*object->spec, "spec").empty();
+  if (object) object->refused |= is_refused_by_field(*object->spec);
   return object;
 }
 
 Result<DestinationRuleObject> parse_destination_rule(std::string_view wire) {
   auto object = parse<DestinationRuleObject, v1::DestinationRule>(wire);
-  if (object) object->refused |= !find_unsupported(*object->spec, "spec").empty();
+  if (object) object->refused |= is_refused_by_field(*object->spec);
   return object;
 }
 

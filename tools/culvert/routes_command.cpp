@@ -22,15 +22,17 @@ struct Options {
 using Shared = std::shared_ptr<Options>;
 
 int print_unsupported(const std::string& format) {
-  Table table({"FIELD", "WHY"});
+  Table table({"FIELD", "CONSEQUENCE", "WHY"});
   Json documents = Json::array();
   for (const auto& field : l7::unsupported_fields()) {
     auto name = fmt::format("{}.{}", field.message, field.field);
     if (!field.value.empty()) name += fmt::format(": {}", field.value);
-    table.add({name, std::string(field.why)});
+    const auto consequence = l7::to_text(field.consequence);
+    table.add({name, std::string(consequence), std::string(field.why)});
     documents.push_back({{"message", field.message},
                          {"field", field.field},
                          {"value", field.value},
+                         {"consequence", consequence},
                          {"why", field.why}});
   }
   if (format != "table")
@@ -106,8 +108,10 @@ void register_routes(CLI::App& app) {
                    "as the waypoints of this namespace have them (whose DestinationRules come "
                    "first)")
       ->default_str("");
-  command->add_flag("--unsupported", o->unsupported,
-                    "the fields that are not honoured, by which objects are refused");
+  command->add_flag(
+      "--unsupported", o->unsupported,
+      "the fields that are not honoured: by which objects are refused, and which have no "
+      "effect");
   command->add_option("--name", o->lab, "the lab")->capture_default_str();
   add_output(command, o->format);
   command->footer(

@@ -3,7 +3,6 @@
 #include "control/compile/waypoints.hpp"
 
 #include <fmt/format.h>
-#include <google/protobuf/struct.pb.h>
 
 #include <algorithm>
 
@@ -19,7 +18,6 @@ namespace wire = istio::workload;
 using config::kControllerName, config::kGatewayName, config::kHboneProtocol, config::kWaypointPort;
 using config::kIngressUseWaypoint, config::kUseWaypoint, config::kUseWaypointNamespace;
 using config::kWaypointClass, config::kWaypointFor;
-using google::protobuf::Value;
 using policy::Labels;
 
 constexpr std::string_view kNone = "none";
@@ -33,12 +31,6 @@ const std::string* find(const Labels& labels, std::string_view key) {
 
 Labels labels_of(const k8s::ObjectMeta& metadata) {
   return {metadata.labels().begin(), metadata.labels().end()};
-}
-
-const Value* member(const Value& value, const std::string& name) {
-  if (!value.has_struct_value()) return nullptr;
-  const auto it = value.struct_value().fields().find(name);
-  return it == value.struct_value().fields().end() ? nullptr : &it->second;
 }
 
 wire::GatewayAddress address_of(const std::string& ns, const std::string& hostname) {
@@ -144,18 +136,17 @@ void Waypoints::read_gateway(const config::ObjectKey& key, const api::gateway::G
 }
 
 void Waypoints::read_allowed(const api::gateway::Listener& listener, Gateway& gateway) {
-  const auto* namespaces = member(listener.allowed_routes(), "namespaces");
-  const auto* from = namespaces ? member(*namespaces, "from") : nullptr;
-  if (!from || from->string_value() == "Same") return;
-  if (from->string_value() == "All") {
+  const auto& namespaces = listener.allowed_routes().namespaces();
+  if (namespaces.from().empty() || namespaces.from() == "Same") return;
+  if (namespaces.from() == "All") {
     gateway.from = Gateway::From::kAll;
     return;
   }
-  const auto* written = member(*namespaces, "selector");
-  auto selector = from->string_value() != "Selector"
+  auto selector = namespaces.from() != "Selector"
                       ? std::unexpected(std::string("from must be Same, All or Selector"))
-                  : written ? NamespaceSelector::read(*written)
-                            : std::unexpected(std::string("selector is required"));
+                  : namespaces.has_selector()
+                      ? NamespaceSelector::read(namespaces.selector())
+                      : std::unexpected(std::string("selector is required"));
   if (!selector) {
     gateway.from = Gateway::From::kNone;
     gateway.problem =

@@ -40,6 +40,8 @@ struct Object {
   /// culvert.api.istio.PeerAuthentication and so on. Use message_as().
   std::shared_ptr<const google::protobuf::Message> message;
   std::string bytes;  // deterministic serialization: equal bytes mean an equal object
+  /// "spec.sessionAffinity: why" of each field that is not honoured, though the object is in force.
+  std::vector<std::string> without_effect;
 };
 using ObjectPtr = std::shared_ptr<const Object>;
 using ObjectMap = std::map<ObjectKey, ObjectPtr>;
@@ -53,7 +55,7 @@ const T& message_as(const Object& object) {
 /// A statement about an object, in the way of Kubernetes' status.conditions.
 struct Condition {
   ObjectKey object;
-  std::string type;  // "Accepted", "ZtunnelAccepted"
+  std::string type;  // "Accepted", "AllHonoured", "ZtunnelAccepted"
   bool status = true;
   std::string reason;  // CamelCase word
   std::string message;

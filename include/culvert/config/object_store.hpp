@@ -22,7 +22,9 @@ struct Changes {
 struct LoadReport {
   Changes changes;
   Diagnostics diagnostics;  // of the whole folder, in the order of files and lines
-  Conditions conditions;    // "Accepted": false for every object that is not as its file says
+  /// Only false ones: "Accepted" of every object that is not as its file says, "AllHonoured" of
+  /// every one in force with fields that have no effect.
+  Conditions conditions;
 };
 
 class ObjectStore {

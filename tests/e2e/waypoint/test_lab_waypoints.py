@@ -69,6 +69,41 @@ EDGE = textwrap.dedent("""\
     spec: {containers: [{name: sleeper, command: [sleep, "100000"]}]}
     """)
 
+# Each has fields that are not honoured, and is served without them.
+WITHOUT_EFFECT = textwrap.dedent("""\
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, namespace: shop}
+    spec:
+      selector: {app: web}
+      ports: [{name: http, port: 8080}]
+      sessionAffinity: ClientIP
+      internalTrafficPolicy: Local
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: Gateway
+    metadata: {name: told, namespace: shop}
+    spec:
+      gatewayClassName: told
+      listeners: [{name: mesh, port: 15008, protocol: HBONE, hostname: a.example, allowedRoutes: {kinds: [{kind: TCPRoute}]}}]
+    ---
+    apiVersion: gateway.networking.k8s.io/v1
+    kind: GatewayClass
+    metadata: {name: told}
+    spec: {controllerName: example/told, parametersRef: {group: a, kind: B, name: c}}
+    ---
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: inside, namespace: shop}
+    spec: {hosts: [inside.example], location: MESH_INTERNAL, resolution: STATIC, ports: [{number: 80, name: http}]}
+    """)
+SANS = textwrap.dedent("""\
+    apiVersion: networking.istio.io/v1
+    kind: ServiceEntry
+    metadata: {name: sans, namespace: shop}
+    spec: {hosts: [sans.example], resolution: STATIC, ports: [{number: 80, name: http}], subjectAltNames: [spiffe://a/ns/b/sa/c]}
+    """)
+
 WEB = "http://web:8080/"
 
 
@@ -173,3 +208,27 @@ def test_routes_prints_what_a_waypoint_asks_in_order(lab):
     assert "VirtualService.tcp" in unsupported
     missing = culvert("routes", "wbe", "--name", lab.name, check=False)
     assert missing.returncode == 1 and "no VirtualService speaks of wbe" in missing.stderr
+
+
+def test_fields_that_are_not_honoured_are_told_of_by_name_or_refuse_the_object(lab):
+    lab.apply(WITHOUT_EFFECT)
+    assert lab.curl("shop/client", WEB)[0] == 0, "it is served all the same"
+    status = lab.status()
+    told = {(c["kind"], c["name"]): c["message"] for c in status["conditions"] if c["type"] == "AllHonoured"}
+    fields = {("Service", "web"): ("spec.sessionAffinity", "spec.internalTrafficPolicy"),
+              ("KubernetesGateway", "told"): ("spec.listeners[0].hostname", "spec.listeners[0].allowedRoutes.kinds"),
+              ("GatewayClass", "told"): ("spec.parametersRef",), ("ServiceEntry", "inside"): ("spec.location",)}
+    assert told.keys() == fields.keys()
+    listed = {row["field"]: row for row in json.loads(culvert("routes", "--unsupported", "-o", "json").stdout)}
+    words = culvert("status", "--name", lab.name).stdout
+    for key, paths in fields.items():
+        why = [listed[path.rsplit(".", 1)[1]]["why"] for path in paths]
+        assert told[key] == "; ".join(f"{path}: {one}" for path, one in zip(paths, why, strict=True))
+        assert told[key] in words
+        for path, one in zip(paths, why, strict=True):
+            assert any(f"{path}: has no effect: {one}" in line for line in status["diagnostics"]), (path, status["diagnostics"])
+    assert listed["sessionAffinity"]["consequence"] == "no effect"
+    lab.apply(SANS, check=False)
+    assert condition(lab, "ServiceEntry", "sans")["reason"] == "Refused"
+    assert any("spec.subjectAltNames" in line for line in lab.status()["diagnostics"])
+    assert listed["subjectAltNames"]["consequence"] == "object refused"

@@ -17,7 +17,8 @@ inline constexpr std::string_view kNetworking = "istio.networking.v1alpha3.";
 /// Refused whatever its value is.
 inline bool always_refused(std::string_view message, std::string_view field) {
   return std::ranges::any_of(unsupported_fields(), [&](const UnsupportedField& row) {
-    return row.message == message && row.field == field && row.value.empty();
+    return row.message == message && row.field == field && row.value.empty() &&
+           row.consequence == Consequence::kObjectRefused;
   });
 }
 

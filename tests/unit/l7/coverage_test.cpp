@@ -277,17 +277,16 @@ TEST_CASE(
 }
 
 TEST_CASE("the page on routes has each field that is not honoured, and no other") {
-  std::vector<std::pair<std::string, std::string>> rows;
-  bool there = false;
-  for (const auto& line : page("routing.md")) {
-    there = (there && !line.empty()) || line == "| field | why |";
-    if (there && line.starts_with("| ") && line != "| field | why |") rows.push_back(cells(line));
-  }
+  auto rows = table("routing.md", "| field | why |");
+  const auto refused = rows.size();
+  const auto told = table("routing.md", "| field | without effect, as |");
+  rows.insert(rows.end(), told.begin(), told.end());
   REQUIRE(rows.size() == unsupported_fields().size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto& row = unsupported_fields()[i];
     const auto value = row.value.empty() ? "" : fmt::format(": {}", row.value);
     CHECK(rows[i].first == fmt::format("{}.{}{}", row.message, row.field, value));
     CHECK(rows[i].second == row.why);
+    CHECK((row.consequence == Consequence::kObjectRefused) == (i < refused));
   }
 }

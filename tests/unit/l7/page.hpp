@@ -30,4 +30,16 @@ inline std::pair<std::string, std::string> cells(const std::string& line) {
   return {line.substr(2, bar - 2), line.substr(bar + 3, line.rfind(" |") - bar - 3)};
 }
 
+/// The rows of the table of docs/NAME that has this line as its head, without the line below it.
+inline std::vector<std::pair<std::string, std::string>> table(const std::string& name,
+                                                              const std::string& head) {
+  std::vector<std::pair<std::string, std::string>> rows;
+  bool there = false;
+  for (const auto& line : page(name)) {
+    if (there && line.starts_with("| ")) rows.push_back(cells(line));
+    there = (there && !line.empty()) || line == head;
+  }
+  return rows;
+}
+
 }  // namespace culvert::l7::test
