@@ -51,7 +51,19 @@ struct Callbacks {
     return true;
   }
 
-  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user) {
+  // nghttp2 decodes header blocks of streams that are over without a word: such a one may have no
+  // more than a frame.
+  static bool goes_on_for_nobody(nghttp2_session* raw, const nghttp2_frame_hd& head,
+                                 Session& session) {
+    if ((head.flags & NGHTTP2_FLAG_END_HEADERS) != 0) return false;
+    if (session.stream_ids_.is_new(head.stream_id)) {
+      return session.drain_step_ == Session::DrainStep::kFinal;
+    }
+    const StreamState* stream = stream_of(raw, head.stream_id, session);
+    return stream == nullptr || stream->reset_by_us;
+  }
+
+  static int begin_frame(nghttp2_session* raw, const nghttp2_frame_hd* head, void* user) {
     Session& session = self(user);
     if (head->type == NGHTTP2_HEADERS) session.block_ = {};
     if (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_CONTINUATION) {
@@ -59,6 +71,12 @@ struct Callbacks {
       if (far_beyond(session)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     }
     if (!session.server_ || head->type != NGHTTP2_HEADERS) return 0;
+    if (goes_on_for_nobody(raw, *head, session)) {
+      session.fatal(ErrorCode::kLimit,
+                    "HTTP/2: a header block that goes on for a stream that is over",
+                    kEnhanceYourCalm);
+      return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
     if (!session.stream_ids_.take(head->stream_id)) {
       session.fatal(ErrorCode::kProtocol, "HTTP/2: a stream number that was passed over",
                     kProtocolError);
@@ -108,7 +126,7 @@ struct Callbacks {
         oversized(session,
                   stream->headers_complete ? stream->oversized_trailers : stream->oversized);
       } else {
-        session.reset(*stream, kEnhanceYourCalm);  // once; what follows is counted, not kept
+        session.break_off(*stream, kEnhanceYourCalm);  // once; what follows is counted, not kept
       }
       return 0;
     }
@@ -120,7 +138,7 @@ struct Callbacks {
   static void headers_received(Session& session, StreamState& stream, std::uint8_t flags) {
     if (stream.reset_by_us) return;
     if (stream.headers_complete) {  // these were trailers, and they end it (RFC 9113 section 8.1)
-      if ((flags & NGHTTP2_FLAG_END_STREAM) == 0) session.reset(stream, kProtocolError);
+      if ((flags & NGHTTP2_FLAG_END_STREAM) == 0) session.break_off(stream, kProtocolError);
       return;
     }
     if (!session.server_) {
@@ -128,7 +146,7 @@ struct Callbacks {
       if (status != nullptr && status->starts_with('1')) {
         RareHeaders& rare = stream.with_rare();
         if (++rare.informational_count > kMaxInformational) {
-          return session.reset(stream, kEnhanceYourCalm);
+          return session.break_off(stream, kEnhanceYourCalm);
         }
         rare.informational.push_back(std::exchange(stream.headers, {}));
         return;
@@ -217,7 +235,8 @@ struct Callbacks {
     const bool exhausted = session.received_bytes_ > session.options_.connection_unread_bytes ||
                            (budget != nullptr && budget->exhausted());
     if (exhausted && stream->received.size() > kFairReceiveBytes) {
-      session.reset(*stream, kEnhanceYourCalm);
+      session.reset(*stream, kEnhanceYourCalm,
+                    {ErrorCode::kReset, Origin::kLocal, 0, "HTTP/2: too much is unread"});
     }
     stream->tell_readable();
     return 0;

@@ -226,10 +226,19 @@ void Session::release_withheld() {
 }
 
 void Session::reset(StreamState& stream, std::uint32_t code) {
+  reset(stream, code, {ErrorCode::kCancelled, Origin::kLocal, 0, "HTTP/2: we reset the stream"});
+}
+
+void Session::break_off(StreamState& stream, std::uint32_t code) {
+  reset(stream, code,
+        {ErrorCode::kProtocol, peer(), 0, "HTTP/2: a stream broke its rules or bounds"});
+}
+
+void Session::reset(StreamState& stream, std::uint32_t code, const Error& why) {
   if (stream.closed || stream.reset_code) return;
   stream.reset_code = code;
   stream.reset_by_us = true;
-  stream.failure = {ErrorCode::kCancelled, Origin::kLocal, 0, "HTTP/2: we reset the stream"};
+  stream.failure = why;
   nghttp2_submit_rst_stream(raw_, NGHTTP2_FLAG_NONE, stream.id, code);
   stream.readable.notify();
   stream.writable.notify();
@@ -314,7 +323,10 @@ void Session::end_streams() {
   Error why = result_ ? Error{ErrorCode::kClosed, Origin::kLocal, 0, "HTTP/2: the connection ended"}
                       : result_.error();
   // To a stream's users kTimeout is a deadline of their own, behind which they may go on.
-  if (why.code == ErrorCode::kTimeout) why.code = ErrorCode::kReset;
+  // And kLimit is one of ours; this one was the connection's, which its peer did not keep.
+  if (why.code == ErrorCode::kTimeout || why.code == ErrorCode::kLimit) {
+    why.code = ErrorCode::kReset;
+  }
   streams_.for_each([&](StreamState& stream) {
     if (!stream.closed) {
       stream.closed = true;

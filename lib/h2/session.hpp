@@ -61,6 +61,9 @@ class Session {
   /// The reader has passed `bytes` on.
   void credit(StreamState& stream, std::size_t bytes);
   void reset(StreamState& stream, std::uint32_t code);
+  /// Resets it as its peer broke a rule or bound; who uses it hears kProtocol.
+  void break_off(StreamState& stream, std::uint32_t code);
+  void reset(StreamState& stream, std::uint32_t code, const Error& why);
   void handle_gone(StreamState& stream);
 
   const Options& options() const { return options_; }

@@ -12,6 +12,7 @@ namespace culvert::h2 {
 /// ones, as it cannot tell them from streams that were closed; what was passed over can be told.
 class StreamIds {
  public:
+  bool is_new(std::int32_t id) const { return id > last_; }
   /// A HEADERS frame with this number has come; false when the number was passed over before.
   bool take(std::int32_t id) {
     if (id <= last_) {

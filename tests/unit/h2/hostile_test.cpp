@@ -188,6 +188,50 @@ TEST_CASE("a header block far beyond its bounds ends the connection before it is
         ErrorCode::kLimit);
 }
 
+TEST_CASE("a header block of a stream that is over may not go on behind its frame") {
+  const std::string start = std::string(kPreface) + settings() + connect(1) + rst(1);
+  const std::string trailer = literal("n", "v");
+  CHECK(code_of(serve(start + frame(1, 0, 1, trailer))) == ErrorCode::kLimit);
+  const auto whole = serve(start + frame(1, 5, 1, trailer) + connect(3), Peer::kCloses);
+  CHECK(code_of(whole) != ErrorCode::kLimit);
+  const auto of_another =
+      serve(start + frame(1, 0, 3, connect_block()) + frame(9, 4, 3, trailer), Peer::kCloses);
+  CHECK(of_another.streams == 1);
+}
+
+TEST_CASE(
+    "an answer that breaks its bounds is its server's fault, and no limit of anybody else's") {
+  run_loop([]() -> Task<> {
+    Pair pair;
+    pair.over_sockets();
+    auto many = pair.client->open(connect_request(), false);
+    auto other = pair.client->open(connect_request(), false);
+    Stream first = co_await pair.accept();
+    Stream second = co_await pair.accept();
+    Headers large = ok();
+    for (std::size_t i = 0; i < kMaxHeaderFields + 10; ++i) large.push_back({"n", "v"});
+    CHECK(first.send_headers(large, false).has_value());
+    const auto broken = co_await many->headers(soon());
+    REQUIRE_FALSE(broken.has_value());
+    CHECK(broken.error().code == ErrorCode::kProtocol);
+    CHECK(broken.error().origin == Origin::kUpstream);
+    CHECK(second.send_headers(ok(), false).has_value());
+    CHECK((co_await other->headers(soon())).has_value());
+
+    for (std::size_t i = 0; i < kMaxHeaderExcess * kMaxHeaderFields; ++i)
+      large.push_back({"n", "v"});
+    auto third = pair.client->open(connect_request(), false);
+    Stream answers = co_await pair.accept();
+    CHECK(answers.send_headers(large, false).has_value());
+    for (Stream* stream : {&*third, &*other}) {
+      const auto over = co_await stream->read(soon());
+      REQUIRE_FALSE(over.has_value());
+      CHECK(over.error().code == ErrorCode::kReset);
+    }
+    co_await pair.stop();
+  });
+}
+
 TEST_CASE("floods end the connection: rapid resets, PINGs, SETTINGS, empty DATA, PRIORITY") {
   const std::string start = std::string(kPreface) + settings();
   std::string resets, pings, setting_frames, empty = connect(1), priorities;
