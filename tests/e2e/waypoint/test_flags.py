@@ -59,21 +59,31 @@ RULES = [{"match": [{"uri": {"exact": path}}], **rule} for path, (rule, _) in EN
 TCP = {"few": ("web", 8080, [None, "UO"]), "closed": ("web", 8099, ["UF"]), "nowhere": ("none", 8080, ["UH"])}
 FEW = {"apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "few", "namespace": "shop"},
        "spec": {"host": "few", "trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 1}}}}}
-# Opens them in turn, and tells each one's own port and whether its server spoke.
+# Opens them in turn, and tells each one's own port and whether its server spoke; then ends them in order.
 HOLD = """
 import json, socket, sys
 family = {"4": socket.AF_INET, "6": socket.AF_INET6}[sys.argv[1]]
 held, told = [], []
 for host, port in json.load(sys.stdin):
     to = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)[0][4]
-    link = socket.create_connection(to[:2], timeout=60)
+    link = socket.socket(family)
+    link.settimeout(60)
+    link.bind(("", 0))
     held.append(link)
     own = link.getsockname()[1]
     try:
+        link.connect(to)
         link.sendall(b"GET / HTTP/1.1\\r\\nHost: web\\r\\n\\r\\n")
         told.append([own, bool(link.recv(1))])
     except OSError:
         told.append([own, False])
+for link in held:
+    try:
+        link.shutdown(socket.SHUT_WR)
+        while link.recv(65536):
+            pass
+    except OSError:
+        pass
 print(json.dumps(told))
 """
 

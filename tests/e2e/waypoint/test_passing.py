@@ -291,10 +291,9 @@ def test_a_server_that_speaks_first_is_stalled_for_a_tenth_of_a_second_at_most(l
 HELD = """
 import json, socket, sys, time
 def hear():
-    link = socket.create_connection((sys.argv[1], 2525), timeout=60)
-    held.append(link)
     try:
-        return link.recv(3).decode()
+        held.append(socket.create_connection((sys.argv[1], 2525), timeout=60))  # which a reset may meet, too
+        return held[-1].recv(3).decode()
     except ConnectionResetError:
         return ""
 held = []
