@@ -12,10 +12,11 @@ WITHOUT_END_S = "8"  # of attacks that nothing ends
 # What the log says of each. Two bounds meet floods that want to be acknowledged, and a server that is
 # made to reset many streams at once may see more open than it allowed first.
 CONTROL = "too many control frames a second|acknowledgments pile up"
+BROKEN = "too many broken streams a second|broke the protocol"
 FLOODS = {
-    "rapid_reset": "too many (resets|broken streams) a second", "made_resets": "too many broken streams a second|broke the protocol",
+    "rapid_reset": "too many (resets|broken streams) a second", "made_resets": BROKEN,
     "hpack_bomb": "a header block far beyond its bounds",
-    "oversized_heads": "too many broken streams a second", "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
+    "oversized_heads": BROKEN, "settings": CONTROL, "ping": CONTROL, "priority": CONTROL,
     "empty_data": CONTROL,
 }
 
