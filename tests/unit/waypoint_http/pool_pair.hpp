@@ -50,6 +50,10 @@ struct MemoryDialer final : Dialer {
         far.server.get(), servers_begin_after);
     co_return std::make_unique<MemoryStream>(far.to_client, far.to_server);
   }
+  void close_first() {
+    fars.front().to_client->ended = true;
+    fars.front().to_client->changed.notify();
+  }
   void close_all() {
     for (auto& far : fars) {
       far.to_client->ended = true;
