@@ -25,7 +25,7 @@ RSS_LIMIT_MB = 2048
 # Inputs of the short run: two to six seconds each on one core.
 SHORT_RUNS = {
     "access_filter": 60_000, "admin_request": 15_000, "authority": 200_000, "baggage": 200_000,
-    "certificate_request": 3_000, "certificates": 4_000, "first_bytes": 2_000, "forwarded": 200_000, "grpc_exchange": 2_000, "grpc_framing": 150_000,
+    "certificate_request": 3_000, "certificates": 4_000, "first_bytes": 6_000, "forwarded": 200_000, "grpc_exchange": 2_000, "grpc_framing": 150_000,
     "grpc_status": 200_000, "h2_client": 3_000, "h2_server": 8_000, "handover_words": 200_000,
     "hbone_request": 100_000, "http1": 60_000, "http1_asked": 2_000, "http1_served": 2_000, "http2_asked": 1_500, "http2_served": 1_500, "revocation_list": 3_000, "routes": 2_500, "spiffe_id": 200_000, "state_files": 10_000,
     "tls_handshake": 4_000, "tls_records": 20_000, "traceparent": 300_000, "xds_delta": 20_000,
