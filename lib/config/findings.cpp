@@ -3,15 +3,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace culvert::config {
 
 void Findings::keep(Problem problem) {
   failed_ = failed_ || !problem.warning;
-  if (problems_.size() < kMaxProblems) {
-    problems_.push_back(std::move(problem));
-  } else {
+  if (problems_.size() == kMaxProblems) {
     ++dropped_;
+    const auto last = problem.warning ? problems_.rend()
+                                      : std::ranges::find_if(problems_.rbegin(), problems_.rend(),
+                                                             &Problem::warning);
+    if (last == problems_.rend()) {
+      dropped_error_ = dropped_error_ || !problem.warning;
+      return;
+    }
+    problems_.erase(std::next(last).base());
   }
+  problems_.push_back(std::move(problem));
 }
 
 void Findings::add(Mark mark, std::string field, std::string reason, std::string suggestion) {

@@ -25,7 +25,8 @@ struct Problem {
   bool warning = false;
 };
 
-/// Problems of one document beyond this many are counted, not kept.
+/// Problems of one document beyond this many are counted, not kept. An error is kept in place of a
+/// warning.
 inline constexpr std::size_t kMaxProblems = 100;
 
 class Findings {
@@ -61,6 +62,8 @@ class Findings {
 
   const std::vector<Problem>& problems() const { return problems_; }
   std::size_t dropped() const { return dropped_; }
+  /// An error was among them; else all were warnings.
+  bool dropped_error() const { return dropped_error_; }
   bool failed() const { return failed_; }
   /// "FIELD: why" of each field without effect.
   const std::vector<std::string>& without_effect() const { return without_effect_; }
@@ -73,6 +76,7 @@ class Findings {
   std::vector<Enclosing> enclosing_;
   std::unordered_map<std::string, Mark> places_;
   std::size_t dropped_ = 0;
+  bool dropped_error_ = false;
   bool failed_ = false;
 };
 

@@ -97,11 +97,13 @@ class FileParser {
       out_.diagnostics.push_back(std::move(d));
     }
     if (findings.dropped() > 0) {
+      const bool error = findings.dropped_error();
       Diagnostic d;
+      d.severity = error ? Diagnostic::Severity::kError : Diagnostic::Severity::kWarning;
       d.file = out_.file;
       d.line = findings.problems().back().mark.line;
       d.object = object;
-      d.reason = fmt::format("and {} more problems", findings.dropped());
+      d.reason = fmt::format("and {} more {}", findings.dropped(), error ? "problems" : "warnings");
       out_.diagnostics.push_back(std::move(d));
     }
   }

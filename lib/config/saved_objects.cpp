@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "culvert/base/state_file.hpp"
+#include "culvert/l7/wire_object.hpp"
 #include "field_rules.pb.h"
 #include "kinds.hpp"
 
@@ -89,15 +90,16 @@ Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fie
       !message->ParseFromArray(fields[6].data(), static_cast<int>(fields[6].size()))) {
     return fail(ErrorCode::kInvalid, "saved object that is malformed");
   }
-  if (!follows_rules(*message)) return fail(ErrorCode::kInvalid, "saved object that is not valid");
   Findings findings;
+  if (kind->move_superseded) kind->move_superseded(*message, findings);
+  if (!follows_rules(*message)) return fail(ErrorCode::kInvalid, "saved object that is not valid");
   kind->validate(*message, findings);
   if (findings.failed()) return fail(ErrorCode::kInvalid, "saved object that is not valid");
   auto object = std::make_shared<Object>();
   object->key = {std::string(fields[0]), std::string(fields[1]), std::string(fields[2])};
   object->place = {std::string(fields[3]), *line, *column};
+  object->bytes = l7::deterministic_bytes(*message);
   object->message = std::move(message);
-  object->bytes = fields[6];
   object->without_effect = findings.without_effect();
   return object;
 }

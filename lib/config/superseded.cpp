@@ -3,13 +3,20 @@
 #include "superseded.hpp"
 
 #include <fmt/format.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/unknown_field_set.h>
 
+#include "gateway_api.pb.h"
 #include "istio_objects.pb.h"
 
 namespace culvert::config {
 namespace {
 
 namespace v1 = ::istio::networking::v1alpha3;
+using google::protobuf::UnknownField, google::protobuf::Value;
+
+/// The wire number of a listener's allowedRoutes while they were a Value.
+constexpr int kAllowedRoutesAsValue = 6;
 
 /// Delay and Abort: v1alpha3's whole-numbered percent.
 template <class Fault>
@@ -85,7 +92,46 @@ void move_in_traffic_policy(v1::TrafficPolicy& policy, const std::string& path,
   }
 }
 
+const Value& member(const Value& value, const char* name) {
+  const auto& fields = value.struct_value().fields();
+  const auto it = fields.find(name);
+  return it == fields.end() ? Value::default_instance() : it->second;
+}
+
+void move_allowed_routes(const Value& old, api::gateway::AllowedRoutes& routes) {
+  const auto& namespaces = member(old, "namespaces");
+  const auto& from = member(namespaces, "from");
+  const auto& selector = member(namespaces, "selector");
+  const auto& kinds = member(old, "kinds");
+  const auto is_set = [](const Value& value) { return value.kind_case() != Value::KIND_NOT_SET; };
+  // Whatever is no text stays what `from` may not be.
+  if (is_set(from)) {
+    routes.mutable_namespaces()->set_from(from.has_string_value() ? from.string_value()
+                                                                  : from.ShortDebugString());
+  }
+  if (is_set(selector)) *routes.mutable_namespaces()->mutable_selector() = selector;
+  if (is_set(kinds)) *routes.mutable_kinds() = kinds;
+}
+
 }  // namespace
+
+void move_superseded(api::gateway::Gateway& object, Findings& findings) {
+  for (int i = 0; i < object.spec().listeners_size(); ++i) {
+    auto& listener = *object.mutable_spec()->mutable_listeners(i);
+    auto& unknown = *listener.GetReflection()->MutableUnknownFields(&listener);
+    for (int j = 0; j < unknown.field_count(); ++j) {
+      const auto& field = unknown.field(j);
+      if (field.number() != kAllowedRoutesAsValue) continue;
+      Value old;
+      if (field.type() != UnknownField::TYPE_LENGTH_DELIMITED ||
+          !old.ParseFromString(field.length_delimited())) {
+        findings.add(fmt::format("spec.listeners[{}].allowedRoutes", i), "cannot be read");
+      }
+      move_allowed_routes(old, *listener.mutable_allowed_routes());
+    }
+    unknown.DeleteByNumber(kAllowedRoutesAsValue);
+  }
+}
 
 void move_superseded(api::istio::VirtualService& object, Findings& findings) {
   for (int i = 0; i < object.spec().http_size(); ++i) {

@@ -3,6 +3,10 @@
 
 #include "findings.hpp"
 
+namespace culvert::api::gateway {
+class Gateway;
+}
+
 namespace culvert::api::istio {
 class DestinationRule;
 class VirtualService;
@@ -14,5 +18,7 @@ namespace culvert::config {
 void move_superseded(api::istio::VirtualService& object, Findings& findings);
 /// outlierDetection.consecutiveErrors.
 void move_superseded(api::istio::DestinationRule& object, Findings& findings);
+/// A listener's allowedRoutes as older builds saved them; no text has them so.
+void move_superseded(api::gateway::Gateway& object, Findings& findings);
 
 }  // namespace culvert::config

@@ -7,7 +7,21 @@
 
 namespace culvert::proxy {
 
-using telemetry::AccessEvent;
+using telemetry::AccessEvent, telemetry::ResponseFlag;
+
+namespace {
+
+ResponseFlag flag_of(const Error& error) {
+  if (error.sys_errno == EKEYREVOKED) return ResponseFlag::kCertRevoked;
+  return telemetry::response_flag(error_info(error.code).log_flag);
+}
+
+/// It says no more than that there was no connection.
+bool is_vague(ResponseFlag flag) {
+  return flag == ResponseFlag::kNone || flag == ResponseFlag::kConnect;
+}
+
+}  // namespace
 
 void Reporter::log(telemetry::AccessEvent event, const telemetry::ConnectionRecord& record) {
   const auto level = telemetry::access_level(event, record);
@@ -74,19 +88,16 @@ void Report::finish() {
 void Report::fail(const Error& error) {
   if (ended_) return;
   record.outcome = telemetry::Outcome{error.to_string(), ""};
-  if (record.flag == telemetry::ResponseFlag::kNone) {
-    record.flag = error.sys_errno == EKEYREVOKED
-                      ? telemetry::ResponseFlag::kCertRevoked
-                      : telemetry::response_flag(error_info(error.code).log_flag);
-  }
+  const auto flag = flag_of(error);
+  if (record.flag == ResponseFlag::kNone || !is_vague(flag)) record.flag = flag;
   end();
 }
 
 void Report::deny(const mesh::Verdict& verdict) {
-  cut(mesh::in_words(verdict), verdict.policy, telemetry::ResponseFlag::kDeny);
+  cut(mesh::in_words(verdict), verdict.policy, ResponseFlag::kDeny);
 }
 
-void Report::cut(std::string why, std::string policy, telemetry::ResponseFlag flag) {
+void Report::cut(std::string why, std::string policy, ResponseFlag flag) {
   if (ended_) return;
   record.outcome = telemetry::Outcome{std::move(why), std::move(policy)};
   record.flag = flag;

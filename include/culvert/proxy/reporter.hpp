@@ -68,7 +68,7 @@ class Report {
   void open(const RelayCounters* counters);
   /// Ends it in order.
   void finish();
-  /// Ends it with a failure; sets the error's text, and its flag where the record has none.
+  /// Ends it with a failure: its text and flag. The record's own flag stays in place of CONNECT.
   void fail(const Error& error);
   /// Ends it as refused by policy, or because a waypoint was passed by.
   void deny(const mesh::Verdict& verdict);

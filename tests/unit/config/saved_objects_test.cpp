@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include "culvert/base/state_file.hpp"
 #include "culvert/config/object_store.hpp"
+#include "gateway_api.pb.h"
 
 using namespace culvert;
 using namespace culvert::config;
+using namespace std::string_view_literals;
 
 namespace {
 
@@ -85,4 +88,70 @@ TEST_CASE("saved objects follow the rules of the fields, as those of files do") 
     REQUIRE_FALSE(read);
     CHECK(read.error().code == ErrorCode::kInvalid);
   }
+}
+
+// As they were saved while allowedRoutes were field 6 of a listener, a Value: from All; and from
+// Selector with kinds.
+TEST_CASE("a Gateway that an older build saved keeps whom its listeners allow") {
+  constexpr auto kOld =
+      "\012\034gateway.networking.k8s.io/v1\022\007Gateway\032\012\012\002wp\032\004shop"
+      "\042\265\001\012\020culvert-waypoint"
+      "\0225\012\004mesh\030\240u\042\005HBONE"
+      "2#*!\012\037\012\012namespaces\022\021*\017\012\015\012\004from\022\005\032\003All"
+      "\022j\012\004more\030\240u\042\005HBONE"
+      "2X*V\012\013\012\005kinds\022\0022\000\012G\012\012namespaces\0229*7"
+      "\012\022\012\004from\022\012\032\010Selector"
+      "\012!\012\010selector\022\025*\023\012\021\012\013matchLabels\022\002*\000"sv;
+  std::string content;
+  for (const auto text :
+       {"KubernetesGateway"sv, "shop"sv, "wp"sv, "a.yaml"sv, "1"sv, "1"sv, kOld}) {
+    append_text(content, text);
+  }
+  const auto saved = decode_objects(content);
+  REQUIRE(saved);
+  const auto& object = *saved->at(0).objects.at(0);
+  const auto& gateway = static_cast<const api::gateway::Gateway&>(*object.message);
+  REQUIRE(gateway.spec().listeners_size() == 2);
+  CHECK(gateway.spec().listeners(0).allowed_routes().namespaces().from() == "All");
+  // All of it is as of a file that says the same now.
+  const auto file = parse_file("a.yaml", R"(apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: wp, namespace: shop}
+spec:
+  gatewayClassName: culvert-waypoint
+  listeners:
+  - {name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: All}}}
+  - name: more
+    port: 15008
+    protocol: HBONE
+    allowedRoutes: {kinds: [], namespaces: {from: Selector, selector: {matchLabels: {}}}}
+)");
+  REQUIRE(file.objects.size() == 1);
+  CHECK(object.bytes == file.objects[0]->bytes);
+  CHECK(object.without_effect == file.objects[0]->without_effect);
+}
+
+TEST_CASE("what an older build's Gateway allowed and cannot be read is refused") {
+  api::gateway::Gateway gateway;
+  gateway.mutable_spec()->set_gateway_class_name("a");
+  auto& listener = *gateway.mutable_spec()->add_listeners();
+  listener.set_name("mesh");
+  listener.set_port(15008);
+  listener.set_protocol("HBONE");
+  const auto read = [&] {
+    std::string content;
+    const std::string bytes = gateway.SerializeAsString();
+    for (const std::string_view text : {"KubernetesGateway"sv, "shop"sv, "wp"sv, "a.yaml"sv, "1"sv,
+                                        "1"sv, std::string_view(bytes)}) {
+      append_text(content, text);
+    }
+    return decode_objects(content);
+  };
+  REQUIRE(read());
+  auto& unknown = *listener.GetReflection()->MutableUnknownFields(&listener);
+  unknown.AddLengthDelimited(6, "\052\177");  // a struct that is cut
+  CHECK_FALSE(read());
+  unknown.Clear();
+  unknown.AddVarint(6, 1);
+  CHECK_FALSE(read());
 }

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
 #include <array>
 
 #include "culvert/config/object_store.hpp"
 #include "culvert/config/saved_objects.hpp"
 #include "culvert/l7/unsupported.hpp"
+#include "findings.hpp"
 #include "gateway_api.pb.h"
 #include "istio_objects.pb.h"
 #include "kubernetes.pb.h"
@@ -173,6 +175,39 @@ TEST_CASE("several fields without effect are one condition, told of the state th
   next.load(*decode_objects(encode_objects(*store.objects())));
   CHECK(says(next.load({parse_file("a.yaml", mistake)}), "AllHonoured") == message);
   CHECK(next.load({parse_file("a.yaml", service(""))}).conditions.empty());
+}
+
+TEST_CASE("warnings beyond the bound are no error, and hide none") {
+  // 120 warnings, of a Gateway of another make.
+  std::string listeners;
+  for (int i = 0; i < 60; ++i) {
+    listeners += fmt::format(
+        ", {{name: l{}, port: 443, protocol: HTTPS, hostname: a{}.example, tls: {{}}}}", i, i);
+  }
+  const auto with = [&](const std::string& more) {
+    return parse_file(
+        "a.yaml", text("gateway.networking.k8s.io/v1", "Gateway",
+                       "gatewayClassName: other, listeners: [" + listeners.substr(2) + more + "]"));
+  };
+  const auto is_error = [](const Diagnostic& d) {
+    return d.severity == Diagnostic::Severity::kError;
+  };
+  const auto good = with("");
+  CHECK(good.objects.size() == 1);
+  CHECK(good.diagnostics.size() == kMaxProblems + 1);
+  CHECK(std::ranges::none_of(good.diagnostics, is_error));
+  CHECK(good.diagnostics.back().reason == "and 20 more warnings");
+  const auto bad = with(", {name: l7, port: 80, protocol: HTTP}");
+  CHECK(bad.objects.empty());
+  CHECK(bad.diagnostics.size() == kMaxProblems + 1);
+  CHECK(std::ranges::count_if(bad.diagnostics, is_error) == 1);
+  CHECK(bad.diagnostics[kMaxProblems - 1].reason == "a second listener named \"l7\"");
+  CHECK(bad.diagnostics.back().reason == "and 21 more warnings");
+  std::string again;
+  for (std::size_t i = 0; i <= kMaxProblems; ++i) again += ", {name: l7, port: 80, protocol: HTTP}";
+  const auto worse = with(again);
+  CHECK(std::ranges::all_of(worse.diagnostics, is_error));
+  CHECK(worse.diagnostics.back().reason == "and 121 more problems");
 }
 
 TEST_CASE("a ServiceEntry with subjectAltNames is refused, as they would be checked by nobody") {
