@@ -34,7 +34,12 @@ std::vector<config::ParsedFile> SavedObjectsFile::restore() const {
   remove_unfinished_state_files(path_);
   const auto content = read_state_file(path_, kKind, kFormat, kMaxSavedBytes);
   if (!content && content.error().code == ErrorCode::kNotFound) return {};
-  auto files = content ? config::decode_objects(*content) : std::unexpected(content.error());
+  std::vector<std::string> given_up;
+  auto files =
+      content ? config::decode_objects(*content, &given_up) : std::unexpected(content.error());
+  for (const auto& name : given_up) {
+    log::warn("{}: the last good state of {} is not valid any more; it is ignored", path_, name);
+  }
   if (files) return std::move(*files);
   log::error("{}: {}; it is ignored", path_, files.error().to_string());
   return {};

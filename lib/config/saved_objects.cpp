@@ -1,5 +1,6 @@
 #include "culvert/config/saved_objects.hpp"
 
+#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
@@ -80,6 +81,7 @@ bool holds(const Message& message, const FieldDescriptor& field, int index, cons
 // kind, namespace, name, file, line, column, message.
 constexpr std::size_t kFields = 7;
 
+// Null: this build does not take it any more.
 Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fields) {
   const auto kind = std::ranges::find(kinds(), fields[0], &Kind::key_kind);
   if (kind == kinds().end()) return fail(ErrorCode::kInvalid, "saved object of an unknown kind");
@@ -92,9 +94,9 @@ Result<ObjectPtr> decode_object(const std::array<std::string_view, kFields>& fie
   }
   Findings findings;
   if (kind->move_superseded) kind->move_superseded(*message, findings);
-  if (!follows_rules(*message)) return fail(ErrorCode::kInvalid, "saved object that is not valid");
+  if (!follows_rules(*message)) return ObjectPtr();
   kind->validate(*message, findings);
-  if (findings.failed()) return fail(ErrorCode::kInvalid, "saved object that is not valid");
+  if (findings.failed()) return ObjectPtr();
   auto object = std::make_shared<Object>();
   object->key = {std::string(fields[0]), std::string(fields[1]), std::string(fields[2])};
   object->place = {std::string(fields[3]), *line, *column};
@@ -121,7 +123,8 @@ std::string encode_objects(const ObjectMap& objects) {
   return out;
 }
 
-Result<std::vector<ParsedFile>> decode_objects(std::string_view content) {
+Result<std::vector<ParsedFile>> decode_objects(std::string_view content,
+                                               std::vector<std::string>* given_up) {
   std::map<std::string, ParsedFile> files;
   while (!content.empty()) {
     std::array<std::string_view, kFields> fields;
@@ -132,6 +135,12 @@ Result<std::vector<ParsedFile>> decode_objects(std::string_view content) {
     }
     auto object = decode_object(fields);
     if (!object) return std::unexpected(object.error());
+    if (*object == nullptr) {
+      if (given_up != nullptr) {
+        given_up->push_back(fmt::format("{} {}/{}", fields[0], fields[1], fields[2]));
+      }
+      continue;
+    }
     auto& file = files[(*object)->place.file];
     file.file = (*object)->place.file;
     file.objects.push_back(std::move(*object));

@@ -16,8 +16,10 @@ namespace culvert::config {
 std::string encode_objects(const ObjectMap& objects);
 
 /// The same objects, as the files that they were in, for ObjectStore::load(). kInvalid when
-/// encode_objects() of this build would not have written it: cut, a kind that is not known, a
-/// message that does not parse or is not valid.
-Result<std::vector<ParsedFile>> decode_objects(std::string_view content);
+/// encode_objects() would not have written it: cut, a kind that is not known, a message that does
+/// not parse. An object that this build does not take any more is left out, and named in
+/// `given_up`: "ServiceEntry shop/out".
+Result<std::vector<ParsedFile>> decode_objects(std::string_view content,
+                                               std::vector<std::string>* given_up = nullptr);
 
 }  // namespace culvert::config
