@@ -4,6 +4,7 @@ import signal
 import time
 
 import pytest
+from lab import wait_until
 from town import CLIENT, heard_by, ip_of, talk
 
 pytestmark = pytest.mark.sanitized
@@ -59,10 +60,17 @@ def test_a_server_that_dies_in_a_transfer_is_never_taken_for_one_that_ended(way)
     victim = next(p for p in lab.pod(server)["processes"] if p["id"].endswith("/flood"))
     flood = lab.popen(CLIENT, "python3", "-c", DOWNLOAD, ip_of(lab, server, 4))
     assert flood.stdout.readline() == "flowing\n"
+    wait_until(lambda: has_unread(lab, server), "bytes that the server has not read")
     os.kill(victim["pid"], signal.SIGKILL)
     assert flood.stdout.readline() == "ConnectionResetError\n"
     assert flood.wait(timeout=60) == 0
     lab_is_whole_again(lab, server, victim["pid"])
+
+
+def has_unread(lab, server):
+    """Else its kernel says FIN for it when it dies, as nothing was lost."""
+    shown = lab.exec(server, "ss", "-Htn", "state", "established", "sport", "=", ":5001", check=True).stdout
+    return any(int(line.split()[0]) > 0 for line in shown.splitlines())
 
 
 # Sends what the server has not read when it dies, so that its kernel says RST (as without a mesh).
