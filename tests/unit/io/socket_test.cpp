@@ -34,6 +34,23 @@ std::span<const std::uint8_t> bytes_of(const std::vector<std::uint8_t>& v) {
   return {v.data(), v.size()};
 }
 
+struct Listener {
+  UniqueFd socket;
+  SocketAddress address;
+};
+Listener listen_on_loopback() {
+  Listener out{UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+               {IpAddress::v4(127, 0, 0, 1), 0}};
+  sockaddr_storage raw{};
+  auto* name = reinterpret_cast<sockaddr*>(&raw);
+  REQUIRE(::bind(out.socket.get(), name, out.address.to_sockaddr(raw)) == 0);
+  REQUIRE(::listen(out.socket.get(), 16) == 0);
+  socklen_t size = sizeof raw;
+  ::getsockname(out.socket.get(), name, &size);
+  out.address = *SocketAddress::from_sockaddr(name);
+  return out;
+}
+
 Task<> send_all(int fd, const std::vector<std::uint8_t>* data, bool* ok) {
   *ok = (co_await io::send(fd, bytes_of(*data), in(10s))).has_value();
   ::shutdown(fd, SHUT_WR);
@@ -133,15 +150,7 @@ TEST_CASE("receives that found the pool empty go on without another's return") {
 
 TEST_CASE("TCP: accept, connect, refusal") {
   run_loop([]() -> Task<> {
-    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_storage raw{};
-    SocketAddress address{IpAddress::v4(127, 0, 0, 1), 0};
-    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) ==
-            0);
-    REQUIRE(::listen(listener.get(), 16) == 0);
-    socklen_t size = sizeof raw;
-    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
-    address = *SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
+    auto [listener, address] = listen_on_loopback();
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     CHECK((co_await io::connect(client.get(), address, in(30s))).has_value());
     auto accepted = co_await io::accept(listener.get(), in(30s));
@@ -157,15 +166,7 @@ TEST_CASE("TCP: accept, connect, refusal") {
 
 TEST_CASE("a connection that TCP gives up is lost, which is no deadline of the receiver's") {
   run_loop([]() -> Task<> {
-    UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_storage raw{};
-    SocketAddress address{IpAddress::v4(127, 0, 0, 1), 0};
-    REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&raw), address.to_sockaddr(raw)) ==
-            0);
-    REQUIRE(::listen(listener.get(), 1) == 0);
-    socklen_t size = sizeof raw;
-    ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&raw), &size);
-    address = *SocketAddress::from_sockaddr(reinterpret_cast<sockaddr*>(&raw));
+    auto [listener, address] = listen_on_loopback();
     UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     REQUIRE((co_await io::connect(client.get(), address, in(30s))).has_value());
     // Bytes that the peer's closed window holds back for longer than this end it (tcp(7)).
