@@ -10,6 +10,7 @@
 #include "culvert/config/object_store.hpp"
 #include "culvert/xds/resources.hpp"
 #include "property.hpp"
+#include "waypoint/control/link_options.hpp"
 #include "waypoint/control/view_feed.hpp"
 
 using namespace culvert;
@@ -60,24 +61,33 @@ void check_compiled(const control::ResourceSet& resources) {
   }
 }
 
-// Everything that control makes, in one go and a type after the other, as a waypoint or an edge
-// gets it.
-void check_routed(const control::ResourceSet& resources, const std::string& edge_pod) {
-  waypoint::ViewFeed feed("cluster.local", edge_pod, {.own_namespace = "shop"}, [](const auto&) {});
-  for (const auto& [type, by_name] : resources) {
-    std::vector<xds::AddedResource> added;
-    for (const auto& [name, resource] : by_name) {
-      added.push_back({name, resource.version, resource.bytes});
-    }
-    require(feed.apply(type, std::move(added), {}).empty(),
+std::vector<xds::AddedResource> all_of(const control::Resources& by_name) {
+  std::vector<xds::AddedResource> out;
+  for (const auto& [name, resource] : by_name) {
+    out.push_back({name, resource.version, resource.bytes});
+  }
+  return out;
+}
+
+// Everything that control makes, type by type, as a waypoint or an edge asks for it.
+void check_routed(const control::ResourceSet& resources, bool edge) {
+  waypoint::Settings settings;
+  settings.edge = edge;
+  settings.pod_ips = {IpAddress::v4(10, 0, 0, 5)};
+  const auto types = waypoint::link_options(settings).type_urls;
+  waypoint::ViewFeed feed("cluster.local", edge ? "web" : "", {.own_namespace = "shop"},
+                          [](const auto&) {});
+  for (const auto& type : types) {
+    if (!resources.contains(type)) continue;
+    require(feed.apply(type, all_of(resources.at(type)), {}).empty(),
             "a waypoint takes all that control makes");
   }
-  const auto routes = feed.view()->routes;
-  require(routes != nullptr, "its routes are compiled");
-  for (const auto& [type, by_name] : resources) {
+  require(feed.view()->routes != nullptr, "its routes are compiled");
+  for (const auto& type : types) {
+    if (!resources.contains(type)) continue;
     std::vector<std::string> names;
-    for (const auto& [name, resource] : by_name) names.push_back(name);
-    require(feed.apply(type, {}, std::move(names)).empty(), "and given up again");
+    for (const auto& [name, resource] : resources.at(type)) names.push_back(name);
+    require(feed.apply(type, {}, std::move(names)).empty(), "and gives it up again");
   }
 }
 
@@ -89,8 +99,8 @@ void check_store(const config::ParsedFile& file) {
   require(control::compile(*store.objects(), {}).resources == compiled.resources,
           "equal objects give equal resources");
   check_compiled(compiled.resources);
-  check_routed(compiled.resources, "");
-  check_routed(compiled.resources, "edge");
+  check_routed(compiled.resources, false);
+  check_routed(compiled.resources, true);
   require(store.load({file}).changes.empty(), "the same again changes nothing");
   config::ParsedFile gone;
   gone.file = file.file;
