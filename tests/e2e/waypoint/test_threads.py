@@ -1,11 +1,9 @@
 """All that crosses from one thread of a waypoint to another, at once, with several data threads: rules that change, what
 administrators and `culvert tap` ask, requests of both kinds over both address families, a replica that is replaced. A race fails
 it where the waypoint is built with ThreadSanitizer (stage "threads" of tests/run), an error of memory where it is built with
-AddressSanitizer. That a replica is replaced without a failed request is test_replaced_under_load.py's to show; here one in a hundred
-may fail, and is told."""
+AddressSanitizer; with any build no request fails."""
 import concurrent.futures
 import os
-import warnings
 
 import pytest
 
@@ -69,7 +67,5 @@ def test_nothing_races_in_a_waypoint_while_everything_changes(lab):
         lab.restart("waypoint", "shop/waypoint")
         administrators(pool, lab, waypoint_pod(lab), ROUNDS)
     told = load.told
-    if told["failed"]:
-        warnings.warn(f"failed: {len(told['failed'])} of {told['answered']}: {told['failed'][:5]}", stacklevel=1)
-    assert 100 * len(told["failed"]) <= sum(told["answered"].values()), told["failed"][:5]
+    assert not told["failed"], (len(told["failed"]), told["answered"], told["failed"][:5])
     assert min(told["answered"].values()) > LEAST and set(told["answered"]) == {"ask", "call"}, told
